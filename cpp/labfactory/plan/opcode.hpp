@@ -1,0 +1,204 @@
+// The instructions of a plan and the kinds of their operands: one table for the verifier, the explainer and Python.
+// Owner: constants only.
+// Threads: any.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace labfactory {
+
+enum class Opcode : std::uint8_t {
+  // values
+  constant,
+  column,
+  field,
+  absent_field,
+  subscript,
+  move,
+  undefined,
+  list,
+  tuple,
+  append,
+  // arithmetic
+  add,
+  subtract,
+  multiply,
+  divide,
+  floor_divide,
+  modulo,
+  negate,
+  positive,
+  negation,
+  concat,
+  format,
+  // comparison
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  contains,
+  not_contains,
+  // calls
+  filter,
+  test,
+  // control
+  jump,
+  jump_if_false,
+  jump_if_true,
+  loop_begin,
+  loop_next,
+  loop_attribute,
+  slot,
+  part,
+  skip,
+  result,
+  end,
+  // output
+  emit_literal,
+  emit,
+  emit_escaped,
+  emit_column,
+  emit_column_escaped,
+};
+
+enum class Operand : std::uint8_t {
+  none,
+  target,    // register written
+  source,    // register read
+  sources,   // first of `count` consecutive registers read; a count follows
+  count,     // number of registers for the operand before
+  column,    // entry of the column table
+  constant,  // entry of the constants
+  literal,   // entry of the output literals
+  format,    // entry of the printf formats
+  jump,      // index of an instruction
+  loop,      // index of a loop
+  part,      // index of a part
+  table,     // entry of the jump tables
+  filter,    // Filter
+  test,      // Test
+  attribute, // LoopAttribute
+  flag,      // 0 or 1
+};
+
+struct OpcodeShape {
+  std::string_view name;
+  std::array<Operand, 4> operands;
+};
+
+// In the order of Opcode.
+inline constexpr std::array kOpcodes = {
+    OpcodeShape{"constant", {Operand::target, Operand::constant}},
+    OpcodeShape{"column", {Operand::target, Operand::column}},
+    // a child of a record; of None it is undefined, of an undefined value an error
+    OpcodeShape{"field", {Operand::target, Operand::source, Operand::column}},
+    // an attribute that the static type does not have; the constant is its name
+    OpcodeShape{"absent_field", {Operand::target, Operand::source, Operand::constant}},
+    OpcodeShape{"subscript", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"move", {Operand::target, Operand::source}},
+    // an undefined value named by a constant; flag 1: silent, as the absent else of an inline if
+    OpcodeShape{"undefined", {Operand::target, Operand::constant, Operand::flag}},
+    OpcodeShape{"list", {Operand::target, Operand::sources, Operand::count}},
+    OpcodeShape{"tuple", {Operand::target, Operand::sources, Operand::count}},
+    // grows the list in a register (for ... if): source list, source item
+    OpcodeShape{"append", {Operand::source, Operand::source}},
+    OpcodeShape{"add", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"subtract", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"multiply", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"divide", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"floor_divide", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"modulo", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"negate", {Operand::target, Operand::source}},
+    OpcodeShape{"positive", {Operand::target, Operand::source}},
+    OpcodeShape{"not", {Operand::target, Operand::source}},
+    // `~`: flag 1 joins as markup (autoescape on), 0 as str
+    OpcodeShape{"concat", {Operand::target, Operand::sources, Operand::count, Operand::flag}},
+    // '%.2f' % x and |format: a printf format over consecutive registers
+    OpcodeShape{"format", {Operand::target, Operand::format, Operand::sources, Operand::count}},
+    OpcodeShape{"equal", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"not_equal", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"less", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"less_equal", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"greater", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"greater_equal", {Operand::target, Operand::source, Operand::source}},
+    // target = needle in haystack: needle, haystack
+    OpcodeShape{"contains", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"not_contains", {Operand::target, Operand::source, Operand::source}},
+    // the value is the first of the consecutive registers, the filter's own arguments follow, none left out
+    OpcodeShape{"filter", {Operand::target, Operand::filter, Operand::sources, Operand::count}},
+    OpcodeShape{"test", {Operand::target, Operand::test, Operand::source}},
+    OpcodeShape{"jump", {Operand::jump}},
+    OpcodeShape{"jump_if_false", {Operand::source, Operand::jump}},
+    OpcodeShape{"jump_if_true", {Operand::source, Operand::jump}},
+    // starts loop over a source; its first item goes to the target; an empty one jumps
+    OpcodeShape{"loop_begin", {Operand::loop, Operand::source, Operand::target, Operand::jump}},
+    // the next item goes to the target and control jumps back; falls through when there is none
+    OpcodeShape{"loop_next", {Operand::loop, Operand::target, Operand::jump}},
+    OpcodeShape{"loop_attribute", {Operand::target, Operand::loop, Operand::attribute}},
+    // jumps through a table by the integer in the decision column; null or out of range is the row error no_component
+    OpcodeShape{"slot", {Operand::column, Operand::table}},
+    // what follows is written to this part of the asset
+    OpcodeShape{"part", {Operand::part}},
+    // the row gets no asset; the constant is the reason
+    OpcodeShape{"skip", {Operand::constant}},
+    OpcodeShape{"result", {Operand::source}},
+    OpcodeShape{"end", {}},
+    OpcodeShape{"emit_literal", {Operand::literal}},
+    OpcodeShape{"emit", {Operand::source}},
+    OpcodeShape{"emit_escaped", {Operand::source}},
+    OpcodeShape{"emit_column", {Operand::column}},
+    OpcodeShape{"emit_column_escaped", {Operand::column}},
+};
+
+static_assert(kOpcodes.size() == static_cast<std::size_t>(Opcode::emit_column_escaped) + 1);
+
+// Filters of the language and how many arguments follow the value (in Jinja2's order, defaults filled in).
+enum class Filter : std::uint8_t {
+  default_,    // default value, boolean
+  upper,
+  lower,
+  title,
+  capitalize,
+  trim,        // characters or None
+  escape,
+  safe,
+  round,       // precision, method ('common', 'ceil', 'floor')
+  length,
+  join,        // separator; attribute is lowered by the compiler
+  replace,     // old, new, count or None
+  truncate,    // length, killwords, end, leeway
+  string,
+};
+
+struct FilterShape {
+  std::string_view name;
+  std::int8_t arguments;
+  bool autoescape;  // takes one more, last argument: whether autoescape is on
+};
+
+inline constexpr std::array kFilters = {
+    FilterShape{"default", 2, false}, FilterShape{"upper", 0, false},  FilterShape{"lower", 0, false},
+    FilterShape{"title", 0, false},   FilterShape{"capitalize", 0, false}, FilterShape{"trim", 1, false},
+    FilterShape{"escape", 0, false},  FilterShape{"safe", 0, false},   FilterShape{"round", 2, false},
+    FilterShape{"length", 0, false},  FilterShape{"join", 1, true},    FilterShape{"replace", 3, true},
+    FilterShape{"truncate", 4, false}, FilterShape{"string", 0, false},
+};
+
+static_assert(kFilters.size() == static_cast<std::size_t>(Filter::string) + 1);
+
+enum class Test : std::uint8_t { defined, undefined, none, boolean, integer, float_, number, string, sequence, even, odd, true_, false_ };
+
+inline constexpr std::array<std::string_view, 13> kTests = {"defined", "undefined", "none",   "boolean",  "integer",
+                                                            "float",   "number",    "string", "sequence", "even",
+                                                            "odd",     "true",      "false"};
+
+enum class LoopAttribute : std::uint8_t { index, index0, revindex, revindex0, first, last, length, depth, depth0, previtem, nextitem };
+
+inline constexpr std::array<std::string_view, 11> kLoopAttributes = {
+    "index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0", "previtem", "nextitem"};
+
+}  // namespace labfactory

@@ -1,0 +1,116 @@
+// A value of a running plan: 16 bytes, one of Jinja2's Python values as the Arrow table in docs/arrow.md maps them.
+// Owner: a value owns nothing. Text, lists and records borrow from a bound batch, from a plan's constants or from the
+// row's arena, and die with them.
+// Threads: plain data.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace labfactory {
+
+enum class Kind : std::uint8_t {
+  undefined,  // payload: index of the constant that names it, or -1
+  none,
+  boolean,    // payload.integer 0 or 1
+  integer,    // payload.integer
+  floating,   // payload.floating
+  text,       // payload.text, length bytes of UTF-8
+  markup,     // as text, already safe for the escape mode
+  date,       // payload.integer: days since 1970-01-01
+  timestamp,  // payload.integer: microseconds since 1970-01-01, no zone
+  list,       // payload.items, length values in the arena or among the constants
+  tuple,      // as list, made by a tuple literal
+  column_list,  // rows payload.integer .. + length of bound column `column`
+  record,     // row payload.integer of bound struct column `column`
+};
+
+struct Value {
+  Kind kind = Kind::none;
+  std::uint8_t reserved = 0;
+  std::uint16_t column = 0;   // for column_list and record: index in the plan's column table
+  std::uint32_t length = 0;   // bytes of text, items of a list
+  union Payload {
+    std::int64_t integer;
+    double floating;
+    const char* text;
+    const Value* items;
+  } payload{.integer = 0};
+
+  [[nodiscard]] static constexpr Value none() { return {}; }
+  [[nodiscard]] static constexpr Value undefined(std::int64_t name = -1) {
+    Value v;
+    v.kind = Kind::undefined;
+    v.payload.integer = name;
+    return v;
+  }
+  [[nodiscard]] static constexpr Value boolean(bool b) {
+    Value v;
+    v.kind = Kind::boolean;
+    v.payload.integer = b ? 1 : 0;
+    return v;
+  }
+  [[nodiscard]] static constexpr Value integer(std::int64_t i) {
+    Value v;
+    v.kind = Kind::integer;
+    v.payload.integer = i;
+    return v;
+  }
+  [[nodiscard]] static constexpr Value floating(double f) {
+    Value v;
+    v.kind = Kind::floating;
+    v.payload.floating = f;
+    return v;
+  }
+  [[nodiscard]] static constexpr Value text(std::string_view s, bool markup = false) {
+    Value v;
+    v.kind = markup ? Kind::markup : Kind::text;
+    v.length = static_cast<std::uint32_t>(s.size());
+    v.payload.text = s.data();
+    return v;
+  }
+  [[nodiscard]] static constexpr Value date(std::int64_t days) {
+    Value v;
+    v.kind = Kind::date;
+    v.payload.integer = days;
+    return v;
+  }
+  [[nodiscard]] static constexpr Value timestamp(std::int64_t microseconds) {
+    Value v;
+    v.kind = Kind::timestamp;
+    v.payload.integer = microseconds;
+    return v;
+  }
+  [[nodiscard]] static constexpr Value list(const Value* items, std::uint32_t length, Kind kind = Kind::list) {
+    Value v;
+    v.kind = kind;
+    v.length = length;
+    v.payload.items = items;
+    return v;
+  }
+  [[nodiscard]] static constexpr Value column_list(std::uint16_t column, std::int64_t first, std::uint32_t length) {
+    Value v;
+    v.kind = Kind::column_list;
+    v.column = column;
+    v.length = length;
+    v.payload.integer = first;
+    return v;
+  }
+  [[nodiscard]] static constexpr Value record(std::uint16_t column, std::int64_t row) {
+    Value v;
+    v.kind = Kind::record;
+    v.column = column;
+    v.payload.integer = row;
+    return v;
+  }
+
+  [[nodiscard]] constexpr bool is_text() const { return kind == Kind::text || kind == Kind::markup; }
+  [[nodiscard]] constexpr bool is_number() const {
+    return kind == Kind::integer || kind == Kind::floating || kind == Kind::boolean;
+  }
+  [[nodiscard]] constexpr std::string_view view() const { return {payload.text, length}; }
+};
+
+static_assert(sizeof(Value) == 16);
+
+}  // namespace labfactory
