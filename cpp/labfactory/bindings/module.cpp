@@ -1,0 +1,7 @@
+#include "labfactory/bindings/registers.hpp"
+
+PYBIND11_MODULE(_core, module) {
+  using namespace labfactory::bindings;
+  module.doc() = "The native core; labfactory's Python rooms are its only callers.";
+  register_errors();
+}

@@ -1,0 +1,12 @@
+// One function per noun that Python sees; module.cpp calls them all.
+// Owner: nothing.
+// Threads: called once, by the import, with the GIL.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace labfactory::bindings {
+
+void register_errors();
+
+}  // namespace labfactory::bindings
