@@ -1,0 +1,62 @@
+// What CPython's str methods do, over UTF-8, by tables generated from the interpreter that the extension is
+// built for. Owner: results lie in the arena, or are views of the input where the comment says so. Input that
+// is not UTF-8 is safe: a byte that starts no sequence is one character without case. Threads: any; pure
+// functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "labfactory/base/arena.hpp"
+
+namespace labfactory {
+
+// The Unicode version of the tables, as unicodedata.unidata_version.
+extern const std::string_view kUnicodeVersion;
+
+// str.upper, str.lower and str.capitalize; at most 3 bytes out for each byte in.
+[[nodiscard]] std::string_view upper_text(std::string_view text, Arena& arena);
+[[nodiscard]] std::string_view lower_text(std::string_view text, Arena& arena);
+[[nodiscard]] std::string_view capitalize_text(std::string_view text, Arena& arena);
+
+// str.strip() and str.strip(characters); a view of the input.
+[[nodiscard]] std::string_view strip_text(std::string_view text);
+[[nodiscard]] std::string_view strip_text(std::string_view text, std::string_view characters);
+
+// len(str)
+[[nodiscard]] std::int64_t count_code_points(std::string_view text);
+
+// The first `count` code points; the whole text when it has fewer, none when count < 0. A view of the input.
+[[nodiscard]] std::string_view first_code_points(std::string_view text, std::int64_t count);
+
+// text[start:stop] with Python's clamping, negative counts from the end; a view of the input. An open end is
+// 0 or INT64_MAX.
+[[nodiscard]] std::string_view slice_text(std::string_view text, std::int64_t start, std::int64_t stop);
+
+// text[index], negative counts from the end; nothing where Python raises IndexError. A view of the input.
+[[nodiscard]] std::optional<std::string_view> index_text(std::string_view text, std::int64_t index);
+
+// Of one code point: str.isspace, str.isprintable, and the value of a decimal digit of any script or -1.
+[[nodiscard]] bool is_space(char32_t code_point);
+[[nodiscard]] bool is_printable(char32_t code_point);
+[[nodiscard]] int decimal_digit(char32_t code_point);
+
+[[nodiscard]] bool is_ascii(std::string_view text);
+
+// Marks a byte that starts no UTF-8 sequence; above every code point.
+inline constexpr char32_t kNotUtf8 = 0x110000;
+
+struct CodePoint {
+  char32_t value;     // or kNotUtf8
+  std::size_t bytes;  // 1 to 4; 1 with kNotUtf8
+};
+
+// The code point at the start of a text that is not empty.
+[[nodiscard]] CodePoint decode_code_point(std::string_view text);
+
+// Writes 1 to 4 bytes and returns their end.
+char* write_code_point(char* out, char32_t code_point);
+
+}  // namespace labfactory
