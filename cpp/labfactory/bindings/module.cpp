@@ -4,4 +4,6 @@ PYBIND11_MODULE(_core, module) {
   using namespace labfactory::bindings;
   module.doc() = "The native core; labfactory's Python rooms are its only callers.";
   register_errors();
+  register_base(module);
+  register_arrow(module);
 }

@@ -7,6 +7,8 @@
 
 namespace labfactory::bindings {
 
+void register_arrow(pybind11::module_& module);
+void register_base(pybind11::module_& module);
 void register_errors();
 
 }  // namespace labfactory::bindings

@@ -1,0 +1,35 @@
+#include <string>
+
+#include "labfactory/base/buffer_pool.hpp"
+#include "labfactory/base/dispatch.hpp"
+#include "labfactory/base/error.hpp"
+#include "labfactory/bindings/registers.hpp"
+
+namespace labfactory::bindings {
+
+namespace py = pybind11;
+
+namespace {
+
+void limit_by_name(const std::string& name) {
+  const std::optional<Level> level = level_of(name);
+  if (!level)
+    throw Error(ErrorKind::usage, "dispatch_level",
+                "expected baseline, avx2 or avx512, found '" + name + "'");
+  limit_dispatch(*level);
+}
+
+}  // namespace
+
+void register_base(py::module_& module) {
+  py::module_ base = module.def_submodule("base", "Dispatch, hashes and memory.");
+  base.def(
+      "dispatch_level", [] { return std::string(level_name(dispatch_level())); },
+      "The instruction set in force: baseline, avx2 or avx512.");
+  base.def("limit_dispatch", &limit_by_name, py::arg("name"),
+           "Use at most this instruction set from now on; avx512 lifts the limit.");
+  base.def("idle_bytes", &BufferPool::idle_bytes, "Bytes that the buffer pool keeps for later.");
+  base.def("outstanding_buffers", &BufferPool::outstanding, "Pooled buffers that are in use.");
+}
+
+}  // namespace labfactory::bindings
