@@ -1,8 +1,12 @@
 #include <string>
+#include <string_view>
 
+#include "labfactory/arrow/keys.hpp"
 #include "labfactory/base/buffer_pool.hpp"
 #include "labfactory/base/dispatch.hpp"
 #include "labfactory/base/error.hpp"
+#include "labfactory/base/hash.hpp"
+#include "labfactory/bindings/capsules.hpp"
 #include "labfactory/bindings/registers.hpp"
 
 namespace labfactory::bindings {
@@ -19,6 +23,12 @@ void limit_by_name(const std::string& name) {
   limit_dispatch(*level);
 }
 
+Array hash_array(py::handle keys) {
+  const std::shared_ptr<const Batch> batch = import_array(keys);
+  const py::gil_scoped_release released;
+  return Array(hash_keys(batch->root().readable()));
+}
+
 }  // namespace
 
 void register_base(py::module_& module) {
@@ -28,6 +38,13 @@ void register_base(py::module_& module) {
       "The instruction set in force: baseline, avx2 or avx512.");
   base.def("limit_dispatch", &limit_by_name, py::arg("name"),
            "Use at most this instruction set from now on; avx512 lifts the limit.");
+  base.def(
+      "hash64",
+      [](const py::bytes& data, std::uint64_t seed) { return hash64(std::string_view(data), seed); },
+      py::arg("data"), py::arg("seed") = 0, "XXH64 of the bytes.");
+  base.def("hash_keys", &hash_array, py::arg("keys"),
+           "The 64-bit hash of each key's text, as a uint64 array; an integer's text is its digits, null "
+           "stays null.");
   base.def("idle_bytes", &BufferPool::idle_bytes, "Bytes that the buffer pool keeps for later.");
   base.def("outstanding_buffers", &BufferPool::outstanding, "Pooled buffers that are in use.");
 }
