@@ -6,4 +6,5 @@ PYBIND11_MODULE(_core, module) {
   register_errors();
   register_base(module);
   register_arrow(module);
+  register_stats(module);
 }
