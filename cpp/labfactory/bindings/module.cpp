@@ -7,4 +7,5 @@ PYBIND11_MODULE(_core, module) {
   register_base(module);
   register_arrow(module);
   register_stats(module);
+  register_values(module);
 }

@@ -11,5 +11,6 @@ void register_arrow(pybind11::module_& module);
 void register_base(pybind11::module_& module);
 void register_errors();
 void register_stats(pybind11::module_& module);
+void register_values(pybind11::module_& module);
 
 }  // namespace labfactory::bindings

@@ -21,6 +21,11 @@ inline constexpr std::size_t kEscapeSlack = 32;
 // Writes the escaped text and returns its end.
 char* write_escaped(char* out, std::string_view text);
 
+using EscapeWriter = char* (*)(char*, std::string_view);
+
+// What write_escaped calls at the dispatch level in force; a loop asks once.
+[[nodiscard]] EscapeWriter escape_writer();
+
 // Exact number of bytes of the escaped text.
 [[nodiscard]] std::size_t escaped_size(std::string_view text);
 

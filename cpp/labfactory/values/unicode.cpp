@@ -1,1 +1,312 @@
+#include "labfactory/values/unicode.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace labfactory {
+
+namespace {
+
+// One character's behaviour; the fields are those of generate_unicode.py. A case is the difference to the
+// character, or an index of kLongCases where the flag is set.
+struct Record {
+  std::int32_t upper;
+  std::int32_t lower;
+  std::int32_t title;
+  std::uint8_t long_upper;
+  std::uint8_t long_lower;
+  std::uint8_t long_title;
+  std::uint8_t is_space;
+  std::uint8_t is_printable;
+  std::uint8_t is_cased;
+  std::uint8_t is_ignorable;
+  std::int8_t digit;
+};
+
 #include "unicode_tables.inc"
+
+constexpr char32_t kCapitalSigma = U'\u03a3';
+constexpr char32_t kSmallSigma = U'\u03c3';
+constexpr char32_t kFinalSigma = U'\u03c2';
+// generate_unicode.py refuses tables that grow more.
+constexpr std::size_t kCaseGrowth = 3;
+
+constexpr Record kNoRecord = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1};
+
+const Record& record_of(char32_t code_point) {
+  if (code_point >= kNotUtf8) return kNoRecord;
+  constexpr char32_t kInBlock = (char32_t{1} << kBlockBits) - 1;
+  return kRecords[kLeaves[kBlocks[code_point >> kBlockBits]][code_point & kInBlock]];
+}
+
+bool is_continuation(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
+}
+
+// The code point that ends at the end of a text that is not empty.
+CodePoint decode_last(std::string_view text) {
+  const std::size_t longest = std::min<std::size_t>(4, text.size());
+  for (std::size_t bytes = 2; bytes <= longest; ++bytes) {
+    const CodePoint found = decode_code_point(text.substr(text.size() - bytes));
+    if (found.value != kNotUtf8 && found.bytes == bytes) return found;
+  }
+  return decode_code_point(text.substr(text.size() - 1));
+}
+
+char* write_case(char* out, char32_t code_point, std::int32_t field, bool is_long) {
+  if (!is_long) return write_code_point(out, code_point + static_cast<char32_t>(field));
+  for (const char32_t part : kLongCases[field]) {
+    if (part != 0) out = write_code_point(out, part);
+  }
+  return out;
+}
+
+char* write_upper(char* out, char32_t code_point) {
+  const Record& record = record_of(code_point);
+  return write_case(out, code_point, record.upper, record.long_upper != 0);
+}
+
+char* write_title(char* out, char32_t code_point) {
+  const Record& record = record_of(code_point);
+  return write_case(out, code_point, record.title, record.long_title != 0);
+}
+
+// CPython's handle_capital_sigma: final after a cased character and not before one, both past ignorable ones.
+bool is_final_sigma(std::string_view before, std::string_view after) {
+  bool follows_cased = false;
+  while (!before.empty()) {
+    const CodePoint last = decode_last(before);
+    const Record& record = record_of(last.value);
+    if (record.is_ignorable == 0) {
+      follows_cased = record.is_cased != 0;
+      break;
+    }
+    before.remove_suffix(last.bytes);
+  }
+  if (!follows_cased) return false;
+  while (!after.empty()) {
+    const CodePoint next = decode_code_point(after);
+    const Record& record = record_of(next.value);
+    if (record.is_ignorable == 0) return record.is_cased == 0;
+    after.remove_prefix(next.bytes);
+  }
+  return true;
+}
+
+// Lower case of text[from:]; what stands before it is context for sigma.
+char* write_lower(char* out, std::string_view text, std::size_t from) {
+  while (from < text.size()) {
+    const CodePoint next = decode_code_point(text.substr(from));
+    if (next.value == kNotUtf8) {
+      *out++ = text[from];
+    } else if (next.value == kCapitalSigma) {
+      const bool is_final = is_final_sigma(text.substr(0, from), text.substr(from + next.bytes));
+      out = write_code_point(out, is_final ? kFinalSigma : kSmallSigma);
+    } else {
+      const Record& record = record_of(next.value);
+      out = write_case(out, next.value, record.lower, record.long_lower != 0);
+    }
+    from += next.bytes;
+  }
+  return out;
+}
+
+char ascii_upper(char c) {
+  return static_cast<char>(c - (c >= 'a' && c <= 'z' ? 32 : 0));
+}
+
+char ascii_lower(char c) {
+  return static_cast<char>(c + (c >= 'A' && c <= 'Z' ? 32 : 0));
+}
+
+std::string_view span_between(const char* begin, const char* end) {
+  return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+bool contains_code_point(std::string_view text, std::string_view code_point) {
+  return text.find(code_point) != std::string_view::npos;
+}
+
+// The part of text before code point `count`, which is not negative.
+std::size_t offset_of(std::string_view text, std::int64_t count) {
+  if (static_cast<std::uint64_t>(count) >= text.size()) return text.size();
+  std::size_t at = 0;
+  while (at < text.size()) {
+    if (!is_continuation(text[at]) && count-- == 0) return at;
+    ++at;
+  }
+  return at;
+}
+
+}  // namespace
+
+const std::string_view kUnicodeVersion = kVersion;
+
+bool is_ascii(std::string_view text) {
+  constexpr std::uint64_t kHighBits = 0x8080808080808080;
+  const char* at = text.data();
+  std::size_t left = text.size();
+  for (; left >= 8; left -= 8, at += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, at, 8);
+    if ((word & kHighBits) != 0) return false;
+  }
+  return std::all_of(at, at + left, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+CodePoint decode_code_point(std::string_view text) {
+  constexpr CodePoint kBad = {kNotUtf8, 1};
+  const auto byte = [&](std::size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[i])); };
+  const char32_t first = byte(0);
+  if (first < 0x80) return {first, 1};
+  if (first < 0xc2 || first > 0xf4) return kBad;
+  const std::size_t bytes = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  if (text.size() < bytes) return kBad;
+  char32_t value = first & (0x7f >> bytes);
+  for (std::size_t i = 1; i < bytes; ++i) {
+    if (!is_continuation(text[i])) return kBad;
+    value = (value << 6) | (byte(i) & 0x3f);
+  }
+  const bool is_overlong = (bytes == 3 && value < 0x800) || (bytes == 4 && value < 0x10000);
+  const bool is_surrogate = value >= 0xd800 && value < 0xe000;
+  if (is_overlong || is_surrogate || value >= kNotUtf8) return kBad;
+  return {value, bytes};
+}
+
+char* write_code_point(char* out, char32_t code_point) {
+  const auto put = [&out](char32_t byte) { *out++ = static_cast<char>(byte); };
+  if (code_point < 0x80) {
+    put(code_point);
+  } else if (code_point < 0x800) {
+    put(0xc0 | (code_point >> 6));
+    put(0x80 | (code_point & 0x3f));
+  } else if (code_point < 0x10000) {
+    put(0xe0 | (code_point >> 12));
+    put(0x80 | ((code_point >> 6) & 0x3f));
+    put(0x80 | (code_point & 0x3f));
+  } else {
+    put(0xf0 | (code_point >> 18));
+    put(0x80 | ((code_point >> 12) & 0x3f));
+    put(0x80 | ((code_point >> 6) & 0x3f));
+    put(0x80 | (code_point & 0x3f));
+  }
+  return out;
+}
+
+std::string_view upper_text(std::string_view text, Arena& arena) {
+  if (is_ascii(text)) {
+    char* out = arena.allocate(text.size());
+    std::transform(text.begin(), text.end(), out, ascii_upper);
+    return {out, text.size()};
+  }
+  char* const begin = arena.allocate(kCaseGrowth * text.size());
+  char* out = begin;
+  while (!text.empty()) {
+    const CodePoint next = decode_code_point(text);
+    if (next.value == kNotUtf8) {
+      *out++ = text[0];
+    } else {
+      out = write_upper(out, next.value);
+    }
+    text.remove_prefix(next.bytes);
+  }
+  return span_between(begin, out);
+}
+
+std::string_view lower_text(std::string_view text, Arena& arena) {
+  if (is_ascii(text)) {
+    char* out = arena.allocate(text.size());
+    std::transform(text.begin(), text.end(), out, ascii_lower);
+    return {out, text.size()};
+  }
+  char* const begin = arena.allocate(kCaseGrowth * text.size());
+  return span_between(begin, write_lower(begin, text, 0));
+}
+
+std::string_view capitalize_text(std::string_view text, Arena& arena) {
+  if (text.empty()) return text;
+  if (is_ascii(text)) {
+    char* out = arena.allocate(text.size());
+    std::transform(text.begin(), text.end(), out, ascii_lower);
+    out[0] = ascii_upper(text[0]);
+    return {out, text.size()};
+  }
+  char* const begin = arena.allocate(kCaseGrowth * text.size());
+  const CodePoint first = decode_code_point(text);
+  char* out = begin;
+  if (first.value == kNotUtf8) {
+    *out++ = text[0];
+  } else {
+    out = write_title(out, first.value);
+  }
+  return span_between(begin, write_lower(out, text, first.bytes));
+}
+
+std::string_view strip_text(std::string_view text) {
+  while (!text.empty()) {
+    const CodePoint first = decode_code_point(text);
+    if (!is_space(first.value)) break;
+    text.remove_prefix(first.bytes);
+  }
+  while (!text.empty()) {
+    const CodePoint last = decode_last(text);
+    if (!is_space(last.value)) break;
+    text.remove_suffix(last.bytes);
+  }
+  return text;
+}
+
+std::string_view strip_text(std::string_view text, std::string_view characters) {
+  while (!text.empty()) {
+    const std::size_t bytes = decode_code_point(text).bytes;
+    if (!contains_code_point(characters, text.substr(0, bytes))) break;
+    text.remove_prefix(bytes);
+  }
+  while (!text.empty()) {
+    const std::size_t bytes = decode_last(text).bytes;
+    if (!contains_code_point(characters, text.substr(text.size() - bytes))) break;
+    text.remove_suffix(bytes);
+  }
+  return text;
+}
+
+std::int64_t count_code_points(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char byte) { return !is_continuation(byte); });
+}
+
+std::string_view first_code_points(std::string_view text, std::int64_t count) {
+  return count <= 0 ? text.substr(0, 0) : text.substr(0, offset_of(text, count));
+}
+
+std::string_view slice_text(std::string_view text, std::int64_t start, std::int64_t stop) {
+  if (start < 0 || stop < 0) {
+    const std::int64_t length = count_code_points(text);
+    if (start < 0) start = std::max<std::int64_t>(start + length, 0);
+    if (stop < 0) stop = std::max<std::int64_t>(stop + length, 0);
+  }
+  if (stop <= start) return text.substr(0, 0);
+  const std::string_view rest = text.substr(offset_of(text, start));
+  return first_code_points(rest, stop - start);
+}
+
+std::optional<std::string_view> index_text(std::string_view text, std::int64_t index) {
+  if (index < 0) index += count_code_points(text);
+  if (index < 0) return std::nullopt;
+  const std::string_view rest = text.substr(offset_of(text, index));
+  if (rest.empty()) return std::nullopt;
+  return first_code_points(rest, 1);
+}
+
+bool is_space(char32_t code_point) {
+  return record_of(code_point).is_space != 0;
+}
+
+bool is_printable(char32_t code_point) {
+  return record_of(code_point).is_printable != 0;
+}
+
+int decimal_digit(char32_t code_point) {
+  return record_of(code_point).digit;
+}
+
+}  // namespace labfactory

@@ -1,0 +1,436 @@
+#include "labfactory/values/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <system_error>
+
+#include "labfactory/values/unicode.hpp"
+
+namespace labfactory {
+
+namespace {
+
+__extension__ using Unsigned128 = unsigned __int128;
+
+constexpr std::uint64_t kSignBit = std::uint64_t{1} << 63;
+
+constexpr auto kPowersOfTen = [] {
+  std::array<std::uint64_t, 20> powers{};
+  std::uint64_t power = 1;
+  for (std::uint64_t& p : powers) {
+    p = power;
+    power *= 10;
+  }
+  return powers;
+}();
+
+// "00", "01", ..., "99"
+constexpr auto kPairs = [] {
+  std::array<char, 200> pairs{};
+  for (std::size_t i = 0; i < 100; ++i) {
+    pairs[2 * i] = static_cast<char>('0' + i / 10);
+    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}();
+
+void write_pair(char* out, std::uint64_t below_100) {
+  std::memcpy(out, kPairs.data() + 2 * below_100, 2);
+}
+
+int count_digits(std::uint64_t value) {
+  // 1233 / 4096 is just above log10(2): right, or one too many, for every bit width up to 64.
+  const int guess = (static_cast<int>(std::bit_width(value | 1)) * 1233) >> 12;
+  return guess + (value >= kPowersOfTen[static_cast<std::size_t>(guess)] ? 1 : 0);
+}
+
+// Writes exactly `count` digits that end at `end`; value has no more than that.
+void write_digits_back(char* end, std::uint64_t value, int count) {
+  while (count >= 2) {
+    const std::uint64_t rest = value / 100;
+    end -= 2;
+    write_pair(end, value - rest * 100);
+    value = rest;
+    count -= 2;
+  }
+  if (count == 1) end[-1] = static_cast<char>('0' + value);
+}
+
+char* write_padded(char* out, std::uint64_t value, int count) {
+  write_digits_back(out + count, value, count);
+  return out + count;
+}
+
+struct Scaled {
+  bool is_exact = false;  // whether the count below could be had in 64 bits
+  std::uint64_t count = 0;
+};
+
+// |value| * 10^precision, rounded to a whole number with ties to even. The product of the significand and the
+// power is exact in 128 bits, so the rounding sees every bit of the value.
+Scaled scale(std::uint64_t bits, int precision) {
+  const int biased = static_cast<int>((bits >> 52) & 0x7ff);
+  const std::uint64_t fraction = bits & ((std::uint64_t{1} << 52) - 1);
+  if (biased == 0x7ff || precision > 19) return {};
+  const std::uint64_t significand = biased == 0 ? fraction : fraction | (std::uint64_t{1} << 52);
+  const int exponent = (biased == 0 ? 1 : biased) - 1075;
+  if (exponent > 11) return {};
+  Unsigned128 product = Unsigned128{significand} * kPowersOfTen[static_cast<std::size_t>(precision)];
+  if (exponent >= 0) {
+    product <<= exponent;
+  } else {
+    const int shift = -exponent;
+    // The product is below 2^117, so at this shift it is below one half.
+    if (shift >= 120) return {true, 0};
+    const Unsigned128 half = Unsigned128{1} << (shift - 1);
+    const Unsigned128 rest = product & ((half << 1) - 1);
+    product >>= shift;
+    if (rest > half || (rest == half && (product & 1) != 0)) ++product;
+  }
+  if ((product >> 64) != 0) return {};
+  return {true, static_cast<std::uint64_t>(product)};
+}
+
+// Days since 1970-01-01 to the proleptic Gregorian calendar.
+struct Civil {
+  std::int64_t year;
+  std::uint64_t month;
+  std::uint64_t day;
+};
+
+// Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
+Civil civil_from_days(std::int64_t days) {
+  const std::int64_t shifted = days + 719468;
+  const std::int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
+  const auto day_of_era = static_cast<std::uint64_t>(shifted - era * 146097);
+  const std::uint64_t year_of_era =
+      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  const std::uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const std::uint64_t shifted_month = (5 * day_of_year + 2) / 153;
+  const std::uint64_t day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+  const std::uint64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
+  const auto year = static_cast<std::int64_t>(year_of_era) + era * 400 + (month <= 2 ? 1 : 0);
+  return {year, month, day};
+}
+
+// 0001-01-01 and 9999-12-31
+constexpr std::int64_t kFirstDay = -719162;
+constexpr std::int64_t kLastDay = 2932896;
+constexpr std::int64_t kDayMicroseconds = 86'400'000'000;
+
+std::int64_t floor_divide(std::int64_t value, std::int64_t by) {
+  return value / by - (value % by < 0 ? 1 : 0);
+}
+
+char* write_civil(char* out, std::int64_t days) {
+  const Civil civil = civil_from_days(days);
+  out = write_padded(out, static_cast<std::uint64_t>(civil.year), 4);
+  *out++ = '-';
+  out = write_padded(out, civil.month, 2);
+  *out++ = '-';
+  return write_padded(out, civil.day, 2);
+}
+
+// The repr of a positive value that is a decimal of at most 15 digits, `decimals` of them after the point.
+// Two such decimals never round to the same double, so the one that rounds to the value is its shortest; null
+// when it has none.
+char* write_short_repr(char* out, double magnitude) {
+  // 4 places hold prices, rates and percentages; 10^11 keeps the scaled number within 15 digits.
+  constexpr double kScale = 1e4;
+  constexpr double kLargest = 1e11;
+  if (!(magnitude < kLargest && magnitude >= 1e-4)) return nullptr;
+  const auto scaled = static_cast<std::uint64_t>(magnitude * kScale + 0.5);
+  if (static_cast<double>(scaled) / kScale != magnitude) return nullptr;
+  const std::uint64_t whole = scaled / 10000;
+  const std::uint64_t rest = scaled - whole * 10000;
+  out = write_unsigned(out, whole);
+  *out++ = '.';
+  const std::uint64_t high = rest / 100;
+  const std::uint64_t low = rest - high * 100;
+  write_pair(out, high);
+  write_pair(out + 2, low);
+  out += low != 0 ? 4 : 2;
+  if (out[-1] == '0' && out[-2] != '.') --out;
+  return out;
+}
+
+// Rounds the digits of a whole number to a multiple of 10^places, ties to even; `has_fraction` tells that the
+// number lies above what its digits say. Returns the end of the digits.
+char* round_digits(char* digits, char* end, std::int64_t places, bool has_fraction) {
+  const std::int64_t kept = (end - digits) - places;
+  if (kept < 0) {
+    *digits = '0';
+    return digits + 1;
+  }
+  char* first_dropped = digits + kept;
+  const bool above_half =
+      *first_dropped > '5' ||
+      (*first_dropped == '5' &&
+       (has_fraction || std::any_of(first_dropped + 1, end, [](char c) { return c != '0'; })));
+  const bool is_half = *first_dropped == '5' && !above_half;
+  const bool is_odd = kept > 0 && (first_dropped[-1] - '0') % 2 != 0;
+  std::fill(first_dropped, end, '0');
+  if (!above_half && !(is_half && is_odd)) return end;
+  char* at = first_dropped;
+  while (at != digits && at[-1] == '9') *--at = '0';
+  if (at != digits) {
+    ++at[-1];
+    return end;
+  }
+  std::memmove(digits + 1, digits, static_cast<std::size_t>(end - digits));
+  *digits = '1';
+  return end + 1;
+}
+
+// What int() skips around its digits: C's white space among ASCII, all of Unicode's beyond.
+bool is_integer_space(char32_t code_point) {
+  if (code_point < 0x80) return code_point == U' ' || (code_point >= U'\t' && code_point <= U'\r');
+  return is_space(code_point);
+}
+
+std::string_view skip_integer_space(std::string_view text) {
+  while (!text.empty()) {
+    const CodePoint next = decode_code_point(text);
+    if (!is_integer_space(next.value)) break;
+    text.remove_prefix(next.bytes);
+  }
+  return text;
+}
+
+double parse_double(const char* begin, const char* end) {
+  double value = 0;
+  const auto [at, error] = std::from_chars(begin, end, value);
+  return error == std::errc::result_out_of_range ? std::numeric_limits<double>::infinity() : value;
+}
+
+}  // namespace
+
+char* write_unsigned(char* out, std::uint64_t value) {
+  if (value < 10) {
+    *out = static_cast<char>('0' + value);
+    return out + 1;
+  }
+  const int count = count_digits(value);
+  write_digits_back(out + count, value, count);
+  return out + count;
+}
+
+char* write_integer(char* out, std::int64_t value) {
+  auto magnitude = static_cast<std::uint64_t>(value);
+  if (value < 0) {
+    *out++ = '-';
+    magnitude = 0 - magnitude;
+  }
+  return write_unsigned(out, magnitude);
+}
+
+char* write_repr(char* out, double value) {
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  if (std::isnan(value)) {
+    std::memcpy(out, "nan", 3);
+    return out + 3;
+  }
+  if ((bits & kSignBit) != 0) *out++ = '-';
+  const double magnitude = std::fabs(value);
+  if (std::isinf(value)) {
+    std::memcpy(out, "inf", 3);
+    return out + 3;
+  }
+  if (magnitude == 0) {
+    std::memcpy(out, "0.0", 3);
+    return out + 3;
+  }
+  if (char* end = write_short_repr(out, magnitude)) return end;
+  // d.ddde[+-]xx, the shortest digits that read back
+  char shortest[kReprBound];
+  const char* end =
+      std::to_chars(shortest, shortest + sizeof shortest, magnitude, std::chars_format::scientific).ptr;
+  const char* mark = std::find(static_cast<const char*>(shortest), end, 'e');
+  int exponent = 0;
+  for (const char* c = mark + 2; c != end; ++c) exponent = exponent * 10 + (*c - '0');
+  if (mark[1] == '-') exponent = -exponent;
+  if (exponent < -4 || exponent >= 16) {
+    const auto size = static_cast<std::size_t>(end - shortest);
+    std::memcpy(out, shortest, size);
+    return out + size;
+  }
+  char digits[kReprBound];
+  digits[0] = shortest[0];
+  int count = 1;
+  for (const char* c = shortest + 2; c < mark; ++c) digits[count++] = *c;
+  if (exponent < 0) {
+    *out++ = '0';
+    *out++ = '.';
+    out = std::fill_n(out, -exponent - 1, '0');
+    return std::copy_n(digits, count, out);
+  }
+  const int whole = exponent + 1;
+  out = std::copy_n(digits, std::min(whole, count), out);
+  if (count <= whole) {
+    out = std::fill_n(out, whole - count, '0');
+    *out++ = '.';
+    *out++ = '0';
+    return out;
+  }
+  *out++ = '.';
+  return std::copy_n(digits + whole, count - whole, out);
+}
+
+std::size_t fixed_bound(double value, int precision) {
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  const int exponent = static_cast<int>((bits >> 52) & 0x7ff) - 1023;
+  // A number below 2^(e+1) has at most e * 0.30103 + 2 digits before the point; 4 more hold sign, point and
+  // rounding.
+  const int whole = exponent <= 0 ? 2 : exponent * 1234 / 4096 + 3;
+  return static_cast<std::size_t>(whole) + static_cast<std::size_t>(precision) + 4;
+}
+
+char* write_fixed(char* out, double value, int precision) {
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  const Scaled scaled = scale(bits, precision);
+  if (!scaled.is_exact) {
+    if (std::isnan(value)) {
+      std::memcpy(out, "nan", 3);
+      return out + 3;
+    }
+    return std::to_chars(out, out + fixed_bound(value, precision), value, std::chars_format::fixed, precision)
+        .ptr;
+  }
+  if ((bits & kSignBit) != 0) *out++ = '-';
+  if (precision == 0) return write_unsigned(out, scaled.count);
+  const int digits = std::max(count_digits(scaled.count), precision + 1);
+  char* const end = out + digits + 1;
+  std::uint64_t rest = scaled.count;
+  int places = precision;
+  char* at = end;
+  for (; places >= 2; places -= 2) {
+    const std::uint64_t quotient = rest / 100;
+    at -= 2;
+    write_pair(at, rest - quotient * 100);
+    rest = quotient;
+  }
+  if (places == 1) {
+    const std::uint64_t quotient = rest / 10;
+    *--at = static_cast<char>('0' + (rest - quotient * 10));
+    rest = quotient;
+  }
+  *--at = '.';
+  write_digits_back(at, rest, digits - precision);
+  return end;
+}
+
+bool is_date(std::int64_t days) {
+  return days >= kFirstDay && days <= kLastDay;
+}
+
+bool is_timestamp(std::int64_t microseconds) {
+  return is_date(floor_divide(microseconds, kDayMicroseconds));
+}
+
+char* write_date(char* out, std::int64_t days) {
+  return is_date(days) ? write_civil(out, days) : nullptr;
+}
+
+char* write_timestamp(char* out, std::int64_t microseconds) {
+  const std::int64_t days = floor_divide(microseconds, kDayMicroseconds);
+  if (!is_date(days)) return nullptr;
+  const auto of_day = static_cast<std::uint64_t>(microseconds - days * kDayMicroseconds);
+  const std::uint64_t seconds = of_day / 1'000'000;
+  const std::uint64_t fraction = of_day % 1'000'000;
+  out = write_civil(out, days);
+  *out++ = ' ';
+  out = write_padded(out, seconds / 3600, 2);
+  *out++ = ':';
+  out = write_padded(out, seconds / 60 % 60, 2);
+  *out++ = ':';
+  out = write_padded(out, seconds % 60, 2);
+  if (fraction == 0) return out;
+  *out++ = '.';
+  return write_padded(out, fraction, 6);
+}
+
+ParsedInteger parse_integer(std::string_view text, std::int64_t& value) {
+  // int() refuses longer text since CPython 3.11, whatever its value (sys.int_info.default_max_str_digits).
+  constexpr int kMaxDigits = 4300;
+  text = skip_integer_space(text);
+  const bool is_negative = text.starts_with('-');
+  if (is_negative || text.starts_with('+')) text.remove_prefix(1);
+  std::uint64_t magnitude = 0;
+  bool overflows = false;
+  bool after_digit = false;
+  int digits = 0;
+  while (!text.empty()) {
+    const CodePoint next = decode_code_point(text);
+    text.remove_prefix(next.bytes);
+    if (next.value == U'_') {
+      if (!after_digit) return ParsedInteger::invalid;
+      after_digit = false;
+      continue;
+    }
+    const int digit = decimal_digit(next.value);
+    if (digit < 0 && is_integer_space(next.value) && skip_integer_space(text).empty()) break;
+    if (digit < 0 || ++digits > kMaxDigits) return ParsedInteger::invalid;
+    after_digit = true;
+    const std::uint64_t room =
+        (std::numeric_limits<std::uint64_t>::max() - static_cast<std::uint64_t>(digit)) / 10;
+    overflows = overflows || magnitude > room;
+    magnitude = magnitude * 10 + static_cast<std::uint64_t>(digit);
+  }
+  if (!after_digit) return ParsedInteger::invalid;
+  if (overflows || magnitude > kSignBit - (is_negative ? 0 : 1)) return ParsedInteger::overflow;
+  value = static_cast<std::int64_t>(is_negative ? 0 - magnitude : magnitude);
+  return ParsedInteger::ok;
+}
+
+double round_to(double value, int precision) {
+  // Beyond 323 places a double has no digits left, before -308 none reach half a unit: CPython's float_round
+  // says so.
+  if (precision > 323 || !std::isfinite(value)) return value;
+  if (precision < -308) return 0.0 * value;
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  if (precision >= 0) {
+    const Scaled scaled = scale(bits, precision);
+    // Both are exact as doubles, so their quotient is the double nearest to the decimal.
+    if (scaled.is_exact && scaled.count <= std::uint64_t{1} << 53) {
+      const double power = static_cast<double>(kPowersOfTen[static_cast<std::size_t>(precision)]);
+      return std::copysign(static_cast<double>(scaled.count) / power, value);
+    }
+  }
+  // 309 digits before the point, 323 after it, and the point
+  char digits[640];
+  if (precision >= 0) {
+    char* end =
+        std::to_chars(digits, digits + sizeof digits, std::fabs(value), std::chars_format::fixed, precision)
+            .ptr;
+    return std::copysign(parse_double(digits, end), value);
+  }
+  const double whole = std::trunc(std::fabs(value));
+  char* end = std::to_chars(digits, digits + sizeof digits - 1, whole, std::chars_format::fixed, 0).ptr;
+  end = round_digits(digits, end, -std::int64_t{precision}, whole != std::fabs(value));
+  return std::copysign(parse_double(digits, end), value);
+}
+
+std::int64_t round_integer(std::int64_t value, int precision, bool& overflow) {
+  if (precision >= 0) return value;
+  if (precision < -19) return 0;
+  const std::uint64_t unit = kPowersOfTen[static_cast<std::size_t>(-precision)];
+  const std::uint64_t magnitude =
+      value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
+  std::uint64_t count = magnitude / unit;
+  const std::uint64_t rest = magnitude - count * unit;
+  const std::uint64_t to_next = unit - rest;
+  if (rest > to_next || (rest == to_next && count % 2 != 0)) ++count;
+  const std::uint64_t rounded = count * unit;
+  if (rounded > kSignBit - (value < 0 ? 0 : 1)) {
+    overflow = true;
+    return 0;
+  }
+  return static_cast<std::int64_t>(value < 0 ? 0 - rounded : rounded);
+}
+
+}  // namespace labfactory
