@@ -116,7 +116,9 @@ def test_a_batch_of_another_shape_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "layout", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())], ids=str
+    "layout",
+    [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string())],
+    ids=str,
 )
 def test_arms_are_found_in_every_text_layout(layout: pa.DataType) -> None:
     names = pa.array(["x", "control", None, "a name beyond twelve bytes", "control"])

@@ -6,6 +6,7 @@ PYBIND11_MODULE(_core, module) {
   register_errors();
   register_base(module);
   register_arrow(module);
+  register_assign(module);
   register_stats(module);
   register_values(module);
 }

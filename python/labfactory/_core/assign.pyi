@@ -1,0 +1,6 @@
+"""Experiment bucketing."""
+
+from labfactory._core.arrow import Array
+
+def buckets(keys: object, experiment: str, seed: int) -> Array: ...
+def arms(keys: object, experiment: str, seed: int, weights: list[float]) -> Array: ...
