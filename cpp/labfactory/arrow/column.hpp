@@ -141,6 +141,17 @@ class Column {
   [[nodiscard]] std::int64_t entry(std::int64_t i) const { return load_integer(i); }
   [[nodiscard]] const Column& dictionary() const { return *dictionary_; }
 
+  // For kernels: the value of row 0 of an array of fixed width, the others behind it; null for booleans and
+  // others.
+  [[nodiscard]] const char* values() const { return layout_ == Layout::boolean ? nullptr : values_; }
+  // The bits of a boolean array, of which row 0 has bit first_bit(); null for others.
+  [[nodiscard]] const std::uint8_t* value_bits() const {
+    return layout_ == Layout::boolean ? reinterpret_cast<const std::uint8_t*>(values_) : nullptr;
+  }
+  // The bits of the rows that are not null, from first_bit() on too; null where none or all of the rows are.
+  [[nodiscard]] const std::uint8_t* validity_bits() const { return validity_; }
+  [[nodiscard]] std::int64_t first_bit() const { return base_; }
+
   // A child by position; Error(source, "arrow_format") when its format cannot be read.
   [[nodiscard]] const Column& child(std::size_t index) const { return children_.at(index).readable(); }
   // A field of a struct by name; null when there is none, an error when its format cannot be read.
