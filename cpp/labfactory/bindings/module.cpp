@@ -9,4 +9,5 @@ PYBIND11_MODULE(_core, module) {
   register_assign(module);
   register_stats(module);
   register_values(module);
+  register_select(module);
 }

@@ -13,5 +13,6 @@ void register_base(pybind11::module_& module);
 void register_errors();
 void register_stats(pybind11::module_& module);
 void register_values(pybind11::module_& module);
+void register_select(pybind11::module_& module);
 
 }  // namespace labfactory::bindings

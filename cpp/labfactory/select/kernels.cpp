@@ -1,0 +1,30 @@
+#include "labfactory/select/kernels.hpp"
+
+#include "labfactory/select/exponential.hpp"
+
+namespace labfactory::select {
+
+namespace {
+
+constexpr int kBytes = 16;
+#include "labfactory/select/kernel_source.inc"
+
+}  // namespace
+
+const Kernels& kernels_baseline() {
+  return kTable;
+}
+
+const Kernels& kernels(Level level) {
+  switch (level) {
+    case Level::avx512:
+      return kernels_avx512();
+    case Level::avx2:
+      return kernels_avx2();
+    case Level::baseline:
+      break;
+  }
+  return kernels_baseline();
+}
+
+}  // namespace labfactory::select

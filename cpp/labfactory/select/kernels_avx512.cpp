@@ -1,0 +1,23 @@
+#include "labfactory/select/exponential.hpp"
+#include "labfactory/select/kernels.hpp"
+
+namespace labfactory::select {
+
+#if defined(__x86_64__)
+namespace {
+
+constexpr int kBytes = 64;
+#include "labfactory/select/kernel_source.inc"
+
+}  // namespace
+
+const Kernels& kernels_avx512() {
+  return kTable;
+}
+#else
+const Kernels& kernels_avx512() {
+  return kernels_baseline();
+}
+#endif
+
+}  // namespace labfactory::select

@@ -1,0 +1,70 @@
+#include "labfactory/select/mask.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "labfactory/base/error.hpp"
+
+namespace labfactory::select {
+
+namespace {
+
+constexpr std::uint64_t kAll = ~std::uint64_t{0};
+
+std::uint64_t lowest_bits(std::int64_t count) {
+  return count >= 64 ? kAll : (std::uint64_t{1} << count) - 1;
+}
+
+}  // namespace
+
+void Mask::fill(std::span<const std::uint64_t> conditions, std::int64_t rows, std::uint64_t* eligible) const {
+  const std::uint64_t all = lowest_bits(rows);
+  for (std::size_t c = 0; c < needed_.size(); ++c) {
+    std::uint64_t word = all;
+    for (const std::int32_t condition : needed_[c]) word &= conditions[static_cast<std::size_t>(condition)];
+    eligible[c] = word;
+  }
+}
+
+void apply_rules(std::span<const Rule> rules, std::span<const std::uint64_t> conditions,
+                 const std::uint64_t* eligible, std::span<std::uint64_t> picks) {
+  std::ranges::fill(picks, 0);
+  std::uint64_t taken = 0;
+  for (const Rule& rule : rules) {
+    const std::uint64_t holds =
+        rule.condition < 0 ? kAll : conditions[static_cast<std::size_t>(rule.condition)];
+    const std::uint64_t rows = holds & eligible[rule.candidate] & ~taken;
+    picks[static_cast<std::size_t>(rule.candidate)] |= rows;
+    taken |= rows;
+  }
+}
+
+std::uint64_t word_of(const std::uint8_t* bits, std::int64_t first, std::int64_t rows) {
+  static_assert(std::endian::native == std::endian::little);
+  const std::uint8_t* const from = bits + (first >> 3);
+  const auto shift = static_cast<int>(first & 7);
+  const auto bytes = static_cast<std::size_t>((shift + rows + 7) >> 3);
+  std::uint64_t word = 0;
+  std::memcpy(&word, from, std::min<std::size_t>(bytes, 8));
+  word >>= shift;
+  if (bytes == 9) word |= std::uint64_t{from[8]} << (64 - shift);
+  return word & lowest_bits(rows);
+}
+
+std::uint64_t valid_rows(const Column& column, std::int64_t first, std::int64_t rows) {
+  if (!column.has_nulls()) return kAll;
+  if (column.validity_bits() == nullptr) return 0;
+  return word_of(column.validity_bits(), column.first_bit() + first, rows);
+}
+
+std::uint64_t true_rows(const Column& column, std::int64_t first, std::int64_t rows) {
+  if (column.layout() == Layout::null) return 0;
+  if (column.layout() != Layout::boolean) {
+    throw Error(ErrorKind::selection, "condition_type",
+                "expected a boolean condition, found " + type_name(column.type()));
+  }
+  return word_of(column.value_bits(), column.first_bit() + first, rows) & valid_rows(column, first, rows);
+}
+
+}  // namespace labfactory::select

@@ -1,0 +1,50 @@
+// Who may get what: conditions, bit by bit, into the eligible candidates of a block of rows.
+// Owner: lists inside; the columns that are read belong to their batch.
+// Threads: immutable.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "labfactory/arrow/column.hpp"
+
+namespace labfactory::select {
+
+// A candidate is eligible for a row when each of its conditions is true there; a null is not true.
+class Mask {
+ public:
+  // For each candidate the conditions it needs, as positions in what fill() is given.
+  explicit Mask(std::vector<std::vector<std::int32_t>> needed) : needed_(std::move(needed)) {}
+
+  // Bit i of eligible[c]: candidate c is eligible in row `first` + i; bits from `rows` on are 0.
+  void fill(std::span<const std::uint64_t> conditions, std::int64_t rows, std::uint64_t* eligible) const;
+
+  [[nodiscard]] const std::vector<std::vector<std::int32_t>>& needed() const { return needed_; }
+
+ private:
+  std::vector<std::vector<std::int32_t>> needed_;
+};
+
+// Rules choose: the first whose condition holds and whose candidate is eligible.
+struct Rule {
+  std::int32_t condition = -1;  // -1: holds for every row
+  std::int32_t candidate = 0;
+};
+
+// Leaves in picks[c] the rows for which a rule chose candidate c.
+void apply_rules(std::span<const Rule> rules, std::span<const std::uint64_t> conditions,
+                 const std::uint64_t* eligible, std::span<std::uint64_t> picks);
+
+// Bits [first, first + rows) of a bitmap, rows <= 64; reads no byte that holds none of them.
+[[nodiscard]] std::uint64_t word_of(const std::uint8_t* bits, std::int64_t first, std::int64_t rows);
+
+// The rows among [first, first + rows) that are not null; all ones also beyond them where the column has no
+// nulls.
+[[nodiscard]] std::uint64_t valid_rows(const Column& column, std::int64_t first, std::int64_t rows);
+
+// The rows in which a boolean column is true; Error(selection, "condition_type") when it is not boolean. A
+// column without a type is null throughout.
+[[nodiscard]] std::uint64_t true_rows(const Column& column, std::int64_t first, std::int64_t rows);
+
+}  // namespace labfactory::select

@@ -1,0 +1,48 @@
+// A linear model of every candidate of a slot, packed for the kernels, and the features of a block of rows.
+// Owner: numbers inside; the columns that are read belong to their batch.
+// Threads: immutable.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "labfactory/arrow/column.hpp"
+#include "labfactory/select/kernels.hpp"
+
+namespace labfactory::select {
+
+// What a score is: the sum itself, or its sigmoid.
+enum class Scale : std::uint8_t { sum, probability };
+
+class Model {
+ public:
+  // `bias` has a value for each candidate, `weights` one for each candidate and feature, candidate by
+  // candidate; `missing` one for each feature: the value that stands in for a missing one, if any does.
+  // Error(selection, "model_shape") when the sizes differ, "model_value" when a number is not finite.
+  Model(std::span<const float> weights, std::span<const float> bias,
+        std::vector<std::optional<float>> missing, Scale scale);
+
+  [[nodiscard]] std::int64_t candidates() const { return candidates_; }
+  [[nodiscard]] std::int64_t features() const { return static_cast<std::int64_t>(missing_.size()); }
+  [[nodiscard]] std::int64_t groups() const { return (candidates_ + kGroup - 1) / kGroup; }
+
+  // Writes feature f of row `first` + i as float32 to features[f · kBlockRows + i]. A value is missing when
+  // it is null, or not finite as float32. Returns the rows with a missing value that nothing stands in for,
+  // theirs is 0. Error(selection, "feature_type") when a column is not of numbers.
+  std::uint64_t read(std::span<const Column* const> columns, std::int64_t first, std::int64_t rows,
+                     float* features) const;
+
+  // The scores of kTileRows rows, [groups · kGroup][kTileRows], from their features.
+  void score(const Kernels& kernels, const float* features, float* scores) const;
+
+ private:
+  std::int64_t candidates_;
+  std::vector<float> weights_;
+  std::vector<float> bias_;
+  std::vector<std::optional<float>> missing_;
+  Scale scale_;
+};
+
+}  // namespace labfactory::select

@@ -1,0 +1,46 @@
+// Exploration: one uniform number for a customer and slot becomes a choice with a known probability.
+// Owner: nothing.
+// Threads: values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace labfactory::select {
+
+// With probability rate(n) one of the n eligible candidates is taken, each alike; else the base: the one with
+// the highest score, or, with a temperature, one drawn by softmax of the scores.
+struct Exploration {
+  std::optional<double> temperature;
+  double epsilon = 0.0;
+  double floor = 0.0;  // no eligible candidate is less probable, unless floor · n > 1
+
+  [[nodiscard]] bool is_random() const { return temperature || epsilon > 0.0 || floor > 0.0; }
+  // The floor is kept by mixing in the uniform choice, so that propensities stay exact: rate / n >= floor.
+  [[nodiscard]] double rate(std::int64_t eligible) const;
+};
+
+// One uniform number in [0, 1), split: the share below `rate` says which candidate is taken alike, what is
+// above it draws from the base.
+struct Split {
+  std::int64_t uniform = -1;  // the how-manieth eligible candidate, or -1: the base's
+  double base = 0.0;          // the number for the base, in [0, 1)
+};
+[[nodiscard]] Split split(double number, double rate, std::int64_t eligible);
+
+// The random numbers of one slot in one run: key = seed and policy version; counter = the customer's 64-bit
+// hash, the 32-bit hash of slot and purpose, 0 because one draw serves the slot.
+class Stream {
+ public:
+  Stream(std::uint64_t seed, std::string_view version, std::string_view slot, std::string_view purpose);
+
+  [[nodiscard]] double uniform(std::uint64_t customer) const;
+
+ private:
+  std::array<std::uint32_t, 2> key_;
+  std::uint32_t purpose_;
+};
+
+}  // namespace labfactory::select
