@@ -4,6 +4,7 @@ PYBIND11_MODULE(_core, module) {
   using namespace labfactory::bindings;
   module.doc() = "The native core; labfactory's Python rooms are its only callers.";
   register_errors();
+  register_plan(module);
   register_base(module);
   register_arrow(module);
   register_assign(module);

@@ -15,4 +15,6 @@ void register_stats(pybind11::module_& module);
 void register_values(pybind11::module_& module);
 void register_select(pybind11::module_& module);
 
+void register_plan(pybind11::module_& module);
+
 }  // namespace labfactory::bindings

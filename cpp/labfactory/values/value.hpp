@@ -10,7 +10,8 @@
 namespace labfactory {
 
 enum class Kind : std::uint8_t {
-  undefined,  // payload: index of the constant that names it, or -1
+  undefined,  // payload.integer: the constant that names it, or -1; length 1: silent also under strict, as the
+              // missing else of an inline if
   none,
   boolean,    // payload.integer 0 or 1
   integer,    // payload.integer
@@ -38,9 +39,10 @@ struct Value {
   } payload{.integer = 0};
 
   [[nodiscard]] static constexpr Value none() { return {}; }
-  [[nodiscard]] static constexpr Value undefined(std::int64_t name = -1) {
+  [[nodiscard]] static constexpr Value undefined(std::int64_t name = -1, bool silent = false) {
     Value v;
     v.kind = Kind::undefined;
+    v.length = silent ? 1 : 0;
     v.payload.integer = name;
     return v;
   }

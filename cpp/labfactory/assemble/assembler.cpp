@@ -1,0 +1,165 @@
+#include "labfactory/assemble/assembler.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <string>
+
+#include "labfactory/assemble/chunk.hpp"
+#include "labfactory/base/error.hpp"
+#include "labfactory/base/parallel.hpp"
+#include "labfactory/execute/row_machine.hpp"
+#include "labfactory/values/outcome.hpp"
+
+namespace labfactory {
+
+namespace {
+
+// Until a plan has run, this many bytes a row are a guess that growing corrects.
+constexpr std::int64_t kFirstBytesARow = 512;
+constexpr std::int64_t kLeastCapacity = 4096;
+// A morsel below this many rows costs more in bookkeeping than it gives to the other thread.
+constexpr std::int64_t kLeastMorselRows = 4096;
+
+ArrayPointer names(const std::vector<std::string>& values) {
+  std::vector<std::optional<std::string_view>> views(values.begin(), values.end());
+  return make_text_array(views);
+}
+
+Assembler::Dictionaries make_dictionaries(const Program& program) {
+  Assembler::Dictionaries dictionaries;
+  dictionaries.statuses = names({"ok", "skipped", "error"});
+  dictionaries.codes = names({kOutcomes.begin(), kOutcomes.end()});
+  dictionaries.templates = names(program.sources);
+  std::vector<std::string> reasons;
+  dictionaries.reason_of_constant.assign(program.constants.size(), 0);
+  for (const Instruction& instruction : program.code) {
+    if (instruction.opcode != Opcode::skip) continue;
+    const auto constant = static_cast<std::size_t>(instruction.operands[0]);
+    const std::string reason(program.constants[constant].view());
+    const auto found = std::find(reasons.begin(), reasons.end(), reason);
+    dictionaries.reason_of_constant[constant] = static_cast<std::int32_t>(found - reasons.begin());
+    if (found == reasons.end()) reasons.push_back(reason);
+  }
+  dictionaries.reasons = names(reasons);
+  return dictionaries;
+}
+
+// Rows first .. last of a batch, written to as many chunks as their bytes need.
+class Morsel {
+ public:
+  Morsel(const Program& program, const Assembler::Dictionaries& dictionaries, const Binding& binding,
+         std::int64_t batch_bytes, std::span<std::atomic<std::int64_t>> bytes_a_row)
+      : program_(program),
+        dictionaries_(dictionaries),
+        machine_(program, binding),
+        batch_bytes_(batch_bytes),
+        bytes_a_row_(bytes_a_row) {}
+
+  std::vector<ArrayPointer> run(std::int64_t first, std::int64_t last) {
+    std::vector<ArrayPointer> chunks;
+    while (first < last) {
+      const std::int64_t rows = std::min(last - first, kMostChunkRows);
+      Chunk chunk(program_, dictionaries_, capacities(rows), rows);
+      while (chunk.rows() < rows && write_row(chunk, first + chunk.rows())) {
+      }
+      first += chunk.rows();
+      remember(chunk);
+      chunks.push_back(chunk.finish());
+    }
+    return chunks;
+  }
+
+ private:
+  // False when the chunk has no room for this row and must be closed before it.
+  bool write_row(Chunk& chunk, std::int64_t row) {
+    for (;;) {
+      RowEvent event = machine_.assemble(row, chunk.cursors());
+      if (event.kind == RowEvent::Kind::full) {
+        const std::int64_t row_bytes = chunk.row_bytes();
+        chunk.rewind();
+        if (row_bytes <= program_.limits.asset_bytes) {
+          const bool is_spent = chunk.rows() > 0 && chunk.bytes() >= batch_bytes_ / 2;
+          if (is_spent) return false;
+          if (chunk.grow(static_cast<std::size_t>(event.constant))) continue;
+          if (chunk.rows() > 0) return false;
+        }
+        event = {RowEvent::Kind::failed, Outcome::asset_too_large, -1, event.span};
+      } else if (event.kind == RowEvent::Kind::done && chunk.row_bytes() > program_.limits.asset_bytes) {
+        event = {RowEvent::Kind::failed, Outcome::asset_too_large, -1, 0};
+      }
+      if (event.kind != RowEvent::Kind::done) {
+        chunk.commit(event);
+        return true;
+      }
+      if (chunk.bytes() > batch_bytes_ && chunk.rows() > 0) {
+        chunk.rewind();
+        return false;
+      }
+      chunk.commit();
+      return true;
+    }
+  }
+
+  std::vector<std::int64_t> capacities(std::int64_t rows) const {
+    std::vector<std::int64_t> sizes;
+    for (const auto& bytes : bytes_a_row_) {
+      // An eighth more than last time keeps the usual spread from growing the buffer.
+      const std::int64_t expected = bytes.load(std::memory_order_relaxed) * rows;
+      sizes.push_back(std::clamp(expected + expected / 8, kLeastCapacity, std::max(batch_bytes_, kLeastCapacity)));
+    }
+    return sizes;
+  }
+
+  void remember(const Chunk& chunk) {
+    if (chunk.rows() == 0) return;
+    for (std::size_t part = 0; part < bytes_a_row_.size(); ++part) {
+      bytes_a_row_[part].store(chunk.bytes(part) / chunk.rows() + 1, std::memory_order_relaxed);
+    }
+  }
+
+  const Program& program_;
+  const Assembler::Dictionaries& dictionaries_;
+  RowMachine machine_;
+  std::int64_t batch_bytes_;
+  std::span<std::atomic<std::int64_t>> bytes_a_row_;
+};
+
+std::size_t part_count(const Program& program) { return std::max<std::size_t>(program.parts.size(), 1); }
+
+}  // namespace
+
+Assembler::Assembler(std::shared_ptr<const Program> program)
+    : program_(std::move(program)),
+      dictionaries_(make_dictionaries(*program_)),
+      bytes_a_row_(std::make_unique<std::atomic<std::int64_t>[]>(part_count(*program_))) {
+  for (std::size_t part = 0; part < part_count(*program_); ++part) bytes_a_row_[part] = kFirstBytesARow;
+}
+
+std::vector<ArrayPointer> Assembler::assemble(const std::shared_ptr<const Batch>& batch,
+                                              const AssembleOptions& options) const {
+  if (options.threads < 1) {
+    throw Error(ErrorKind::usage, "option", "expected threads of at least 1, found " + std::to_string(options.threads));
+  }
+  constexpr std::int64_t kMostBatchBytes = std::numeric_limits<std::int32_t>::max();
+  if (options.batch_bytes < 1 || options.batch_bytes > kMostBatchBytes) {
+    throw Error(ErrorKind::usage, "option",
+                "expected batch_bytes from 1 to 2147483647, found " + std::to_string(options.batch_bytes));
+  }
+  const Binding binding(*program_, batch);
+  const std::int64_t rows = binding.rows();
+  const std::int64_t even = (rows + options.threads - 1) / options.threads;
+  const std::int64_t step = std::clamp(even, kLeastMorselRows, kMostChunkRows);
+  const std::int64_t morsels = (rows + step - 1) / step;
+  std::vector<std::vector<ArrayPointer>> made(static_cast<std::size_t>(morsels));
+  parallel_for(options.threads, morsels, [&](std::int64_t task, int) {
+    Morsel morsel(*program_, dictionaries_, binding, options.batch_bytes,
+                  {bytes_a_row_.get(), part_count(*program_)});
+    made[static_cast<std::size_t>(task)] = morsel.run(task * step, std::min(rows, (task + 1) * step));
+  });
+  std::vector<ArrayPointer> chunks;
+  for (auto& some : made) chunks.insert(chunks.end(), some.begin(), some.end());
+  return chunks;
+}
+
+}  // namespace labfactory

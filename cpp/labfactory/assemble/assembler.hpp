@@ -1,0 +1,50 @@
+// The assembler: runs a template's program over a batch, on several threads, into pooled buffers.
+// Owner: shares the program; the chunks own their memory and outlive everything here.
+// Threads: one assembler may be used from many; a call spreads its rows itself.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "labfactory/arrow/builder.hpp"
+#include "labfactory/arrow/column.hpp"
+#include "labfactory/plan/program.hpp"
+
+namespace labfactory {
+
+struct AssembleOptions {
+  int threads = 1;
+  std::int64_t batch_bytes = std::int64_t{64} << 20;  // text of one chunk, all parts together
+};
+
+class Assembler {
+ public:
+  // A program without parts makes a lone column `asset`, one with parts a struct `parts`.
+  explicit Assembler(std::shared_ptr<const Program> program);
+
+  // Struct arrays in the order of the rows: status, reason, code, template, line, column, then the text. No chunk holds
+  // more text than batch_bytes, save one whose single asset is larger.
+  [[nodiscard]] std::vector<ArrayPointer> assemble(const std::shared_ptr<const Batch>& batch,
+                                                   const AssembleOptions& options) const;
+
+  [[nodiscard]] const Program& program() const { return *program_; }
+
+  // The names behind the dictionaries of every chunk.
+  struct Dictionaries {
+    ArrayPointer statuses;
+    ArrayPointer reasons;
+    ArrayPointer codes;
+    ArrayPointer templates;
+    std::vector<std::int32_t> reason_of_constant;
+  };
+
+ private:
+  std::shared_ptr<const Program> program_;
+  Dictionaries dictionaries_;
+  // Bytes a row that each part took last, so that the next buffers start at the right size.
+  std::unique_ptr<std::atomic<std::int64_t>[]> bytes_a_row_;
+};
+
+}  // namespace labfactory

@@ -1,0 +1,198 @@
+#include "labfactory/assemble/chunk.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+namespace labfactory {
+
+namespace {
+
+constexpr std::int64_t kMostPartBytes = std::numeric_limits<std::int32_t>::max();
+
+// Row statuses, in the order of Assembler::Dictionaries::statuses.
+constexpr std::int8_t kSkipped = 1;
+constexpr std::int8_t kError = 2;
+
+const void* zeros() {
+  alignas(64) static const std::int32_t kZeros[kMostChunkRows] = {};
+  return kZeros;
+}
+
+SharedBuffer shared_zeros() { return {nullptr, zeros()}; }
+
+ArrayPointer column(std::string format, std::int64_t rows, std::int64_t nulls, SharedBuffer validity, SharedBuffer values,
+                    ArrayPointer dictionary = nullptr) {
+  auto array = std::make_shared<ArrayData>();
+  array->format = std::move(format);
+  array->length = rows;
+  array->null_count = nulls;
+  array->buffers = {std::move(validity), std::move(values)};
+  array->dictionary = std::move(dictionary);
+  return array;
+}
+
+// A column of which only the rows of some notes say anything.
+template <class T>
+class Sparse {
+ public:
+  explicit Sparse(std::int64_t rows) : values_(static_cast<std::size_t>(rows)), bits_(static_cast<std::size_t>((rows + 7) / 8)) {}
+  void set(std::int64_t row, T value) {
+    values_[static_cast<std::size_t>(row)] = value;
+    auto& byte = bits_[static_cast<std::size_t>(row >> 3)];
+    byte = static_cast<std::uint8_t>(byte | (1 << (row & 7)));
+    ++valid_;
+  }
+  ArrayPointer take(std::string format, ArrayPointer dictionary = nullptr) {
+    const auto rows = static_cast<std::int64_t>(values_.size());
+    if (valid_ == 0) return column(std::move(format), rows, rows, shared_zeros(), shared_zeros(), std::move(dictionary));
+    return column(std::move(format), rows, rows - valid_, SharedBuffer(std::move(bits_)), SharedBuffer(std::move(values_)),
+                  std::move(dictionary));
+  }
+
+ private:
+  std::vector<T> values_;
+  std::vector<std::uint8_t> bits_;
+  std::int64_t valid_ = 0;
+};
+
+}  // namespace
+
+Chunk::Chunk(const Program& program, const Assembler::Dictionaries& dictionaries,
+             std::span<const std::int64_t> capacities, std::int64_t rows)
+    : program_(program), dictionaries_(dictionaries) {
+  for (const std::int64_t capacity : capacities) {
+    PooledBuffer text = BufferPool::acquire(static_cast<std::size_t>(capacity) + kPartSlack);
+    const std::size_t usable = std::min(text.capacity() - kPartSlack, static_cast<std::size_t>(kMostPartBytes));
+    cursors_.push_back({text.data(), text.data() + usable});
+    texts_.push_back(std::move(text));
+    PooledBuffer offsets = BufferPool::acquire(static_cast<std::size_t>(rows + 1) * sizeof(std::int32_t));
+    std::memset(offsets.data(), 0, sizeof(std::int32_t));
+    offsets_.push_back(std::move(offsets));
+  }
+}
+
+std::int64_t Chunk::bytes(std::size_t part) const { return cursors_[part].at - texts_[part].data(); }
+
+std::int64_t Chunk::bytes() const {
+  std::int64_t total = 0;
+  for (std::size_t part = 0; part < texts_.size(); ++part) total += bytes(part);
+  return total;
+}
+
+void Chunk::end_row() {
+  ++rows_;
+  committed_bytes_ = 0;
+  for (std::size_t part = 0; part < texts_.size(); ++part) {
+    const auto end = static_cast<std::int32_t>(bytes(part));
+    committed_bytes_ += end;
+    std::memcpy(offsets_[part].data() + static_cast<std::size_t>(rows_) * sizeof end, &end, sizeof end);
+  }
+}
+
+void Chunk::commit() { end_row(); }
+
+void Chunk::commit(const RowEvent& event) {
+  rewind();
+  notes_.push_back({rows_, event});
+  end_row();
+}
+
+void Chunk::rewind() {
+  for (std::size_t part = 0; part < texts_.size(); ++part) {
+    std::int32_t end = 0;
+    std::memcpy(&end, offsets_[part].data() + static_cast<std::size_t>(rows_) * sizeof end, sizeof end);
+    cursors_[part].at = texts_[part].data() + end;
+  }
+}
+
+bool Chunk::grow(std::size_t part) {
+  PooledBuffer& text = texts_[part];
+  const auto capacity = cursors_[part].limit - text.data();
+  if (capacity >= kMostPartBytes) return false;
+  PooledBuffer larger = BufferPool::acquire(static_cast<std::size_t>(std::min(2 * capacity, kMostPartBytes)) + kPartSlack);
+  const std::size_t used = static_cast<std::size_t>(bytes(part));
+  std::memcpy(larger.data(), text.data(), used);
+  const std::size_t usable = std::min(larger.capacity() - kPartSlack, static_cast<std::size_t>(kMostPartBytes));
+  cursors_[part] = {larger.data() + used, larger.data() + usable};
+  text = std::move(larger);
+  return true;
+}
+
+std::vector<Field> Chunk::note_fields() {
+  if (notes_.empty()) {
+    const auto silent = [&](std::string format, ArrayPointer dictionary = nullptr) {
+      return column(std::move(format), rows_, rows_, shared_zeros(), shared_zeros(), std::move(dictionary));
+    };
+    return {{"status", column("c", rows_, 0, {}, shared_zeros(), dictionaries_.statuses)},
+            {"reason", silent("i", dictionaries_.reasons)},
+            {"code", silent("c", dictionaries_.codes)},
+            {"template", silent("i", dictionaries_.templates)},
+            {"line", silent("i")},
+            {"column", silent("i")}};
+  }
+  std::vector<std::int8_t> status(static_cast<std::size_t>(rows_), 0);
+  Sparse<std::int32_t> reason(rows_);
+  Sparse<std::int8_t> code(rows_);
+  Sparse<std::int32_t> source(rows_);
+  Sparse<std::int32_t> line(rows_);
+  Sparse<std::int32_t> place(rows_);
+  for (const auto& [row, event] : notes_) {
+    const bool is_skipped = event.kind == RowEvent::Kind::skipped;
+    status[static_cast<std::size_t>(row)] = is_skipped ? kSkipped : kError;
+    if (is_skipped) {
+      reason.set(row, dictionaries_.reason_of_constant[static_cast<std::size_t>(event.constant)]);
+    } else {
+      code.set(row, static_cast<std::int8_t>(event.outcome));
+    }
+    const Span& span = program_.spans[static_cast<std::size_t>(event.span)];
+    source.set(row, span.source);
+    line.set(row, span.line);
+    place.set(row, span.column);
+  }
+  return {{"status", column("c", rows_, 0, {}, SharedBuffer(std::move(status)), dictionaries_.statuses)},
+          {"reason", reason.take("i", dictionaries_.reasons)},
+          {"code", code.take("c", dictionaries_.codes)},
+          {"template", source.take("i", dictionaries_.templates)},
+          {"line", line.take("i")},
+          {"column", place.take("i")}};
+}
+
+ArrayPointer Chunk::text_array(std::size_t part, const SharedBuffer& validity, std::int64_t nulls) {
+  auto array = std::make_shared<ArrayData>();
+  array->format = "u";
+  array->length = rows_;
+  array->null_count = nulls;
+  array->buffers = {validity, SharedBuffer(std::move(offsets_[part])), SharedBuffer(std::move(texts_[part]))};
+  return array;
+}
+
+ArrayPointer Chunk::finish() {
+  std::vector<Field> fields = note_fields();
+  const auto nulls = static_cast<std::int64_t>(notes_.size());
+  SharedBuffer validity;
+  if (nulls != 0) {
+    std::vector<std::uint8_t> bits(static_cast<std::size_t>((rows_ + 7) / 8), 0xFF);
+    for (const Note& note : notes_) {
+      auto& byte = bits[static_cast<std::size_t>(note.row >> 3)];
+      byte = static_cast<std::uint8_t>(byte & ~(1 << (note.row & 7)));
+    }
+    validity = SharedBuffer(std::move(bits));
+  }
+  if (program_.parts.empty()) {
+    fields.push_back({"asset", text_array(0, validity, nulls)});
+  } else {
+    auto parts = std::make_shared<ArrayData>();
+    parts->format = "+s";
+    parts->length = rows_;
+    parts->null_count = nulls;
+    parts->buffers = {validity};
+    for (std::size_t part = 0; part < texts_.size(); ++part) {
+      parts->children.push_back({program_.parts[part], text_array(part, validity, nulls)});
+    }
+    fields.push_back({"parts", std::move(parts)});
+  }
+  return make_struct_array(rows_, std::move(fields));
+}
+
+}  // namespace labfactory

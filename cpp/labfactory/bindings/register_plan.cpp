@@ -1,0 +1,171 @@
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "labfactory/assemble/assembler.hpp"
+#include "labfactory/base/error.hpp"
+#include "labfactory/bindings/capsules.hpp"
+#include "labfactory/bindings/registers.hpp"
+#include "labfactory/execute/evaluator.hpp"
+#include "labfactory/plan/program.hpp"
+
+namespace labfactory::bindings {
+
+namespace py = pybind11;
+
+namespace {
+
+using ColumnRow = std::tuple<std::string, std::int32_t, std::string, std::string>;
+using SpanRow = std::tuple<std::int32_t, std::int32_t, std::int32_t, std::int32_t>;
+using CodeRows = py::array_t<std::int32_t, py::array::c_style | py::array::forcecast>;
+
+constexpr std::array<std::string_view, 3> kRoles = {"root", "field", "item"};
+constexpr std::array<std::string_view, 3> kUndefinedModes = {"default", "strict", "chainable"};
+
+template <class Names>
+std::size_t position(const Names& names, std::string_view name, std::string_view what) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) {
+    throw Error(ErrorKind::compile, "plan_invalid", "invalid plan: unknown " + std::string(what) + " '" + std::string(name) + "'");
+  }
+  return static_cast<std::size_t>(found - names.begin());
+}
+
+Value constant(Program& program, py::handle object) {
+  if (object.is_none()) return Value::none();
+  if (py::isinstance<py::bool_>(object)) return Value::boolean(object.cast<bool>());
+  if (py::isinstance<py::int_>(object)) return Value::integer(object.cast<std::int64_t>());
+  if (py::isinstance<py::float_>(object)) return Value::floating(object.cast<double>());
+  if (py::isinstance<py::str>(object)) {
+    return program.keep_text(object.cast<std::string>(), py::hasattr(object, "__html__"));
+  }
+  if (py::isinstance<py::list>(object) || py::isinstance<py::tuple>(object)) {
+    std::vector<Value> items;
+    for (const py::handle item : object) items.push_back(constant(program, item));
+    return program.keep_list(std::move(items), py::isinstance<py::list>(object) ? Kind::list : Kind::tuple);
+  }
+  throw Error(ErrorKind::compile, "plan_invalid",
+              "invalid plan: a constant of type " + std::string(py::str(py::type::of(object).attr("__name__"))));
+}
+
+std::vector<Instruction> instructions(const CodeRows& rows) {
+  constexpr py::ssize_t kWidth = 6;
+  if (rows.ndim() != 2 || rows.shape(1) != kWidth) {
+    throw Error(ErrorKind::compile, "plan_invalid", "invalid plan: expected code of shape (n, 6)");
+  }
+  const auto cells = rows.unchecked<2>();
+  std::vector<Instruction> code;
+  for (py::ssize_t i = 0; i < cells.shape(0); ++i) {
+    if (cells(i, 0) < 0 || static_cast<std::size_t>(cells(i, 0)) >= kOpcodes.size()) {
+      throw Error(ErrorKind::compile, "plan_invalid", "invalid plan: unknown opcode " + std::to_string(cells(i, 0)));
+    }
+    code.push_back({static_cast<Opcode>(cells(i, 0)), {cells(i, 1), cells(i, 2), cells(i, 3), cells(i, 4)}, cells(i, 5)});
+  }
+  return code;
+}
+
+// A program and what runs it, as Python holds them.
+struct RunnableProgram {
+  std::shared_ptr<const Program> program;
+  Assembler assembler;
+};
+
+std::unique_ptr<RunnableProgram> make_program(const std::vector<ColumnRow>& columns, const py::list& constants,
+                                              std::vector<std::string> literals, const std::vector<std::string>& formats,
+                                              std::int32_t registers, std::int32_t loops,
+                                              std::vector<std::vector<std::int32_t>> tables,
+                                              std::vector<std::string> parts, const CodeRows& code,
+                                              const std::vector<SpanRow>& spans, std::vector<std::string> templates,
+                                              const std::string& undefined, std::int64_t work_limit,
+                                              std::int64_t asset_limit_bytes) {
+  auto program = std::make_shared<Program>();
+  for (const auto& [name, parent, role, type] : columns) {
+    program->columns.push_back({name, parent, static_cast<ColumnRole>(position(kRoles, role, "role")),
+                                static_cast<LogicalType>(position(kLogicalTypes, type, "type"))});
+  }
+  for (const py::handle object : constants) program->constants.push_back(constant(*program, object));
+  program->literals = std::move(literals);
+  for (const std::string& format : formats) program->formats.emplace_back(format);
+  program->registers = registers;
+  program->loops = loops;
+  program->tables = std::move(tables);
+  program->parts = std::move(parts);
+  program->code = instructions(code);
+  for (const auto& [source, line, column, width] : spans) program->spans.push_back({source, line, column, width});
+  program->sources = std::move(templates);
+  program->undefined = static_cast<UndefinedMode>(position(kUndefinedModes, undefined, "undefined mode"));
+  program->limits = {work_limit, asset_limit_bytes};
+  verify(*program);
+  return std::make_unique<RunnableProgram>(RunnableProgram{program, Assembler(program)});
+}
+
+std::vector<Array> assemble(const RunnableProgram& self, py::handle batch, int threads, std::int64_t batch_bytes) {
+  const std::shared_ptr<const Batch> imported = import_batch(batch);
+  std::vector<ArrayPointer> chunks;
+  {
+    const py::gil_scoped_release release;
+    chunks = self.assembler.assemble(imported, {threads, batch_bytes});
+  }
+  return {chunks.begin(), chunks.end()};
+}
+
+std::pair<Array, Array> evaluate_batch(const RunnableProgram& self, py::handle batch, const std::string& type,
+                                       const std::string& machine) {
+  const std::shared_ptr<const Batch> imported = import_batch(batch);
+  constexpr std::array<std::string_view, 2> kMachines = {"block", "row"};
+  const auto logical = static_cast<LogicalType>(position(kLogicalTypes, type, "type"));
+  const auto runs = static_cast<Machine>(position(kMachines, machine, "machine"));
+  Evaluated evaluated;
+  {
+    const py::gil_scoped_release release;
+    evaluated = evaluate(*self.program, imported, logical, runs);
+  }
+  return {Array(evaluated.values), Array(evaluated.codes)};
+}
+
+template <class Names>
+py::dict numbered(const Names& names) {
+  py::dict out;
+  std::size_t number = 0;
+  for (const auto& entry : names) {
+    if constexpr (std::is_convertible_v<decltype(entry), std::string_view>) {
+      out[py::str(std::string_view(entry))] = number++;
+    } else {
+      out[py::str(entry.name)] = number++;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+void register_plan(py::module_& module) {
+  py::module_ plan = module.def_submodule("plan", "Programs: what templates and expressions compile to.");
+  py::class_<RunnableProgram>(plan, "Program", "A verified program; immutable, shared by any number of threads.")
+      .def(py::init(&make_program), py::kw_only(), py::arg("columns"), py::arg("constants"), py::arg("literals"),
+           py::arg("formats"), py::arg("registers"), py::arg("loops"), py::arg("tables"), py::arg("parts"),
+           py::arg("code"), py::arg("spans"), py::arg("templates"), py::arg("undefined"), py::arg("work_limit"),
+           py::arg("asset_limit_bytes"))
+      .def("assemble", &assemble, py::arg("batch"), py::kw_only(), py::arg("threads") = 1,
+           py::arg("batch_bytes") = std::int64_t{64} << 20,
+           "Assembles a record batch into chunks of status, reason, code, template, line, column and text.")
+      .def("evaluate", &evaluate_batch, py::arg("batch"), py::arg("type"), py::kw_only(), py::arg("machine") = "block",
+           "Evaluates an expression over a record batch: its values, and a code where a row failed.")
+      .def_property_readonly("is_expression", [](const RunnableProgram& self) { return is_expression(*self.program); })
+      .def("explain", [](const RunnableProgram& self) { return explain(*self.program); }, "A stable listing.");
+  plan.def(
+      "format_arguments", [](const std::string& format) { return Format(format).argument_count(); }, py::arg("format"),
+      "How many arguments a printf format takes; CompileError `format` where it cannot be run.");
+  plan.attr("OPCODES") = numbered(kOpcodes);
+  plan.attr("FILTERS") = numbered(kFilters);
+  plan.attr("TESTS") = numbered(kTests);
+  plan.attr("LOOP_ATTRIBUTES") = numbered(kLoopAttributes);
+  plan.attr("OUTCOMES") = numbered(kOutcomes);
+}
+
+}  // namespace labfactory::bindings

@@ -1,0 +1,28 @@
+// A program's columns found in one batch, so that a row's values are read by index.
+// Owner: holds the batch.
+// Threads: read-only; any number of machines may share one.
+#pragma once
+
+#include <memory>
+
+#include "labfactory/arrow/column.hpp"
+#include "labfactory/plan/program.hpp"
+#include "labfactory/values/cells.hpp"
+
+namespace labfactory {
+
+class Binding {
+ public:
+  // Error(source, "missing_column") or Error(source, "column_type") where the batch is not what the plan was
+  // compiled for.
+  Binding(const Program& program, std::shared_ptr<const Batch> batch);
+
+  [[nodiscard]] const Cells& cells() const { return cells_; }
+  [[nodiscard]] std::int64_t rows() const { return batch_->length(); }
+
+ private:
+  std::shared_ptr<const Batch> batch_;
+  Cells cells_;
+};
+
+}  // namespace labfactory

@@ -1,0 +1,132 @@
+#include "labfactory/execute/evaluator.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "labfactory/base/error.hpp"
+#include "labfactory/execute/block_machine.hpp"
+#include "labfactory/execute/row_machine.hpp"
+
+namespace labfactory {
+
+namespace {
+
+// Collects the values of one type.
+class Collector {
+ public:
+  Collector(LogicalType type, std::int64_t rows) : type_(type) {
+    const auto n = static_cast<std::size_t>(rows);
+    codes_.reserve(n);
+    switch (type) {
+      case LogicalType::boolean: booleans_.reserve(n); break;
+      case LogicalType::integer: integers_.reserve(n); break;
+      case LogicalType::floating: floats_.reserve(n); break;
+      case LogicalType::text: offsets_.reserve(n + 1); break;
+      default:
+        throw Error(ErrorKind::usage, "expression_type",
+                    "expected a boolean, integer, floating or text expression, found " +
+                        std::string(kLogicalTypes[static_cast<std::size_t>(type)]));
+    }
+    offsets_.push_back(0);
+  }
+
+  void append(const Value& value, Outcome outcome) {
+    if (outcome == Outcome::ok && value.kind == Kind::undefined) outcome = Outcome::undefined;
+    bool is_valid = outcome == Outcome::ok && value.kind != Kind::none;
+    if (is_valid && !fits(value)) {
+      outcome = Outcome::type_error;
+      is_valid = false;
+    }
+    store(is_valid ? value : Value::integer(0), is_valid);
+    validity_.append(is_valid);
+    codes_.push_back(static_cast<std::int8_t>(outcome));
+    code_validity_.append(outcome != Outcome::ok);
+  }
+
+  Evaluated take() {
+    static const std::vector<std::string> kNames(kOutcomes.begin(), kOutcomes.end());
+    ArrayPointer codes = make_dictionary_array(std::move(codes_), kNames, std::move(code_validity_));
+    switch (type_) {
+      case LogicalType::boolean: return {make_boolean_array(booleans_, std::move(validity_)), codes};
+      case LogicalType::integer: return {make_array(std::move(integers_), std::move(validity_)), codes};
+      case LogicalType::floating: return {make_array(std::move(floats_), std::move(validity_)), codes};
+      default:
+        return {make_text_array(std::move(offsets_), SharedBuffer(std::move(text_)), std::move(validity_)), codes};
+    }
+  }
+
+ private:
+  [[nodiscard]] bool fits(const Value& value) const {
+    switch (type_) {
+      case LogicalType::boolean: return value.kind == Kind::boolean;
+      case LogicalType::integer: return value.kind == Kind::integer || value.kind == Kind::boolean;
+      case LogicalType::floating: return value.is_number();
+      default: return value.is_text();
+    }
+  }
+
+  void store(const Value& value, bool is_valid) {
+    switch (type_) {
+      case LogicalType::boolean: booleans_.push_back(value.payload.integer != 0 ? 1 : 0); break;
+      case LogicalType::integer: integers_.push_back(value.payload.integer); break;
+      case LogicalType::floating:
+        floats_.push_back(value.kind == Kind::floating ? value.payload.floating
+                                                       : static_cast<double>(value.payload.integer));
+        break;
+      default:
+        if (is_valid) text_.insert(text_.end(), value.view().begin(), value.view().end());
+        if (text_.size() > std::size_t{std::numeric_limits<std::int32_t>::max()}) {
+          throw Error(ErrorKind::usage, "batch_too_large", "expected less than 2 GiB of text from a batch",
+                      "evaluate smaller batches");
+        }
+        offsets_.push_back(static_cast<std::int32_t>(text_.size()));
+    }
+  }
+
+  LogicalType type_;
+  std::vector<std::uint8_t> booleans_;
+  std::vector<std::int64_t> integers_;
+  std::vector<double> floats_;
+  std::vector<std::int32_t> offsets_;
+  std::vector<char> text_;
+  Bitmap validity_;
+  std::vector<std::int8_t> codes_;
+  Bitmap code_validity_;
+};
+
+void run_blocks(const Program& program, const Binding& binding, Collector& collector) {
+  BlockMachine machine(program, binding);
+  std::vector<Value> values(kBlockRows);
+  std::vector<Outcome> outcomes(kBlockRows);
+  for (std::int64_t first = 0; first < binding.rows(); first += static_cast<std::int64_t>(kBlockRows)) {
+    const auto rows = static_cast<std::size_t>(std::min<std::int64_t>(kBlockRows, binding.rows() - first));
+    machine.evaluate(first, {values.data(), rows}, {outcomes.data(), rows});
+    for (std::size_t i = 0; i < rows; ++i) collector.append(values[i], outcomes[i]);
+  }
+}
+
+void run_rows(const Program& program, const Binding& binding, Collector& collector) {
+  RowMachine machine(program, binding);
+  for (std::int64_t row = 0; row < binding.rows(); ++row) {
+    Value value;
+    const RowEvent event = machine.evaluate(row, value);
+    collector.append(value, event.outcome);
+  }
+}
+
+}  // namespace
+
+Evaluated evaluate(const Program& program, const std::shared_ptr<const Batch>& batch, LogicalType type, Machine machine) {
+  const Binding binding(program, batch);
+  Collector collector(type, binding.rows());
+  if (machine == Machine::block && is_expression(program)) {
+    run_blocks(program, binding, collector);
+  } else {
+    run_rows(program, binding, collector);
+  }
+  return collector.take();
+}
+
+}  // namespace labfactory

@@ -1,0 +1,226 @@
+#include "labfactory/execute/pure.hpp"
+
+#include <cstring>
+
+#include "labfactory/values/calls.hpp"
+#include "labfactory/values/filters.hpp"
+
+namespace labfactory {
+
+namespace {
+
+// environment.getattr of a struct's field.
+Outcome field(const Program& program, const Scope& scope, const Value& base, std::int32_t column, Value& out) {
+  out = Value::undefined();
+  switch (base.kind) {
+    case Kind::record: {
+      const ColumnUse& use = program.columns[static_cast<std::size_t>(column)];
+      // A union of records from different columns: the field is looked up by name.
+      const std::int32_t found = base.column == use.parent ? column : scope.cells.field(base, use.name);
+      if (found < 0) return Outcome::unsupported;
+      return scope.cells.read(static_cast<std::size_t>(found), base.payload.integer, out);
+    }
+    case Kind::undefined: out = base; return chains(scope, base) ? Outcome::ok : Outcome::undefined;
+    // Other kinds have Python methods that a field's name could mean.
+    case Kind::none: return Outcome::ok;
+    default: return Outcome::unsupported;
+  }
+}
+
+Outcome absent_field(const Scope& scope, const Value& base, std::int32_t constant, Value& out) {
+  out = base.kind == Kind::undefined ? base : Value::undefined(constant);
+  return base.kind != Kind::undefined || chains(scope, base) ? Outcome::ok : Outcome::undefined;
+}
+
+Outcome make_list(const Scope& scope, const Value* items, std::uint32_t count, Kind kind, Value& out) {
+  const std::size_t bytes = count * sizeof(Value);
+  auto* kept = reinterpret_cast<Value*>(scope.arena.allocate(bytes));
+  if (count != 0) std::memcpy(kept, items, bytes);
+  out = Value::list(kept, count, kind);
+  return Outcome::ok;
+}
+
+Outcome fault(FormatFault found) {
+  return found == FormatFault::type ? Outcome::type_error : Outcome::value_error;
+}
+
+// One conversion appended to a text that grows in the arena.
+class FormatWriter {
+ public:
+  explicit FormatWriter(const Scope& scope) : scope_(scope) {}
+
+  Outcome literal(std::string_view text) {
+    if (const Outcome o = reserve(text.size()); o != Outcome::ok) return o;
+    if (!text.empty()) std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+    return Outcome::ok;
+  }
+
+  Outcome argument(const Conversion& conversion, const Value& value) {
+    if (value.kind == Kind::integer) {
+      if (const auto f = conversion.integer_fault(value.payload.integer); f != FormatFault::none) return fault(f);
+      if (const Outcome o = reserve(conversion.integer_bound(value.payload.integer)); o != Outcome::ok) return o;
+      at_ = conversion.write_integer(at_, value.payload.integer);
+      return Outcome::ok;
+    }
+    if (value.kind == Kind::floating) {
+      if (const auto f = conversion.floating_fault(value.payload.floating); f != FormatFault::none) return fault(f);
+      if (const Outcome o = reserve(conversion.floating_bound(value.payload.floating)); o != Outcome::ok) return o;
+      at_ = conversion.write_floating(at_, value.payload.floating);
+      return Outcome::ok;
+    }
+    const bool as_text = conversion.type == 's' || conversion.type == 'r';
+    if (value.kind == Kind::boolean && !as_text) return argument(conversion, Value::integer(value.payload.integer));
+    std::string_view text;
+    if (as_text || value.is_text()) {
+      if (const Outcome o = text_of(scope_, value, text); o != Outcome::ok) return o;
+    } else {
+      return Outcome::type_error;
+    }
+    if (conversion.type == 'r') {
+      // repr of dates is a call of their class, of markup Markup('...').
+      if (value.kind != Kind::text && value.kind != Kind::none && value.kind != Kind::boolean) return Outcome::unsupported;
+      if (value.kind == Kind::text) text = repr_text(text, scope_.arena);
+    }
+    return written(conversion, text);
+  }
+
+  [[nodiscard]] std::string_view text() const { return {begin_, static_cast<std::size_t>(at_ - begin_)}; }
+
+ private:
+  Outcome written(const Conversion& conversion, std::string_view text) {
+    if (const auto f = conversion.text_fault(text); f != FormatFault::none) return fault(f);
+    if (const Outcome o = reserve(conversion.text_bound(text)); o != Outcome::ok) return o;
+    at_ = conversion.write_text(at_, text);
+    return Outcome::ok;
+  }
+
+  Outcome reserve(std::size_t bytes) {
+    const std::size_t used = static_cast<std::size_t>(at_ - begin_);
+    if (used + bytes <= capacity_) return Outcome::ok;
+    if (used + bytes > scope_.most_bytes) return Outcome::asset_too_large;
+    const std::size_t grown = 2 * (used + bytes);
+    char* moved = scope_.arena.allocate(grown);
+    if (used != 0) std::memcpy(moved, begin_, used);
+    begin_ = moved;
+    at_ = moved + used;
+    capacity_ = grown;
+    return Outcome::ok;
+  }
+
+  const Scope& scope_;
+  char* begin_ = nullptr;
+  char* at_ = nullptr;
+  std::size_t capacity_ = 0;
+};
+
+Outcome format(const Scope& scope, const Format& format, const Value* arguments, Value& out) {
+  FormatWriter writer(scope);
+  for (const Format::Piece& piece : format.pieces()) {
+    if (const Outcome o = writer.literal(piece.literal); o != Outcome::ok) return o;
+    if (const Outcome o = writer.argument(piece.conversion, *arguments++); o != Outcome::ok) return o;
+  }
+  if (const Outcome o = writer.literal(format.tail()); o != Outcome::ok) return o;
+  out = Value::text(writer.text());
+  return Outcome::ok;
+}
+
+}  // namespace
+
+template <std::size_t Stride>
+Outcome compute(const Program& program, const Scope& scope, const Instruction& instruction, Frame<Stride> frame,
+                std::int64_t row) {
+  const auto& o = instruction.operands;
+  Value& out = frame[o[0]];
+  // Consecutive registers as an array: in place where they are adjacent, else gathered.
+  Value* gathered = nullptr;
+  const auto arguments = [&](std::int32_t first, std::int32_t count) -> const Value* {
+    if constexpr (Stride == 1) return &frame.first[first];
+    gathered = reinterpret_cast<Value*>(scope.arena.allocate(static_cast<std::size_t>(count) * sizeof(Value)));
+    for (std::int32_t i = 0; i < count; ++i) gathered[i] = frame[first + i];
+    return gathered;
+  };
+  const auto boolean = [&](Outcome outcome, bool found) {
+    out = Value::boolean(found);
+    return outcome;
+  };
+  bool found = false;
+  switch (instruction.opcode) {
+    case Opcode::constant: out = program.constants[static_cast<std::size_t>(o[1])]; return Outcome::ok;
+    case Opcode::column: return scope.cells.read(static_cast<std::size_t>(o[1]), row, out);
+    case Opcode::field: return field(program, scope, Value{frame[o[1]]}, o[2], out);
+    case Opcode::absent_field: return absent_field(scope, Value{frame[o[1]]}, o[2], out);
+    case Opcode::subscript: return subscript(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::move: out = frame[o[1]]; return Outcome::ok;
+    case Opcode::undefined: out = Value::undefined(o[1], o[2] != 0); return Outcome::ok;
+    case Opcode::list:
+      return make_list(scope, arguments(o[1], o[2]), static_cast<std::uint32_t>(o[2]), Kind::list, out);
+    case Opcode::tuple:
+      return make_list(scope, arguments(o[1], o[2]), static_cast<std::uint32_t>(o[2]), Kind::tuple, out);
+    case Opcode::add: return add(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::subtract: return subtract(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::multiply: return multiply(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::divide: return divide(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::floor_divide: return floor_divide(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::modulo: return modulo(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::negate: return negate(Value{frame[o[1]]}, out);
+    case Opcode::positive: return positive(Value{frame[o[1]]}, out);
+    case Opcode::negation: {
+      const Outcome outcome = truth(scope, frame[o[1]], found);
+      return boolean(outcome, !found);
+    }
+    case Opcode::concat: {
+      Value joined;
+      const Outcome outcome = concat(scope, arguments(o[1], o[2]), static_cast<std::uint32_t>(o[2]), o[3] != 0, joined);
+      out = joined;
+      return outcome;
+    }
+    case Opcode::format: {
+      Value text;
+      const Outcome outcome = format(scope, program.formats[static_cast<std::size_t>(o[1])], arguments(o[2], o[3]), text);
+      out = text;
+      return outcome;
+    }
+    case Opcode::equal: {
+      const Outcome outcome = equal(scope, frame[o[1]], frame[o[2]], found);
+      return boolean(outcome, found);
+    }
+    case Opcode::not_equal: {
+      const Outcome outcome = equal(scope, frame[o[1]], frame[o[2]], found);
+      return boolean(outcome, !found);
+    }
+    case Opcode::less:
+    case Opcode::less_equal:
+    case Opcode::greater:
+    case Opcode::greater_equal: {
+      const auto order = static_cast<Order>(static_cast<int>(instruction.opcode) - static_cast<int>(Opcode::less));
+      const Outcome outcome = compare(scope, order, frame[o[1]], frame[o[2]], found);
+      return boolean(outcome, found);
+    }
+    case Opcode::contains: {
+      const Outcome outcome = contains(scope, frame[o[1]], frame[o[2]], found);
+      return boolean(outcome, found);
+    }
+    case Opcode::not_contains: {
+      const Outcome outcome = contains(scope, frame[o[1]], frame[o[2]], found);
+      return boolean(outcome, !found);
+    }
+    case Opcode::filter: {
+      Value result;
+      const Outcome outcome = call_filter(scope, static_cast<Filter>(o[1]), arguments(o[2], o[3]), result);
+      out = result;
+      return outcome;
+    }
+    case Opcode::test: {
+      const Outcome outcome = call_test(scope, static_cast<Test>(o[1]), frame[o[2]], found);
+      return boolean(outcome, found);
+    }
+    default: return Outcome::unsupported;
+  }
+}
+
+template Outcome compute<1>(const Program&, const Scope&, const Instruction&, Frame<1>, std::int64_t);
+template Outcome compute<kBlockRows>(const Program&, const Scope&, const Instruction&, Frame<kBlockRows>,
+                                     std::int64_t);
+
+}  // namespace labfactory

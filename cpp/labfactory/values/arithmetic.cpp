@@ -1,0 +1,270 @@
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "labfactory/values/operators.hpp"
+
+namespace labfactory {
+
+namespace {
+
+double to_double(const Value& v) {
+  return v.kind == Kind::floating ? v.payload.floating : static_cast<double>(v.payload.integer);
+}
+
+bool both_numbers(const Value& a, const Value& b) { return a.is_number() && b.is_number(); }
+bool any_floating(const Value& a, const Value& b) { return a.kind == Kind::floating || b.kind == Kind::floating; }
+
+// What Python raises for operands that do not go together.
+Outcome mismatch(const Value& a, const Value& b) {
+  if (a.kind == Kind::undefined || b.kind == Kind::undefined) return Outcome::undefined;
+  const auto dated = [](const Value& v) { return v.kind == Kind::date || v.kind == Kind::timestamp; };
+  // A difference of dates is a timedelta, which no value holds yet.
+  return dated(a) && dated(b) ? Outcome::unsupported : Outcome::type_error;
+}
+
+Outcome joined(const Scope& scope, std::string_view a, std::string_view b, bool markup, Value& out) {
+  const std::size_t size = a.size() + b.size();
+  if (size > scope.most_bytes) return Outcome::asset_too_large;
+  char* at = scope.arena.allocate(size);
+  if (!a.empty()) std::memcpy(at, a.data(), a.size());
+  if (!b.empty()) std::memcpy(at + a.size(), b.data(), b.size());
+  out = Value::text({at, size}, markup);
+  return Outcome::ok;
+}
+
+// str + str; with a Markup on either side the other is escaped.
+Outcome add_text(const Scope& scope, const Value& left, const Value& right, Value& out) {
+  std::string_view a = left.view();
+  std::string_view b = right.view();
+  const bool markup = left.kind == Kind::markup || right.kind == Kind::markup;
+  if (markup && left.kind == Kind::text) {
+    if (const Outcome o = escape(scope, a, a); o != Outcome::ok) return o;
+  }
+  if (markup && right.kind == Kind::text) {
+    if (const Outcome o = escape(scope, b, b); o != Outcome::ok) return o;
+  }
+  return joined(scope, a, b, markup, out);
+}
+
+bool is_made_list(const Value& v) { return v.kind == Kind::list || v.kind == Kind::tuple; }
+bool is_list(const Value& v) { return v.kind == Kind::list || v.kind == Kind::column_list; }
+
+Outcome copy_items(const Scope& scope, const Value& list, Value* to) {
+  for (std::uint32_t i = 0; i < list.length; ++i) {
+    if (const Outcome o = item(scope, list, i, to[i]); o != Outcome::ok) return o;
+  }
+  return Outcome::ok;
+}
+
+Outcome reserve_items(const Scope& scope, std::uint64_t count, Value*& out) {
+  if (count > scope.most_bytes / sizeof(Value)) return Outcome::asset_too_large;
+  out = reinterpret_cast<Value*>(scope.arena.allocate(static_cast<std::size_t>(count) * sizeof(Value)));
+  return Outcome::ok;
+}
+
+Outcome add_lists(const Scope& scope, const Value& left, const Value& right, Value& out) {
+  const std::uint64_t count = std::uint64_t{left.length} + right.length;
+  Value* items = nullptr;
+  if (const Outcome o = reserve_items(scope, count, items); o != Outcome::ok) return o;
+  if (const Outcome o = copy_items(scope, left, items); o != Outcome::ok) return o;
+  if (const Outcome o = copy_items(scope, right, items + left.length); o != Outcome::ok) return o;
+  out = Value::list(items, static_cast<std::uint32_t>(count), left.kind == Kind::tuple ? Kind::tuple : Kind::list);
+  return Outcome::ok;
+}
+
+// text * n, list * n
+Outcome repeat(const Scope& scope, const Value& value, std::int64_t times, Value& out) {
+  const std::uint64_t n = times > 0 ? static_cast<std::uint64_t>(times) : 0;
+  const std::uint64_t unit = value.is_text() ? 1 : sizeof(Value);
+  if (value.length != 0 && n > scope.most_bytes / (value.length * unit)) return Outcome::asset_too_large;
+  const std::uint64_t total = n * value.length;
+  if (value.is_text()) {
+    char* at = scope.arena.allocate(static_cast<std::size_t>(total));
+    for (std::uint64_t i = 0; i < n && value.length != 0; ++i) {
+      std::memcpy(at + i * value.length, value.payload.text, value.length);
+    }
+    out = Value::text({at, static_cast<std::size_t>(total)}, value.kind == Kind::markup);
+    return Outcome::ok;
+  }
+  Value* items = nullptr;
+  if (const Outcome o = reserve_items(scope, total, items); o != Outcome::ok) return o;
+  for (std::uint64_t i = 0; i < n && value.length != 0; ++i) {
+    if (const Outcome o = copy_items(scope, value, items + i * value.length); o != Outcome::ok) return o;
+  }
+  out = Value::list(items, static_cast<std::uint32_t>(total), value.kind == Kind::tuple ? Kind::tuple : Kind::list);
+  return Outcome::ok;
+}
+
+bool repeats(const Value& sequence, const Value& times) {
+  return (sequence.is_text() || is_made_list(sequence) || is_list(sequence)) &&
+         (times.kind == Kind::integer || times.kind == Kind::boolean);
+}
+
+// CPython's float_divmod: a remainder of the divisor's sign and the floored quotient.
+void float_divmod(double a, double b, double& quotient, double& remainder) {
+  remainder = std::fmod(a, b);
+  double div = (a - remainder) / b;
+  if (remainder != 0.0) {
+    if ((b < 0) != (remainder < 0)) {
+      remainder += b;
+      div -= 1.0;
+    }
+  } else {
+    remainder = std::copysign(0.0, b);
+  }
+  if (div != 0.0) {
+    quotient = std::floor(div);
+    if (div - quotient > 0.5) quotient += 1.0;
+  } else {
+    quotient = std::copysign(0.0, a / b);
+  }
+}
+
+}  // namespace
+
+double true_divide(std::int64_t a, std::int64_t b) {
+  constexpr std::int64_t kExact = std::int64_t{1} << 53;
+  if (a >= -kExact && a <= kExact && b >= -kExact && b <= kExact) {
+    return static_cast<double>(a) / static_cast<double>(b);
+  }
+  // Long division to at least 55 bits and a sticky bit: one rounding, as CPython's long_true_divide.
+  const bool negative = (a < 0) != (b < 0);
+  const std::uint64_t x = a < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(a) : static_cast<std::uint64_t>(a);
+  const std::uint64_t y = b < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(b) : static_cast<std::uint64_t>(b);
+  if (x == 0) return negative ? -0.0 : 0.0;
+  __extension__ using Wide = unsigned __int128;
+  const int up = std::countl_zero(x) + 62;  // the dividend fills 126 bits, so the quotient has at least 62
+  Wide quotient = (Wide{x} << up) / y;
+  const bool sticky = (Wide{x} << up) % y != 0;
+  // Keep 62 bits and fold the rest into the sticky bit, so that the conversion to double rounds once.
+  int down = 0;
+  bool lost = sticky;
+  while (quotient >> 62 != 0) {
+    lost = lost || (quotient & 1) != 0;
+    quotient >>= 1;
+    ++down;
+  }
+  std::uint64_t mantissa = static_cast<std::uint64_t>(quotient) << 1 | (lost ? 1 : 0);
+  const double result = std::ldexp(static_cast<double>(mantissa), down - up - 1);
+  return negative ? -result : result;
+}
+
+Outcome add(const Scope& scope, const Value& left, const Value& right, Value& out) {
+  if (both_numbers(left, right)) {
+    if (any_floating(left, right)) {
+      out = Value::floating(to_double(left) + to_double(right));
+      return Outcome::ok;
+    }
+    std::int64_t sum = 0;
+    if (__builtin_add_overflow(left.payload.integer, right.payload.integer, &sum)) return Outcome::int_overflow;
+    out = Value::integer(sum);
+    return Outcome::ok;
+  }
+  if (left.is_text() && right.is_text()) return add_text(scope, left, right, out);
+  if (is_list(left) && is_list(right)) return add_lists(scope, left, right, out);
+  if (left.kind == Kind::tuple && right.kind == Kind::tuple) return add_lists(scope, left, right, out);
+  // Markup + None and the like are TypeErrors too.
+  return mismatch(left, right);
+}
+
+Outcome subtract(const Scope&, const Value& left, const Value& right, Value& out) {
+  if (!both_numbers(left, right)) return mismatch(left, right);
+  if (any_floating(left, right)) {
+    out = Value::floating(to_double(left) - to_double(right));
+    return Outcome::ok;
+  }
+  std::int64_t difference = 0;
+  if (__builtin_sub_overflow(left.payload.integer, right.payload.integer, &difference)) return Outcome::int_overflow;
+  out = Value::integer(difference);
+  return Outcome::ok;
+}
+
+Outcome multiply(const Scope& scope, const Value& left, const Value& right, Value& out) {
+  if (both_numbers(left, right)) {
+    if (any_floating(left, right)) {
+      out = Value::floating(to_double(left) * to_double(right));
+      return Outcome::ok;
+    }
+    std::int64_t product = 0;
+    if (__builtin_mul_overflow(left.payload.integer, right.payload.integer, &product)) return Outcome::int_overflow;
+    out = Value::integer(product);
+    return Outcome::ok;
+  }
+  if (repeats(left, right)) return repeat(scope, left, right.payload.integer, out);
+  if (repeats(right, left)) return repeat(scope, right, left.payload.integer, out);
+  return mismatch(left, right);
+}
+
+Outcome divide(const Scope&, const Value& left, const Value& right, Value& out) {
+  if (!both_numbers(left, right)) return mismatch(left, right);
+  if (to_double(right) == 0.0) return Outcome::zero_division;
+  if (any_floating(left, right)) {
+    out = Value::floating(to_double(left) / to_double(right));
+  } else {
+    out = Value::floating(true_divide(left.payload.integer, right.payload.integer));
+  }
+  return Outcome::ok;
+}
+
+Outcome floor_divide(const Scope&, const Value& left, const Value& right, Value& out) {
+  if (!both_numbers(left, right)) return mismatch(left, right);
+  if (to_double(right) == 0.0) return Outcome::zero_division;
+  if (any_floating(left, right)) {
+    double quotient = 0;
+    double remainder = 0;
+    float_divmod(to_double(left), to_double(right), quotient, remainder);
+    out = Value::floating(quotient);
+    return Outcome::ok;
+  }
+  const std::int64_t a = left.payload.integer;
+  const std::int64_t b = right.payload.integer;
+  if (a == std::numeric_limits<std::int64_t>::min() && b == -1) return Outcome::int_overflow;
+  out = Value::integer(a / b - ((a % b != 0 && (a < 0) != (b < 0)) ? 1 : 0));
+  return Outcome::ok;
+}
+
+Outcome modulo(const Scope&, const Value& left, const Value& right, Value& out) {
+  // str % x is a format that the compiler did not see as a constant.
+  if (left.is_text()) return Outcome::unsupported;
+  if (!both_numbers(left, right)) return mismatch(left, right);
+  if (to_double(right) == 0.0) return Outcome::zero_division;
+  if (any_floating(left, right)) {
+    double quotient = 0;
+    double remainder = 0;
+    float_divmod(to_double(left), to_double(right), quotient, remainder);
+    out = Value::floating(remainder);
+    return Outcome::ok;
+  }
+  const std::int64_t a = left.payload.integer;
+  const std::int64_t b = right.payload.integer;
+  const std::int64_t rest = b == -1 ? 0 : a % b;
+  out = Value::integer(rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest);
+  return Outcome::ok;
+}
+
+Outcome negate(const Value& value, Value& out) {
+  switch (value.kind) {
+    case Kind::floating: out = Value::floating(-value.payload.floating); return Outcome::ok;
+    case Kind::integer:
+    case Kind::boolean:
+      if (value.payload.integer == std::numeric_limits<std::int64_t>::min()) return Outcome::int_overflow;
+      out = Value::integer(-value.payload.integer);
+      return Outcome::ok;
+    case Kind::undefined: return Outcome::undefined;
+    default: return Outcome::type_error;
+  }
+}
+
+Outcome positive(const Value& value, Value& out) {
+  switch (value.kind) {
+    case Kind::floating: out = value; return Outcome::ok;
+    case Kind::integer:
+    case Kind::boolean: out = Value::integer(value.payload.integer); return Outcome::ok;
+    case Kind::undefined: return Outcome::undefined;
+    default: return Outcome::type_error;
+  }
+}
+
+}  // namespace labfactory

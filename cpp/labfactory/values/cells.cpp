@@ -1,0 +1,70 @@
+#include "labfactory/values/cells.hpp"
+
+#include "labfactory/values/text.hpp"
+#include "labfactory/values/unicode.hpp"
+
+namespace labfactory {
+
+namespace {
+
+// Whole units below a microsecond cannot be held by datetime: never truncated.
+Outcome scaled(std::int64_t stored, std::int64_t scale, std::int64_t& out) {
+  if (scale > 0) return __builtin_mul_overflow(stored, scale, &out) ? Outcome::out_of_range : Outcome::ok;
+  if (stored % scale != 0) return Outcome::out_of_range;
+  out = stored / -scale;
+  return Outcome::ok;
+}
+
+bool is_utf8(std::string_view text) {
+  if (is_ascii(text)) return true;
+  while (!text.empty()) {
+    const CodePoint next = decode_code_point(text);
+    if (next.value == kNotUtf8) return false;
+    text.remove_prefix(next.bytes);
+  }
+  return true;
+}
+
+}  // namespace
+
+Outcome Cells::read_other(std::size_t column, const Cell& cell, std::int64_t row, Value& out) {
+  switch (cell.reading) {
+    case Reading::unsigned64:
+      if (cell.column->exceeds_int64(row)) return Outcome::int_overflow;
+      out = Value::integer(cell.column->integer(row));
+      return Outcome::ok;
+    case Reading::bytes: {
+      const std::string_view bytes = cell.column->text(row);
+      if (!is_utf8(bytes)) return Outcome::encoding;
+      out = Value::text(bytes);
+      return Outcome::ok;
+    }
+    case Reading::date: {
+      std::int64_t days = 0;
+      if (const Outcome o = scaled(cell.column->integer(row), cell.scale, days); o != Outcome::ok) return o;
+      if (!is_date(days)) return Outcome::out_of_range;
+      out = Value::date(days);
+      return Outcome::ok;
+    }
+    case Reading::timestamp: {
+      std::int64_t microseconds = 0;
+      if (const Outcome o = scaled(cell.column->integer(row), cell.scale, microseconds); o != Outcome::ok) return o;
+      if (!is_timestamp(microseconds)) return Outcome::out_of_range;
+      out = Value::timestamp(microseconds);
+      return Outcome::ok;
+    }
+    case Reading::list: {
+      const Range range = cell.column->list_range(row);
+      out = Value::column_list(static_cast<std::uint16_t>(column), range.first, static_cast<std::uint32_t>(range.size()));
+      return Outcome::ok;
+    }
+    case Reading::record:
+      out = Value::record(static_cast<std::uint16_t>(column), row);
+      return Outcome::ok;
+    default:
+      out = Value::none();
+      return Outcome::ok;
+  }
+}
+
+}  // namespace labfactory

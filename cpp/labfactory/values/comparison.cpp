@@ -1,0 +1,171 @@
+#include <algorithm>
+#include <cmath>
+#include <compare>
+#include <limits>
+
+#include "labfactory/values/operators.hpp"
+
+namespace labfactory {
+
+namespace {
+
+// An integer against a double without rounding the integer: Python compares their exact values.
+std::partial_ordering order_mixed(std::int64_t integer, double floating) {
+  if (std::isnan(floating)) return std::partial_ordering::unordered;
+  // 2^63 is exact; at or past it the double is outside every int64.
+  if (floating >= 9223372036854775808.0) return std::partial_ordering::less;
+  if (floating < -9223372036854775808.0) return std::partial_ordering::greater;
+  const double whole = std::trunc(floating);
+  const std::int64_t truncated = static_cast<std::int64_t>(whole);
+  if (integer != truncated) return integer <=> truncated;
+  const double rest = floating - whole;
+  return rest > 0 ? std::partial_ordering::less : rest < 0 ? std::partial_ordering::greater : std::partial_ordering::equivalent;
+}
+
+std::partial_ordering order_numbers(const Value& a, const Value& b) {
+  const bool a_floating = a.kind == Kind::floating;
+  const bool b_floating = b.kind == Kind::floating;
+  if (a_floating && b_floating) return a.payload.floating <=> b.payload.floating;
+  if (a_floating) return 0 <=> order_mixed(b.payload.integer, a.payload.floating);
+  if (b_floating) return order_mixed(a.payload.integer, b.payload.floating);
+  return a.payload.integer <=> b.payload.integer;
+}
+
+bool is_list(const Value& v) { return v.kind == Kind::list || v.kind == Kind::column_list; }
+bool is_sequence(const Value& v) { return is_list(v) || v.kind == Kind::tuple; }
+bool same_sequence(const Value& a, const Value& b) {
+  return (is_list(a) && is_list(b)) || (a.kind == Kind::tuple && b.kind == Kind::tuple);
+}
+
+bool holds(Order order, std::partial_ordering found) {
+  switch (order) {
+    case Order::less: return found < 0;
+    case Order::less_equal: return found <= 0;
+    case Order::greater: return found > 0;
+    case Order::greater_equal: return found >= 0;
+  }
+  return false;
+}
+
+// Lists of lists come from columns of bounded depth and from literals of bounded source, so recursion is bounded too.
+Outcome equal_sequences(const Scope& scope, const Value& left, const Value& right, bool& out) {
+  out = left.length == right.length;
+  for (std::uint32_t i = 0; out && i < left.length; ++i) {
+    Value a;
+    Value b;
+    if (const Outcome o = item(scope, left, i, a); o != Outcome::ok) return o;
+    if (const Outcome o = item(scope, right, i, b); o != Outcome::ok) return o;
+    if (const Outcome o = equal(scope, a, b, out); o != Outcome::ok) return o;
+  }
+  return Outcome::ok;
+}
+
+Outcome equal_records(const Scope& scope, const Value& left, const Value& right, bool& out) {
+  const auto& fields = scope.cells.at(left.column).fields;
+  // A plan binds only the fields that it reads; whole records need all of them.
+  const auto whole = [&](const Value& v) {
+    return scope.cells.at(v.column).fields.size() == scope.cells.at(v.column).column->child_count();
+  };
+  if (!whole(left) || !whole(right)) return Outcome::unsupported;
+  out = fields.size() == scope.cells.at(right.column).fields.size();
+  for (std::size_t i = 0; out && i < fields.size(); ++i) {
+    const std::int32_t other = scope.cells.field(right, fields[i].first);
+    if (other < 0) {
+      out = false;
+      break;
+    }
+    Value a;
+    Value b;
+    const auto column = static_cast<std::size_t>(fields[i].second);
+    if (const Outcome o = scope.cells.read(column, left.payload.integer, a); o != Outcome::ok) return o;
+    if (const Outcome o = scope.cells.read(static_cast<std::size_t>(other), right.payload.integer, b); o != Outcome::ok) {
+      return o;
+    }
+    if (const Outcome o = equal(scope, a, b, out); o != Outcome::ok) return o;
+  }
+  return Outcome::ok;
+}
+
+// The first items that differ decide; without any, the lengths do.
+Outcome compare_sequences(const Scope& scope, Order order, const Value& left, const Value& right, bool& out) {
+  const std::uint32_t shared = std::min(left.length, right.length);
+  for (std::uint32_t i = 0; i < shared; ++i) {
+    Value a;
+    Value b;
+    if (const Outcome o = item(scope, left, i, a); o != Outcome::ok) return o;
+    if (const Outcome o = item(scope, right, i, b); o != Outcome::ok) return o;
+    bool same = false;
+    if (const Outcome o = equal(scope, a, b, same); o != Outcome::ok) return o;
+    if (!same) return compare(scope, order, a, b, out);
+  }
+  out = holds(order, left.length <=> right.length);
+  return Outcome::ok;
+}
+
+}  // namespace
+
+Outcome equal(const Scope& scope, const Value& left, const Value& right, bool& out) {
+  if (left.is_number() && right.is_number()) {
+    out = order_numbers(left, right) == 0;
+    return Outcome::ok;
+  }
+  if (left.is_text() && right.is_text()) {
+    out = left.view() == right.view();
+    return Outcome::ok;
+  }
+  if (left.kind == Kind::undefined || right.kind == Kind::undefined) {
+    for (const Value* v : {&left, &right}) {
+      if (v->kind == Kind::undefined && raises(scope, *v)) return Outcome::undefined;
+    }
+    out = left.kind == right.kind;
+    return Outcome::ok;
+  }
+  if (same_sequence(left, right)) return equal_sequences(scope, left, right, out);
+  if (left.kind == Kind::record && right.kind == Kind::record) return equal_records(scope, left, right, out);
+  const bool dated = left.kind == Kind::date || left.kind == Kind::timestamp;
+  out = left.kind == right.kind && (left.kind == Kind::none || (dated && left.payload.integer == right.payload.integer));
+  return Outcome::ok;
+}
+
+Outcome compare(const Scope& scope, Order order, const Value& left, const Value& right, bool& out) {
+  if (left.is_number() && right.is_number()) {
+    out = holds(order, order_numbers(left, right));
+    return Outcome::ok;
+  }
+  if (left.is_text() && right.is_text()) {
+    // UTF-8 bytes sort as code points do.
+    out = holds(order, left.view() <=> right.view());
+    return Outcome::ok;
+  }
+  if (left.kind == Kind::undefined || right.kind == Kind::undefined) return Outcome::undefined;
+  if (same_sequence(left, right)) return compare_sequences(scope, order, left, right, out);
+  if (left.kind == right.kind && (left.kind == Kind::date || left.kind == Kind::timestamp)) {
+    out = holds(order, left.payload.integer <=> right.payload.integer);
+    return Outcome::ok;
+  }
+  return Outcome::type_error;
+}
+
+Outcome contains(const Scope& scope, const Value& needle, const Value& haystack, bool& out) {
+  out = false;
+  if (haystack.is_text()) {
+    if (!needle.is_text()) return Outcome::type_error;
+    out = haystack.view().find(needle.view()) != std::string_view::npos;
+    return Outcome::ok;
+  }
+  if (is_sequence(haystack)) {
+    for (std::uint32_t i = 0; !out && i < haystack.length; ++i) {
+      Value candidate;
+      if (const Outcome o = item(scope, haystack, i, candidate); o != Outcome::ok) return o;
+      if (const Outcome o = equal(scope, candidate, needle, out); o != Outcome::ok) return o;
+    }
+    return Outcome::ok;
+  }
+  if (haystack.kind == Kind::undefined) {
+    return raises(scope, haystack) ? Outcome::undefined : Outcome::ok;
+  }
+  // Keys of a dict that the plan has not bound are unknown to it.
+  return haystack.kind == Kind::record ? Outcome::unsupported : Outcome::type_error;
+}
+
+}  // namespace labfactory

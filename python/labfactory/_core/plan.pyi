@@ -1,0 +1,53 @@
+"""Programs: what templates and expressions compile to."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, final
+
+import numpy as np
+import numpy.typing as npt
+
+from labfactory._core.arrow import Array
+
+OPCODES: dict[str, int]
+FILTERS: dict[str, int]
+TESTS: dict[str, int]
+LOOP_ATTRIBUTES: dict[str, int]
+OUTCOMES: dict[str, int]
+
+def format_arguments(format: str) -> int:
+    """How many arguments a printf format takes; CompileError `format` where it cannot be run."""
+
+@final
+class Program:
+    """A verified program; immutable, shared by any number of threads."""
+
+    def __init__(
+        self,
+        *,
+        columns: Sequence[tuple[str, int, str, str]],
+        constants: list[Any],
+        literals: Sequence[str],
+        formats: Sequence[str],
+        registers: int,
+        loops: int,
+        tables: Sequence[Sequence[int]],
+        parts: Sequence[str],
+        code: npt.NDArray[np.int32],
+        spans: Sequence[tuple[int, int, int, int]],
+        templates: Sequence[str],
+        undefined: str,
+        work_limit: int,
+        asset_limit_bytes: int,
+    ) -> None: ...
+    def assemble(self, batch: Any, *, threads: int = 1, batch_bytes: int = 67108864) -> list[Array]:
+        """Assembles a record batch into chunks of status, reason, code, template, line, column and text."""
+
+    def evaluate(
+        self, batch: Any, type: str, *, machine: Literal["block", "row"] = "block"
+    ) -> tuple[Array, Array]:
+        """Evaluates an expression over a record batch: its values, and a code where a row failed."""
+
+    @property
+    def is_expression(self) -> bool: ...
+    def explain(self) -> str:
+        """A stable listing."""
