@@ -1,0 +1,53 @@
+"""What developers run: `nox -s lint`, `test`, `bench`, `sanitize`."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["lint", "test"]
+nox.options.reuse_existing_virtualenvs = True
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and types, in both languages."""
+    session.install(".[dev]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    sources = session.run("git", "ls-files", "*.cpp", "*.hpp", external=True, silent=True)
+    session.run("clang-format", "--dry-run", "--Werror", *str(sources).split())
+
+
+@nox.session
+def tidy(session: nox.Session) -> None:
+    """clang-tidy over the core."""
+    session.install(".[dev]")
+    session.run("cmake", "--preset", "debug")
+    session.run("cmake", "--build", "--preset", "debug")
+    sources = session.run("git", "ls-files", "cpp/labfactory/*.cpp", external=True, silent=True)
+    native = [path for path in str(sources).split() if "/bindings/" not in path]
+    session.run("clang-tidy", "-p", "build/debug", "--quiet", *native)
+
+
+@nox.session
+def test(session: nox.Session) -> None:
+    """The suite; arguments go to pytest."""
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The side-by-side benchmarks, as one table."""
+    session.install(".[bench]")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """C++ tests under ASan and UBSan."""
+    session.install(".[dev]")
+    session.run("cmake", "--preset", "asan")
+    session.run("cmake", "--build", "--preset", "asan")
+    session.run("ctest", "--preset", "asan")
