@@ -2,8 +2,7 @@
 
 #include <cassert>
 #include <limits>
-
-#include "labfactory/base/error.hpp"
+#include <stdexcept>
 
 namespace labfactory {
 
@@ -180,9 +179,7 @@ ArrayPointer make_large_text_array(std::vector<std::int64_t> offsets, SharedBuff
 ArrayPointer make_text_array(std::span<const std::optional<std::string_view>> texts) {
   std::size_t size = 0;
   for (const auto& text : texts) size += text.value_or("").size();
-  if (size > std::numeric_limits<std::int32_t>::max())
-    throw Error(ErrorKind::usage, "text_too_large",
-                "expected less than 2 GiB of text, found " + std::to_string(size) + " bytes");
+  if (size > std::numeric_limits<std::int32_t>::max()) throw std::length_error("more than 2 GiB of text");
   std::vector<std::int32_t> offsets = {0};
   offsets.reserve(texts.size() + 1);
   std::vector<char> bytes;

@@ -105,7 +105,7 @@ class Bitmap {
                                            Bitmap validity = {});
 [[nodiscard]] ArrayPointer make_large_text_array(std::vector<std::int64_t> offsets, SharedBuffer bytes,
                                                  Bitmap validity = {});
-// utf8, copied; null where there is no value. Less than 2 GiB together.
+// utf8, copied; null where there is no value. std::length_error above 2 GiB.
 [[nodiscard]] ArrayPointer make_text_array(std::span<const std::optional<std::string_view>> texts);
 
 // dictionary<int8 or int32, utf8>.

@@ -1,0 +1,108 @@
+"""Columns that a source must have: their names, and the kind of value that a template sees in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from labfactory.base.errors import SourceError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["check_columns", "check_names", "is_text", "value_type"]
+
+
+def check_names(found: pa.Schema, names: Iterable[str], *, name: str = "the source") -> None:
+    """Refuse a schema that lacks one of the columns, or has it twice.
+
+    Args:
+        found: The schema of the source.
+        names: The columns that will be read.
+        name: What to call the source in a message.
+
+    Raises:
+        SourceError: ``missing_column`` or ``duplicate_column``.
+    """
+    for column in names:
+        count = len(found.get_all_field_indices(column))
+        if count == 0:
+            message = f"{name} has no column {column!r}"
+            raise SourceError(message, code="missing_column", hint=nearest(column, found.names))
+        if count > 1:
+            message = f"{count} columns of {name} are named {column!r}"
+            raise SourceError(message, code="duplicate_column", hint="Rename them.")
+
+
+def check_columns(found: pa.Schema, expected: pa.Schema, *, name: str = "the source") -> None:
+    """Refuse a schema that lacks a column or holds another kind of value than expected.
+
+    Kinds are what a template sees: integers of any width are one kind, as are texts of any layout; a
+    dictionary is its values; a column of the null type fits every kind.
+
+    Args:
+        found: The schema of the source.
+        expected: The columns it must have; it may have more.
+        name: What to call the source in a message.
+
+    Raises:
+        SourceError: ``missing_column``, ``duplicate_column`` or ``column_type``.
+    """
+    check_names(found, expected.names, name=name)
+    for field in expected:
+        other = found.field(field.name)
+        if not _fits(other.type, field.type):
+            message = f"expected {field.type} in column {field.name!r} of {name}, found {other.type}"
+            raise SourceError(
+                message,
+                code="column_type",
+                hint="Cast the column before.",
+            )
+
+
+def value_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the values: of a dictionary its entries', else the type itself."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values are text, in any of Arrow's layouts."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+_KINDS: tuple[tuple[str, Callable[[pa.DataType], bool]], ...] = (
+    ("integer", pa.types.is_integer),
+    ("floating", pa.types.is_floating),
+    ("text", is_text),
+    ("date", pa.types.is_date),
+    ("time", pa.types.is_time),
+    ("duration", pa.types.is_duration),
+    ("decimal", pa.types.is_decimal),
+    ("record", pa.types.is_struct),
+    ("list", _is_list),
+)
+
+
+def _kind(kind: pa.DataType) -> str:
+    return next((name for name, holds in _KINDS if holds(kind)), str(kind))
+
+
+def _fits(found: pa.DataType, expected: pa.DataType) -> bool:
+    found, expected = value_type(found), value_type(expected)
+    if pa.types.is_null(found) or pa.types.is_null(expected):
+        return True
+    if pa.types.is_timestamp(found) and pa.types.is_timestamp(expected):
+        return (found.tz is None) == (expected.tz is None)
+    if _kind(found) != _kind(expected):
+        return False
+    if _kind(found) == "list":
+        return _fits(found.value_type, expected.value_type)
+    if _kind(found) == "record":
+        fields = {field.name: field.type for field in found}
+        return all(field.name in fields and _fits(fields[field.name], field.type) for field in expected)
+    return True
