@@ -76,8 +76,8 @@ class Verifier {
       if (!within(span.source, p.sources.size())) refuse("span of an unknown template");
     }
     for (const auto& table : p.tables) {
-      for (const std::int32_t target : table) {
-        if (!within(target, p.code.size())) refuse("jump table leaves the code");
+      for (const std::int32_t to : table) {
+        if (!within(to, p.code.size())) refuse("jump table leaves the code");
       }
     }
   }
@@ -178,6 +178,25 @@ class Verifier {
       }
       default: break;
     }
+    check_direction(at, instruction);
+  }
+
+  // Only loop_next goes back, and its steps are counted: every row comes to an end.
+  void check_direction(std::size_t at, const Instruction& instruction) const {
+    const auto forward = [&](std::int32_t to) {
+      if (static_cast<std::size_t>(to) <= at) refuse_at(at, instruction, "jumps back");
+    };
+    const auto& operands = instruction.operands;
+    switch (instruction.opcode) {
+      case Opcode::jump: forward(operands[0]); break;
+      case Opcode::jump_if_false:
+      case Opcode::jump_if_true: forward(operands[1]); break;
+      case Opcode::loop_begin: forward(operands[3]); break;
+      case Opcode::slot:
+        for (const std::int32_t to : program_.tables[static_cast<std::size_t>(operands[1])]) forward(to);
+        break;
+      default: break;
+    }
   }
 
   // Forward data flow to a fixed point. Loops are bits behind the registers.
@@ -260,8 +279,7 @@ class Verifier {
 void verify(const Program& program) { Verifier(program).run(); }
 
 bool is_expression(const Program& program) {
-  for (std::size_t at = 0; at < program.code.size(); ++at) {
-    const Instruction& instruction = program.code[at];
+  for (const Instruction& instruction : program.code) {
     if (instruction.opcode >= Opcode::emit_literal) return false;
     switch (instruction.opcode) {
       case Opcode::loop_begin:
@@ -272,13 +290,6 @@ bool is_expression(const Program& program) {
       case Opcode::part:
       case Opcode::skip:
       case Opcode::end: return false;
-      case Opcode::jump:
-        if (static_cast<std::size_t>(instruction.operands[0]) <= at) return false;
-        break;
-      case Opcode::jump_if_false:
-      case Opcode::jump_if_true:
-        if (static_cast<std::size_t>(instruction.operands[1]) <= at) return false;
-        break;
       default: break;
     }
   }
