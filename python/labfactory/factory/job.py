@@ -1,0 +1,112 @@
+"""A batch job: everything a run needs in one file, checked as a whole before the first row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from labfactory.base.settings import Settings, read_bounded, settings_from
+from labfactory.factory.shard import BLOCK_ROWS, SHARD_ROWS
+
+# Half of the customers failing means that the data is not what the templates were written for.
+MAX_QUARANTINED_SHARE = 0.5
+
+_Count = Annotated[int, Field(ge=1)]
+
+
+class JobSource(Settings):
+    """Where the customers are.
+
+    Args:
+        path: A Parquet or CSV file, relative to the job's folder.
+        columns: Names that templates use → the file's columns, where they differ.
+    """
+
+    path: str
+    columns: dict[str, str] = Field(default_factory=dict)
+
+
+class JobSink(Settings):
+    """Where the output goes.
+
+    Args:
+        path: A folder, relative to the job's folder.
+    """
+
+    path: str
+
+
+class JobAudit(Settings):
+    """What finished assets must fulfil.
+
+    Args:
+        path: A file of audit rules, relative to the job's folder.
+    """
+
+    path: str
+
+
+class JobLimits(Settings):
+    """How far a run may go wrong, and how it is cut.
+
+    Args:
+        quarantined_share: Share of the customers that may fail assembly or audit before the run stops.
+        shard_rows: Rows of a shard.
+        batch_rows: Rows that pass the line together.
+    """
+
+    quarantined_share: Annotated[float, Field(ge=0, le=1)] = MAX_QUARANTINED_SHARE
+    shard_rows: _Count = SHARD_ROWS
+    batch_rows: _Count = BLOCK_ROWS
+
+
+class Job(Settings):
+    """A batch job, as `labfactory factory run job.toml` takes it.
+
+    Args:
+        package: `name@version` of an ingested package.
+        key: The key's column in the source.
+        seed: Of all draws, from 0 to 2**53.
+        now: The moment of the run, with its zone.
+        source: Where the customers are.
+        sink: Where the output goes.
+        creative: Which of the package's creatives; may be left out when it has one.
+        threads: Workers.
+        audit: What finished assets must fulfil.
+        limits: How far the run may go wrong.
+        functions: Functions of the host; none are available, so the list must be empty.
+    """
+
+    package: Annotated[str, Field(min_length=1)]
+    key: Annotated[str, Field(min_length=1)]
+    seed: Annotated[int, Field(ge=0, le=2**53)]
+    now: AwareDatetime
+    source: JobSource
+    sink: JobSink
+    creative: str | None = None
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
+    audit: JobAudit | None = None
+    limits: JobLimits = JobLimits()
+    functions: Annotated[tuple[str, ...], Field(max_length=0)] = ()
+
+    @classmethod
+    def load(cls, path: Path | str) -> Job:
+        """Read a job's file; its relative paths are resolved against the file's folder.
+
+        Args:
+            path: A TOML file.
+
+        Raises:
+            UsageError: `file_unreadable`; `settings` lists every fault with its place.
+        """
+        place = Path(path)
+        job = settings_from(cls, read_bounded(place), name=str(path))
+        folder = place.parent
+        placed = {
+            name: part.model_copy(update={"path": str(folder / part.path)})
+            for name, part in (("source", job.source), ("sink", job.sink), ("audit", job.audit))
+            if part is not None
+        }
+        return job.model_copy(update=placed)

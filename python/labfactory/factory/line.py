@@ -1,0 +1,265 @@
+"""The production line: the machines that a batch of customers passes, and what they hand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labfactory.factory.keys import key_values
+from labfactory.factory.quarantine import quarantine_schema, quarantined
+from labfactory.factory.shard import blocks
+from labfactory.factory.sinks import Schemas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from labfactory.factory.shard import Shard, ShardedSource
+
+# More contiguous runs of kept rows than this are cheaper to copy than to write one by one.
+_MOST_SLICES = 256
+
+
+class Decider(Protocol):
+    """Chooses a component per customer and slot; `labfactory.selection` has one."""
+
+    def decide(self, batch: pa.RecordBatch, *, keys: pa.Array, seed: int) -> pa.RecordBatch:
+        """One struct column per slot: component, index, score, propensity, reason."""
+
+
+class Assembler(Protocol):
+    """Makes assets; a `Plan` is one."""
+
+    def assemble_batch(
+        self, batch: pa.RecordBatch, *, threads: int = 1, batch_bytes: int = 64 << 20
+    ) -> list[pa.RecordBatch]:
+        """Status, reason, code, template, line, column and the struct `parts`, rows in order."""
+
+
+class Auditor(Protocol):
+    """Checks finished assets."""
+
+    def audit_batch(self, batch: pa.RecordBatch) -> Refusals:
+        """Judge every row of an assembled batch."""
+
+
+class Refusals(Protocol):
+    """What an auditor found, row by row."""
+
+    @property
+    def codes(self) -> pa.Array:
+        """The code of the first rule that refuses the row, null where it passes."""
+
+    @property
+    def reasons(self) -> pa.Array:
+        """What that rule says, null where the row passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customers:
+    """A batch that may be served: every row has a key that no earlier row has."""
+
+    batch: pa.RecordBatch
+    keys: pa.Array
+    rows: pa.Array
+    read: int
+    quarantine: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """A batch of customers with the columns `slot:<name>` added, and what the log says of them."""
+
+    batch: pa.RecordBatch
+    log: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """Assembled rows of consecutive customers, before the audit."""
+
+    batch: pa.RecordBatch
+    keys: pa.Array
+    rows: pa.Array
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """What became of consecutive customers: each is made, skipped or quarantined."""
+
+    made: pa.Table
+    quarantine: pa.Table
+    skipped: pa.Array
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that stands: immutable, shared by all workers.
+
+    Args:
+        creative: Name that the assets carry.
+        parts: Names of an asset's parts, in order.
+        key: Column of the key in the source.
+        key_type: Its type in the output.
+        columns: Names that the line reads columns by → their names in the source.
+        decider: None when the creative has no slots.
+        slots: Names of the slots decided, in order.
+        assembler: Makes the assets.
+        auditor: None when nothing is audited.
+        seed: Of all draws.
+        batch_rows: Rows that pass the line together.
+        batch_bytes: Most bytes of assets in one row group.
+        metadata: Written into every file.
+    """
+
+    creative: str
+    parts: Sequence[str]
+    key: str
+    key_type: pa.DataType
+    columns: Mapping[str, str]
+    decider: Decider | None
+    slots: Sequence[str]
+    assembler: Assembler
+    auditor: Auditor | None
+    seed: int
+    batch_rows: int
+    batch_bytes: int
+    metadata: Mapping[str, str]
+
+    @property
+    def schemas(self) -> Schemas:
+        """The schemas of the line's output."""
+        decision = pa.struct(
+            [
+                ("component", pa.string()),
+                ("index", pa.int32()),
+                ("score", pa.float32()),
+                ("propensity", pa.float64()),
+                ("reason", pa.string()),
+            ]
+        )
+        key = pa.field("key", self.key_type)
+        creative = pa.field("creative", pa.dictionary(pa.int8(), pa.string()))
+        assets = [key, creative, *(pa.field(part, pa.string()) for part in self.parts)]
+        log = [key, pa.field("row", pa.int64()), creative, *(pa.field(slot, decision) for slot in self.slots)]
+        every = (assets, log, list(quarantine_schema(key)))
+        return Schemas(*(pa.schema(fields, metadata=dict(self.metadata)) for fields in every))
+
+    def read(
+        self, source: ShardedSource, shard: Shard, repeated: np.ndarray[Any, Any]
+    ) -> Iterator[Customers]:
+        """Read a shard's customers and set aside those without a key of their own."""
+        wanted = sorted({*self.columns.values(), self.key})
+        field = pa.field("key", self.key_type)
+        row = shard.start
+        for block in blocks(source.read(shard, wanted), self.batch_rows):
+            keys = key_values(block.column(block.schema.get_field_index(self.key)), field)
+            rows = np.arange(row, row + len(keys), dtype=np.int64)
+            row += len(keys)
+            null = keys.is_null().to_numpy(zero_copy_only=False)
+            bad = null | np.isin(rows, repeated, assume_unique=True)
+            named = pa.RecordBatch.from_arrays(
+                [block.column(block.schema.get_field_index(name)) for name in self.columns.values()],
+                names=list(self.columns),
+            )
+            yield self._screened(named, keys, rows, null, bad)
+
+    def _screened(
+        self,
+        batch: pa.RecordBatch,
+        keys: pa.Array,
+        rows: np.ndarray[Any, Any],
+        null: np.ndarray[Any, Any],
+        bad: np.ndarray[Any, Any],
+    ) -> Customers:
+        schema = self.schemas.quarantine
+        if not bad.any():
+            return Customers(batch, keys, pa.array(rows), len(keys), schema.empty_table())
+        codes = pa.array(np.where(null, "null_key", "duplicate_key")[bad], pa.string())
+        aside = quarantined(schema, keys.filter(pa.array(bad)), pa.array(rows[bad]), "key", codes)
+        good = pa.array(~bad)
+        table = pa.Table.from_batches([aside], schema)
+        return Customers(batch.filter(good), keys.filter(good), pa.array(rows[~bad]), len(keys), table)
+
+    def decide(self, customers: Customers) -> Decisions:
+        """Choose a component for every slot of every customer."""
+        batch, schema = customers.batch, self.schemas.decisions
+        columns = [customers.keys, customers.rows, self._named(len(customers.keys))]
+        if self.decider is not None:
+            decided = self.decider.decide(batch, keys=customers.keys, seed=self.seed)
+            for slot in self.slots:
+                choice = decided.column(decided.schema.get_field_index(slot))
+                batch = batch.append_column(f"slot:{slot}", choice.field("index"))
+                columns.append(_logged(choice, schema.field(slot).type))
+        return Decisions(batch, pa.Table.from_arrays(columns, schema=schema))
+
+    def assemble(self, customers: Customers, decisions: Decisions) -> list[Assembled]:
+        """Assemble a batch; the results are cut where one would hold too many bytes."""
+        parts, start = [], 0
+        for batch in self.assembler.assemble_batch(decisions.batch, threads=1, batch_bytes=self.batch_bytes):
+            keys, rows = (values.slice(start, batch.num_rows) for values in (customers.keys, customers.rows))
+            parts.append(Assembled(batch, keys, rows))
+            start += batch.num_rows
+        return parts
+
+    def audit(self, assembled: Assembled) -> Assets:
+        """Sort what was assembled: made, skipped, or set aside by an error or by a rule."""
+        batch, keys, rows = assembled.batch, assembled.keys, assembled.rows
+        status = batch.column("status")
+        ok, failed = _equal(status, "ok"), _equal(status, "error")
+        reasons = batch.column("reason").filter(pc.invert(pc.or_(ok, failed)))
+        places = {
+            name: batch.column(name).filter(failed)
+            for name in ("code", "reason", "template", "line", "column")
+        }
+        code, schema = places.pop("code"), self.schemas.quarantine
+        aside = [quarantined(schema, keys.filter(failed), rows.filter(failed), "assemble", code, places)]
+        if self.auditor is not None:
+            found = self.auditor.audit_batch(batch)
+            refused = pc.and_(ok, found.codes.is_valid())
+            ok = pc.and_(ok, found.codes.is_null())
+            details = {"reason": found.reasons.filter(refused)}
+            code = found.codes.filter(refused)
+            aside.append(
+                quarantined(schema, keys.filter(refused), rows.filter(refused), "audit", code, details)
+            )
+        parts = batch.column("parts").flatten()
+        assets = pa.RecordBatch.from_arrays(
+            [keys, self._named(len(keys)), *parts], schema=self.schemas.assets
+        )
+        made = _kept(assets, ok)
+        size = sum(pc.sum(pc.binary_length(column)).as_py() or 0 for column in made.columns[2:])
+        return Assets(made, pa.Table.from_batches(aside, schema), reasons, size)
+
+    def _named(self, rows: int) -> pa.Array:
+        index = pa.array(np.zeros(rows, dtype=np.int8))
+        return pa.DictionaryArray.from_arrays(index, pa.array([self.creative]))
+
+
+def _equal(status: pa.Array, word: str) -> pa.BooleanArray:
+    if isinstance(status, pa.DictionaryArray):
+        return pc.equal(status.dictionary, word).take(status.indices)
+    return pc.equal(status, word)
+
+
+def _logged(choice: pa.StructArray, kind: pa.StructType) -> pa.StructArray:
+    fields = []
+    for field in kind:
+        values = choice.field(field.name)
+        values = values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values
+        fields.append(values if values.type == field.type else values.cast(field.type))
+    return pa.StructArray.from_arrays(fields, fields=list(kind))
+
+
+def _kept(batch: pa.RecordBatch, mask: pa.BooleanArray) -> pa.Table:
+    """The rows where the mask holds, as slices where that spares copying the assets."""
+    keep = mask.to_numpy(zero_copy_only=False)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], keep, [False]]).astype(np.int8)))
+    runs = edges.reshape(-1, 2).tolist()
+    if len(runs) > _MOST_SLICES:
+        return pa.Table.from_batches([batch.filter(mask)])
+    return pa.Table.from_batches([batch.slice(start, stop - start) for start, stop in runs], batch.schema)
