@@ -55,8 +55,6 @@ def test_all_faults_of_a_job_are_told_at_once(tmp_path: Path) -> None:
     text = WHOLE.replace("seed = 7", "seed = -1").replace("2026-05-01T12:00:00Z", '"tomorrow"')
     text = text.replace("quarantined_share = 0.1", "quarantined_share = 3.0")
     text = text.replace('path = "out"', "pth = 1")
-        "quarantined_share = 0.1", "quarantined_share = 3.0"
-    )
     with pytest.raises(UsageError) as caught:
         load(tmp_path, text)
     assert caught.value.code == "settings"
