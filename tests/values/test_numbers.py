@@ -55,6 +55,12 @@ def test_a_float_prints_as_repr(value: float) -> None:
     assert values.write_repr(value) == repr(value)
 
 
+@given(st.integers(0, 10**16 - 1) | st.integers(2**53, 10**16), st.integers(0, 12))
+def test_large_whole_floats_print_as_repr(whole: int, zeros: int) -> None:
+    for value in (float(whole), float(whole // 10**zeros * 10**zeros), math.nextafter(whole, math.inf)):
+        assert values.write_repr(value) == repr(value)
+
+
 def test_prices_and_rates_print_as_repr() -> None:
     for cents in range(0, 20_000, 7):
         for scale in (1, 10, 100, 1000, 10_000, 100_000):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import unicodedata
 from typing import TYPE_CHECKING
@@ -108,3 +109,11 @@ def test_every_character_has_cpythons_repr() -> None:
     for start in range(0, len(CHARACTERS), 4096):
         text = "".join(CHARACTERS[start : start + 4096])
         assert values.repr_text(text) == repr(text)
+
+
+def test_a_python_of_another_unicode_version_is_refused_by_both_versions() -> None:
+    program = "import unicodedata; unicodedata.unidata_version = '1.1.5'; import labfactory._core"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert f"built for Unicode {values.UNICODE_VERSION}, but this Python has Unicode 1.1.5" in ended.stderr
+    assert "ImportError" in ended.stderr

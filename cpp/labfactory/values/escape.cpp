@@ -60,6 +60,16 @@ char* write_escaped_plain(char* out, std::string_view text) {
     out += clean;
     if (found != 0) out = write_entity(out, *entity_of(*in++));
   }
+  const auto left = static_cast<std::size_t>(end - in);
+  if (left >= 4) {
+    std::uint32_t head;
+    std::uint32_t tail;
+    std::memcpy(&head, in, 4);
+    std::memcpy(&tail, end - 4, 4);
+    std::memcpy(out, &head, 4);
+    std::memcpy(out + left - 4, &tail, 4);
+    if (find_special(std::uint64_t{tail} << 32 | head) == 0) return out + left;
+  }
   for (; in != end; ++in) {
     if (const Entity* entity = entity_of(*in)) {
       out = write_entity(out, *entity);

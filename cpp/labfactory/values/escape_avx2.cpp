@@ -72,8 +72,8 @@ bool copy_short(char* out, const char* in, std::size_t n, __m128i table) {
     const auto tail = load<std::uint64_t>(in + n - 8);
     store(out, head);
     store(out + n - 8, tail);
-    return find_special(_mm_set_epi64x(static_cast<long long>(tail), static_cast<long long>(head)), table) !=
-           0;
+    const __m128i both = _mm_set_epi64x(static_cast<long long>(tail), static_cast<long long>(head));
+    return find_special(both, table) != 0;
   }
   if (n >= 4) {
     const auto head = load<std::uint32_t>(in);
@@ -92,50 +92,63 @@ bool copy_short(char* out, const char* in, std::size_t n, __m128i table) {
   out[n / 2] = middle;
   out[n - 1] = last;
   const auto byte = [](char c) { return static_cast<int>(static_cast<unsigned char>(c)); };
-  return find_special(_mm_cvtsi32_si128(byte(first) | byte(middle) << 8 | byte(last) << 16), table) != 0;
+  const __m128i all = _mm_cvtsi32_si128(byte(first) | byte(middle) << 8 | byte(last) << 16);
+  return find_special(all, table) != 0;
 }
 
-// Escapes fewer than 32 bytes that hold a special one, from a copy that may be read 32 bytes at a time.
-char* write_short(char* out, const char* in, std::size_t n, __m256i table) {
+// Writes n bytes of which at least one is special. Reads up to 32 bytes past each special one; what stands
+// before the first is in place already.
+char* write_found(char* out, const char* in, std::size_t n, std::uint32_t found) {
+  std::size_t from = 0;
+  do {
+    const auto at = static_cast<std::size_t>(__builtin_ctz(found));
+    out = write_entity(out + (at - from), in[at]);
+    from = at + 1;
+    store_whole(out, load_whole(in + from));
+    found &= found - 1;
+  } while (found != 0);
+  return out + (n - from);
+}
+
+// The same for the last bytes of the input, at most 32 and copied to `out` already: reads a copy that goes
+// on. Not inlined, so that clean text does not pay for its stack.
+[[gnu::noinline]] char* write_last(char* out, const char* in, std::size_t n, __m128i table) {
   char padded[64] = {};
   std::memcpy(padded, in, n);
-  const char* at = padded;
-  const char* const end = padded + n;
-  for (;;) {
-    const __m256i bytes = load_whole(at);
+  return write_found(out, padded, n, find_special(load_whole(padded), _mm256_broadcastsi128_si256(table)));
+}
+
+// At most 31 bytes.
+char* write_short(char* out, const char* in, std::size_t n, __m128i table) {
+  return copy_short(out, in, n, table) ? write_last(out, in, n, table) : out + n;
+}
+
+// Not inlined for the same reason: most text that is escaped is short.
+[[gnu::noinline]] char* write_long(char* out, const char* in, std::size_t left, __m128i table) {
+  const __m256i wide_table = _mm256_broadcastsi128_si256(table);
+  // A block of special bytes reads up to 32 bytes past itself, so the last whole block goes by way of a copy.
+  for (; left >= 64; in += 32, left -= 32) {
+    const __m256i bytes = load_whole(in);
     store_whole(out, bytes);
-    const std::uint32_t found = find_special(bytes, table);
-    if (found == 0) return out + (end - at);
-    const std::uint32_t clean = static_cast<std::uint32_t>(__builtin_ctz(found));
-    at += clean;
-    out = write_entity(out + clean, *at++);
+    const std::uint32_t found = find_special(bytes, wide_table);
+    out = found == 0 ? out + 32 : write_found(out, in, 32, found);
   }
+  if (left >= 32) {
+    const __m256i bytes = load_whole(in);
+    store_whole(out, bytes);
+    out = find_special(bytes, wide_table) == 0 ? out + 32 : write_last(out, in, 32, table);
+    in += 32;
+    left -= 32;
+  }
+  return write_short(out, in, left, table);
 }
 
 }  // namespace
 
 char* write_escaped_avx2(char* out, std::string_view text) {
   const __m128i table = special_table();
-  const __m256i wide_table = _mm256_broadcastsi128_si256(table);
-  const char* in = text.data();
-  std::size_t left = text.size();
-  while (left >= 32) {
-    const __m256i bytes = load_whole(in);
-    store_whole(out, bytes);
-    const std::uint32_t found = find_special(bytes, wide_table);
-    if (found == 0) {
-      in += 32;
-      out += 32;
-      left -= 32;
-      continue;
-    }
-    const std::uint32_t clean = static_cast<std::uint32_t>(__builtin_ctz(found));
-    in += clean;
-    out = write_entity(out + clean, *in++);
-    left -= clean + 1;
-  }
-  if (!copy_short(out, in, left, table)) return out + left;
-  return write_short(out, in, left, wide_table);
+  if (text.size() < 32) return write_short(out, text.data(), text.size(), table);
+  return write_long(out, text.data(), text.size(), table);
 }
 
 }  // namespace labfactory

@@ -29,40 +29,43 @@ constexpr auto kPowersOfTen = [] {
   return powers;
 }();
 
-// "00", "01", ..., "99"
-constexpr auto kPairs = [] {
-  std::array<char, 200> pairs{};
-  for (std::size_t i = 0; i < 100; ++i) {
-    pairs[2 * i] = static_cast<char>('0' + i / 10);
-    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
-  }
-  return pairs;
-}();
+// Digits are handled as words whose first byte is the first digit.
+static_assert(std::endian::native == std::endian::little);
 
-void write_pair(char* out, std::uint64_t below_100) {
-  std::memcpy(out, kPairs.data() + 2 * below_100, 2);
+constexpr std::uint64_t kEightDigits = 100'000'000;
+constexpr std::uint64_t kAsciiZeros = 0x3030303030303030;
+
+void store_word(char* out, std::uint64_t word) {
+  std::memcpy(out, &word, sizeof word);
 }
 
-int count_digits(std::uint64_t value) {
-  // 1233 / 4096 is just above log10(2): right, or one too many, for every bit width up to 64.
-  const int guess = (static_cast<int>(std::bit_width(value | 1)) * 1233) >> 12;
-  return guess + (value >= kPowersOfTen[static_cast<std::size_t>(guess)] ? 1 : 0);
+// The digits of a number below 10^8, zeros in front, one in each byte: halves, then pairs, then digits, all
+// lanes at once. The factors stand for division by 100 and by 10, exact over the range of their lanes.
+std::uint64_t eight_digits(std::uint64_t value) {
+  const std::uint64_t high = value / 10000;
+  const std::uint64_t halves = high | (value - high * 10000) << 32;
+  const std::uint64_t hundreds = (halves * 10486 >> 20) & 0x0000007f0000007f;
+  const std::uint64_t pairs = hundreds | (halves - hundreds * 100) << 16;
+  const std::uint64_t tens = (pairs * 103 >> 10) & 0x000f000f000f000f;
+  return tens | (pairs - tens * 10) << 8;
 }
 
-// Writes exactly `count` digits that end at `end`; value has no more than that.
-void write_digits_back(char* end, std::uint64_t value, int count) {
-  while (count >= 2) {
-    const std::uint64_t rest = value / 100;
-    end -= 2;
-    write_pair(end, value - rest * 100);
-    value = rest;
-    count -= 2;
-  }
-  if (count == 1) end[-1] = static_cast<char>('0' + value);
+// Zeros in front of the digits of a word; 8 for none but zeros.
+int leading_zeros(std::uint64_t digits) {
+  return std::countr_zero(digits) / 8;
 }
 
+// Writes a number below 10^8 without zeros in front; touches 8 bytes.
+char* write_short(char* out, std::uint64_t value) {
+  const std::uint64_t digits = eight_digits(value);
+  const int skipped = std::min(leading_zeros(digits), 7);
+  store_word(out, (digits | kAsciiZeros) >> (8 * skipped));
+  return out + 8 - skipped;
+}
+
+// Writes exactly `count` digits of a value that has no more than that.
 char* write_padded(char* out, std::uint64_t value, int count) {
-  write_digits_back(out + count, value, count);
+  for (char* at = out + count; at != out; value /= 10) *--at = static_cast<char>('0' + value % 10);
   return out + count;
 }
 
@@ -70,6 +73,18 @@ struct Scaled {
   bool is_exact = false;  // whether the count below could be had in 64 bits
   std::uint64_t count = 0;
 };
+
+// value / 2^shift, rounded to a whole number with ties to even; shift is above 0.
+template <typename Word>
+Word shift_to_even(Word value, int shift) {
+  const Word half = Word{1} << (shift - 1);
+  const Word rest = value & ((half << 1) - 1);
+  const Word whole = value >> shift;
+  return whole + static_cast<Word>(rest + (whole & 1) > half);
+}
+
+// A significand of 53 bits times 10^3 stays below 2^63, so the cheaper word does.
+constexpr int kShortPrecision = 3;
 
 // |value| * 10^precision, rounded to a whole number with ties to even. The product of the significand and the
 // power is exact in 128 bits, so the rounding sees every bit of the value.
@@ -80,20 +95,17 @@ Scaled scale(std::uint64_t bits, int precision) {
   const std::uint64_t significand = biased == 0 ? fraction : fraction | (std::uint64_t{1} << 52);
   const int exponent = (biased == 0 ? 1 : biased) - 1075;
   if (exponent > 11) return {};
-  Unsigned128 product = Unsigned128{significand} * kPowersOfTen[static_cast<std::size_t>(precision)];
-  if (exponent >= 0) {
-    product <<= exponent;
-  } else {
-    const int shift = -exponent;
-    // The product is below 2^117, so at this shift it is below one half.
-    if (shift >= 120) return {true, 0};
-    const Unsigned128 half = Unsigned128{1} << (shift - 1);
-    const Unsigned128 rest = product & ((half << 1) - 1);
-    product >>= shift;
-    if (rest > half || (rest == half && (product & 1) != 0)) ++product;
+  const std::uint64_t power = kPowersOfTen[static_cast<std::size_t>(precision)];
+  const int shift = -exponent;
+  if (precision <= kShortPrecision && shift > 0 && shift < 64) {
+    return {true, shift_to_even(significand * power, shift)};
   }
-  if ((product >> 64) != 0) return {};
-  return {true, static_cast<std::uint64_t>(product)};
+  const Unsigned128 product = Unsigned128{significand} * power;
+  // The product is below 2^117, so at this shift it is below one half.
+  if (shift >= 120) return {true, 0};
+  const Unsigned128 count = shift > 0 ? shift_to_even(product, shift) : product << exponent;
+  if ((count >> 64) != 0) return {};
+  return {true, static_cast<std::uint64_t>(count)};
 }
 
 // Days since 1970-01-01 to the proleptic Gregorian calendar.
@@ -136,27 +148,25 @@ char* write_civil(char* out, std::int64_t days) {
   return write_padded(out, civil.day, 2);
 }
 
-// The repr of a positive value that is a decimal of at most 15 digits, `decimals` of them after the point.
-// Two such decimals never round to the same double, so the one that rounds to the value is its shortest; null
-// when it has none.
-char* write_short_repr(char* out, double magnitude) {
-  // 4 places hold prices, rates and percentages; 10^11 keeps the scaled number within 15 digits.
-  constexpr double kScale = 1e4;
-  constexpr double kLargest = 1e11;
-  if (!(magnitude < kLargest && magnitude >= 1e-4)) return nullptr;
-  const auto scaled = static_cast<std::uint64_t>(magnitude * kScale + 0.5);
-  if (static_cast<double>(scaled) / kScale != magnitude) return nullptr;
-  const std::uint64_t whole = scaled / 10000;
-  const std::uint64_t rest = scaled - whole * 10000;
+// The repr of a value that is a decimal of at most 15 digits, null when it is none: such decimals never round
+// to the same double, so the one that rounds to the value is its shortest. Scale is a power of ten up to
+// 10^8.
+template <std::uint64_t Scale>
+char* write_decimal(char* out, double magnitude) {
+  const auto scaled = static_cast<std::uint64_t>(magnitude * static_cast<double>(Scale) + 0.5);
+  if (static_cast<double>(scaled) / static_cast<double>(Scale) != magnitude) return nullptr;
+  const std::uint64_t whole = scaled / Scale;
+  const std::uint64_t digits = eight_digits((scaled - whole * Scale) * (kEightDigits / Scale));
   out = write_unsigned(out, whole);
   *out++ = '.';
-  const std::uint64_t high = rest / 100;
-  const std::uint64_t low = rest - high * 100;
-  write_pair(out, high);
-  write_pair(out + 2, low);
-  out += low != 0 ? 4 : 2;
-  if (out[-1] == '0' && out[-2] != '.') --out;
-  return out;
+  store_word(out, digits | kAsciiZeros);
+  return out + std::max(8 - std::countl_zero(digits) / 8, 1);
+}
+
+char* write_short_repr(char* out, double magnitude) {
+  if (magnitude < 1e-4) return nullptr;
+  if (magnitude < 1e7) return write_decimal<kEightDigits>(out, magnitude);
+  return magnitude < 1e11 ? write_decimal<10000>(out, magnitude) : nullptr;
 }
 
 // Rounds the digits of a whole number to a multiple of 10^places, ties to even; `has_fraction` tells that the
@@ -211,13 +221,18 @@ double parse_double(const char* begin, const char* end) {
 }  // namespace
 
 char* write_unsigned(char* out, std::uint64_t value) {
-  if (value < 10) {
-    *out = static_cast<char>('0' + value);
-    return out + 1;
+  if (value < kEightDigits) return write_short(out, value);
+  const std::uint64_t high = value / kEightDigits;
+  if (high < kEightDigits) {
+    out = write_short(out, high);
+  } else {
+    const std::uint64_t top = high / kEightDigits;
+    out = write_short(out, top);
+    store_word(out, eight_digits(high - top * kEightDigits) | kAsciiZeros);
+    out += 8;
   }
-  const int count = count_digits(value);
-  write_digits_back(out + count, value, count);
-  return out + count;
+  store_word(out, eight_digits(value - high * kEightDigits) | kAsciiZeros);
+  return out + 8;
 }
 
 char* write_integer(char* out, std::int64_t value) {
@@ -246,48 +261,25 @@ char* write_repr(char* out, double value) {
     return out + 3;
   }
   if (char* end = write_short_repr(out, magnitude)) return end;
-  // d.ddde[+-]xx, the shortest digits that read back
-  char shortest[kReprBound];
-  const char* end =
-      std::to_chars(shortest, shortest + sizeof shortest, magnitude, std::chars_format::scientific).ptr;
-  const char* mark = std::find(static_cast<const char*>(shortest), end, 'e');
-  int exponent = 0;
-  for (const char* c = mark + 2; c != end; ++c) exponent = exponent * 10 + (*c - '0');
-  if (mark[1] == '-') exponent = -exponent;
-  if (exponent < -4 || exponent >= 16) {
-    const auto size = static_cast<std::size_t>(end - shortest);
-    std::memcpy(out, shortest, size);
-    return out + size;
+  // Between the two borders Python leaves the exponent out. A double below 10^16 that is whole has no shorter
+  // digits than its own, so to_chars, which prints those, agrees.
+  if (magnitude >= 1e-4 && magnitude < 1e16) {
+    char* const end = std::to_chars(out, out + kReprBound - 1, magnitude, std::chars_format::fixed).ptr;
+    if (magnitude != std::trunc(magnitude)) return end;
+    std::memcpy(end, ".0", 2);
+    return end + 2;
   }
-  char digits[kReprBound];
-  digits[0] = shortest[0];
-  int count = 1;
-  for (const char* c = shortest + 2; c < mark; ++c) digits[count++] = *c;
-  if (exponent < 0) {
-    *out++ = '0';
-    *out++ = '.';
-    out = std::fill_n(out, -exponent - 1, '0');
-    return std::copy_n(digits, count, out);
-  }
-  const int whole = exponent + 1;
-  out = std::copy_n(digits, std::min(whole, count), out);
-  if (count <= whole) {
-    out = std::fill_n(out, whole - count, '0');
-    *out++ = '.';
-    *out++ = '0';
-    return out;
-  }
-  *out++ = '.';
-  return std::copy_n(digits + whole, count - whole, out);
+  return std::to_chars(out, out + kReprBound - 1, magnitude, std::chars_format::scientific).ptr;
 }
 
 std::size_t fixed_bound(double value, int precision) {
   const auto bits = std::bit_cast<std::uint64_t>(value);
   const int exponent = static_cast<int>((bits >> 52) & 0x7ff) - 1023;
-  // A number below 2^(e+1) has at most e * 0.30103 + 2 digits before the point; 4 more hold sign, point and
-  // rounding.
+  // A number below 2^(e+1) has at most e * 0.30103 + 2 digits before the point; the rest is sign, point, a
+  // digit that rounding adds, and two wide stores.
+  constexpr std::size_t kRest = 20;
   const int whole = exponent <= 0 ? 2 : exponent * 1234 / 4096 + 3;
-  return static_cast<std::size_t>(whole) + static_cast<std::size_t>(precision) + 4;
+  return static_cast<std::size_t>(whole) + static_cast<std::size_t>(precision) + kRest;
 }
 
 char* write_fixed(char* out, double value, int precision) {
@@ -303,25 +295,21 @@ char* write_fixed(char* out, double value, int precision) {
   }
   if ((bits & kSignBit) != 0) *out++ = '-';
   if (precision == 0) return write_unsigned(out, scaled.count);
-  const int digits = std::max(count_digits(scaled.count), precision + 1);
-  char* const end = out + digits + 1;
-  std::uint64_t rest = scaled.count;
-  int places = precision;
-  char* at = end;
-  for (; places >= 2; places -= 2) {
-    const std::uint64_t quotient = rest / 100;
-    at -= 2;
-    write_pair(at, rest - quotient * 100);
-    rest = quotient;
+  if (scaled.count < kEightDigits && precision < 8) {
+    // The point goes between two copies of the digits; at least one stands before it.
+    const std::uint64_t digits = eight_digits(scaled.count);
+    const int skipped = std::min(leading_zeros(digits), 7 - precision);
+    store_word(out, (digits | kAsciiZeros) >> (8 * skipped));
+    out += 8 - skipped - precision;
+    *out++ = '.';
+    store_word(out, (digits | kAsciiZeros) >> (64 - 8 * precision));
+    return out + precision;
   }
-  if (places == 1) {
-    const std::uint64_t quotient = rest / 10;
-    *--at = static_cast<char>('0' + (rest - quotient * 10));
-    rest = quotient;
-  }
-  *--at = '.';
-  write_digits_back(at, rest, digits - precision);
-  return end;
+  const std::uint64_t power = kPowersOfTen[static_cast<std::size_t>(precision)];
+  const std::uint64_t whole = scaled.count / power;
+  out = write_unsigned(out, whole);
+  *out++ = '.';
+  return write_padded(out, scaled.count - whole * power, precision);
 }
 
 bool is_date(std::int64_t days) {
