@@ -1,11 +1,10 @@
 #include "labfactory/values/format.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
-#include <limits>
+#include <utility>
 
 #include "labfactory/base/error.hpp"
 #include "labfactory/values/text.hpp"
