@@ -230,7 +230,8 @@ def test_a_section_is_found_whatever_its_case(policy, evidence, now) -> None:
 
 
 def test_sections_follow_headings_outside_code_and_comments() -> None:
-    text = "intro\n# Welcome\n<!-- # no\n## heading -->\n## Owner ##\nAna\n```\n# not a heading\n```\n## Owner\nBo"
+    text = "intro\n# Welcome\n<!-- # no\n## heading -->\n## Owner ##\nAna\n```\n# not a heading\n```\n"
+    text += "## Owner\nBo"
     assert sections(text) == {"Welcome": "", "Owner": "Ana\n```\n# not a heading\n```\nBo"}
 
 

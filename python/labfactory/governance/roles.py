@@ -13,7 +13,7 @@ from labfactory.base.instants import instant, instant_text
 from labfactory.governance.statement import APPROVAL, OVERRIDE, Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 __all__ = ["OVERRIDE_SIGNATURES", "Approval", "Override", "PersonId", "Role", "StatementSigner"]
@@ -99,7 +99,8 @@ class Override:
             signer: The person with the key.
         """
         subjects = {**self.subjects, "override.json": sha256_hex(self.statement())}
-        return replace(self, approvals=(*self.approvals, Approval.make(subjects, role=role, signer=signer)))
+        approval = Approval.make(subjects, role=role, signer=signer)
+        return replace(self, approvals=in_order([*self.approvals, approval]))
 
     def statement(self) -> bytes:
         """The statement that is signed, without the signatures."""
@@ -124,6 +125,11 @@ class Override:
             pass
         message = "expected an override with a reason and a moment at which it expires"
         raise HandoffError(message, code="statement_malformed")
+
+
+def in_order(approvals: Iterable[Approval]) -> tuple[Approval, ...]:
+    """Approvals in the order of their roles, in which a container holds them."""
+    return tuple(sorted(approvals, key=lambda approval: approval.role))
 
 
 def check_distinct(approvals: tuple[Approval, ...]) -> None:
