@@ -1,0 +1,19 @@
+"""The compiler: Jinja2 templates and expressions become typed plans over Arrow, or errors that say where."""
+
+from __future__ import annotations
+
+from labfactory.compiler.environment import Environment
+from labfactory.compiler.expression import Expression, ExpressionPlan
+from labfactory.compiler.link import compile_creative
+from labfactory.compiler.plan import Plan, Preview
+from labfactory.compiler.template import Template
+
+__all__ = [
+    "Environment",
+    "Expression",
+    "ExpressionPlan",
+    "Plan",
+    "Preview",
+    "Template",
+    "compile_creative",
+]

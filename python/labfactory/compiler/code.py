@@ -1,0 +1,180 @@
+"""The code of a plan while it grows: instructions with labels, interned tables and a stack of registers."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+    from labfactory.compiler.positions import Span
+
+_T = TypeVar("_T")
+
+
+@dataclass(eq=False, slots=True)
+class Label:
+    """A place in the code that jumps name before it is known."""
+
+    target: int = -1
+
+
+@dataclass(eq=False, slots=True)
+class Instruction:
+    """One instruction; operands are numbers, labels until the code is finished."""
+
+    opcode: str
+    operands: tuple[int | Label, ...]
+    span: int
+    is_needed: bool = True
+
+
+class SpanEntry(NamedTuple):
+    """A place that an instruction comes from, as the core takes it."""
+
+    template: int
+    line: int
+    column: int
+    width: int
+
+
+class Row(NamedTuple):
+    """A finished instruction."""
+
+    opcode: str
+    operands: tuple[int, ...]
+    span: int
+
+
+@dataclass(slots=True)
+class Code:
+    """Instructions and the tables that they index."""
+
+    constants: list[object] = field(default_factory=list)
+    literals: list[str] = field(default_factory=list)
+    formats: list[str] = field(default_factory=list)
+    spans: list[SpanEntry] = field(default_factory=list)
+    templates: list[str] = field(default_factory=list)
+    tables: list[list[Label]] = field(default_factory=list)
+    registers: int = 0
+    loops: int = 0
+    _rows: list[Instruction | Label] = field(default_factory=list)
+    _keys: dict[tuple[str, Hashable], int] = field(default_factory=dict)
+    _top: int = 0
+    _depth: int = 0
+    _text: list[str] = field(default_factory=list)
+    _text_span: int = 0
+
+    def emit(self, opcode: str, *operands: int | Label, span: int) -> Instruction:
+        """Adds an instruction."""
+        self._flush()
+        instruction = Instruction(opcode, operands, span)
+        self._rows.append(instruction)
+        return instruction
+
+    def last(self) -> Instruction:
+        """The instruction emitted last."""
+        row = self._rows[-1]
+        assert isinstance(row, Instruction)
+        return row
+
+    def place(self, label: Label) -> None:
+        """Puts a label before the next instruction."""
+        self._flush()
+        self._rows.append(label)
+
+    def write(self, text: str, span: int) -> None:
+        """Adds literal output; neighbours become one literal."""
+        if text:
+            if not self._text:
+                self._text_span = span
+            self._text.append(text)
+
+    def _flush(self) -> None:
+        if self._text:
+            text = "".join(self._text)
+            self._text.clear()
+            self.emit(
+                "emit_literal", self._intern("literal", text, self.literals, text), span=self._text_span
+            )
+
+    def constant(self, value: object) -> int:
+        """The index of a constant."""
+        return self._intern("constant", _key(value), self.constants, value)
+
+    def format(self, text: str) -> int:
+        """The index of a printf format."""
+        return self._intern("format", text, self.formats, text)
+
+    def template(self, name: str) -> int:
+        """The index of a template's name."""
+        return self._intern("template", name, self.templates, name)
+
+    def span(self, template: int, span: Span) -> int:
+        """The index of a place in a template."""
+        entry = SpanEntry(template, *span)
+        return self._intern("span", entry, self.spans, entry)
+
+    def table(self, labels: list[Label]) -> int:
+        """Adds a jump table."""
+        self.tables.append(labels)
+        return len(self.tables) - 1
+
+    def _intern(self, table: str, key: Hashable, entries: list[_T], entry: _T) -> int:
+        index = self._keys.setdefault((table, key), len(entries))
+        if index == len(entries):
+            entries.append(entry)
+        return index
+
+    def take(self, count: int = 1) -> int:
+        """The first of `count` consecutive fresh registers."""
+        first = self._top
+        self._top += count
+        self.registers = max(self.registers, self._top)
+        return first
+
+    @contextmanager
+    def scratch(self) -> Iterator[None]:
+        """Gives back, at its end, every register taken within."""
+        top = self._top
+        try:
+            yield
+        finally:
+            self._top = top
+
+    @contextmanager
+    def loop(self) -> Iterator[int]:
+        """The index of a loop that runs within."""
+        index = self._depth
+        self._depth += 1
+        self.loops = max(self.loops, self._depth)
+        try:
+            yield index
+        finally:
+            self._depth -= 1
+
+    def finish(self) -> list[Row]:
+        """The instructions with labels resolved; what proved unnecessary is gone."""
+        self._flush()
+        needed: list[Instruction] = []
+        for row in self._rows:
+            if isinstance(row, Label):
+                row.target = len(needed)
+            elif row.is_needed:
+                needed.append(row)
+        return [
+            Row(row.opcode, tuple(o.target if isinstance(o, Label) else o for o in row.operands), row.span)
+            for row in needed
+        ]
+
+
+def _key(value: object) -> Hashable:
+    if isinstance(value, (list, tuple)):
+        return (type(value).__name__, tuple(_key(entry) for entry in value))
+    # 1, 1.0 and True are equal but not the same constant; repr tells -0.0 from 0.0.
+    kind = "Markup" if isinstance(value, Markup) else type(value).__name__
+    return (kind, repr(value) if isinstance(value, float) else value if value is None else str(value))

@@ -1,0 +1,674 @@
+"""Lowering of expressions: each node of Jinja2's becomes instructions that leave its value in a register."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import jinja2.filters
+import jinja2.tests
+from jinja2 import nodes
+from jinja2.defaults import DEFAULT_NAMESPACE
+from jinja2.runtime import LoopContext
+from markupsafe import Markup
+
+from labfactory._core import plan as core
+from labfactory.compiler.code import Label
+from labfactory.compiler.filters import COMPARISONS, FILTER_ALIASES, FILTERS, TESTS, Signature
+from labfactory.compiler.fold import Folded, Folder
+from labfactory.compiler.hints import meant
+from labfactory.compiler.scope import LoopName, Scope, Unassigned, Variable
+from labfactory.compiler.types import (
+    CONTAINERS,
+    NONE,
+    NOWHERE,
+    NUMBERS,
+    SEVERAL,
+    TUPLE,
+    UNDEFINED,
+    Static,
+    Type,
+    kind_names,
+    static_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from labfactory.compiler.code import Code
+    from labfactory.compiler.columns import ColumnTable
+    from labfactory.compiler.syntax import SyntaxTree
+
+_INTEGERS = range(-(2**63), 2**63)
+_BINARY = {
+    nodes.Add: "add",
+    nodes.Sub: "subtract",
+    nodes.Mul: "multiply",
+    nodes.Div: "divide",
+    nodes.FloorDiv: "floor_divide",
+    nodes.Mod: "modulo",
+}
+_UNARY = {nodes.Neg: "negate", nodes.Pos: "positive"}
+_COMPARE = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "lteq": "less_equal",
+    "gt": "greater",
+    "gteq": "greater_equal",
+    "in": "contains",
+    "notin": "not_contains",
+}
+_LOOP_CONSTANTS = {"depth": 1, "depth0": 0}
+_LOOP_ITEMS = ("previtem", "nextitem")
+_LOOP_FLAGS = ("first", "last")
+_DATES = ("date", "timestamp")
+_ANY = object()
+# Attributes that Python's values of each kind have: methods and such, which a template could call.
+_METHODS: dict[str, frozenset[str]] = {
+    "boolean": frozenset(dir(bool)),
+    "integer": frozenset(dir(int)),
+    "floating": frozenset(dir(float)),
+    "text": frozenset(dir(Markup)),
+    "list": frozenset(dir(list)),
+    "tuple": frozenset(dir(tuple)),
+    "record": frozenset(dir(dict)),
+    "none": frozenset(dir(None)),
+    "date": frozenset(dir(datetime.date)),
+    "timestamp": frozenset(dir(datetime.datetime)),
+    "undefined": frozenset(name for name in dir(jinja2.StrictUndefined) if name.startswith("_")),
+}
+_CONVERSION = re.compile(r"%[#0\- +]*\d*(?:\.\d*)?[hlL]?([diouxXeEfFgGcrsa%])")
+_NAMES = {
+    nodes.Call: "a call",
+    nodes.Dict: "a dict literal",
+    nodes.Slice: "a slice",
+    nodes.Pow: "the operator **",
+    nodes.NSRef: "namespace assignment",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What compile was given beside the template.
+
+    Args:
+        columns: Types of the schema's columns.
+        optional: Columns that may be absent.
+        constants: Values that names stand for.
+        undefined: The environment's mode.
+    """
+
+    columns: Mapping[str, Type]
+    optional: frozenset[str]
+    constants: Mapping[str, object]
+    undefined: str
+
+
+@dataclass(slots=True)
+class Expressions:
+    """Lowers the expressions of one template; `scope` and `autoescape` follow the statement being lowered."""
+
+    tree: SyntaxTree
+    code: Code
+    table: ColumnTable
+    options: Options
+    scope: Scope
+    autoescape: bool
+    template: int
+
+    # -- what statements call
+
+    def span(self, node: nodes.Node) -> int:
+        """The index of a node's place."""
+        return self.code.span(self.template, self.tree.positions.of(node))
+
+    def fold(self, node: nodes.Node) -> Folded:
+        """The constant that an expression is; raises `nodes.Impossible` when it is none."""
+        context = nodes.EvalContext(self.tree.jinja, self.tree.name)
+        context.autoescape = self.autoescape
+        return Folder(context, self._named_constant).fold(node)
+
+    def operand(self, node: nodes.Node) -> tuple[int, Static]:
+        """The register that holds an expression's value: a variable's own, or a fresh one."""
+        if isinstance(node, nodes.Name):
+            found = self.scope.lookup(node.name)
+            if isinstance(found, Variable):
+                return found.register, self._loaded(node, found)
+        register = self.code.take()
+        return register, self.into(node, register)
+
+    def into(self, node: nodes.Node, target: int) -> Static:
+        """Leaves an expression's value in a register."""
+        try:
+            folded = self.fold(node)
+        except nodes.Impossible:
+            with self.code.scratch():
+                return self._lower(node, target)
+        return self._constant(folded.value, target, node)
+
+    def root_column(self, node: nodes.Expr) -> int | None:
+        """The entry of the scalar column that an expression is, if it is one."""
+        if not isinstance(node, nodes.Name) or not isinstance(self.scope.lookup(node.name), Unassigned):
+            return None
+        if node.name in self.options.constants or node.name not in self.options.columns:
+            return None
+        found = self._readable(self.options.columns[node.name], node)
+        return self.table.root(node.name) if found.is_scalar else None
+
+    def printable(self, static: Static, node: nodes.Node, what: str = "printing") -> None:
+        """Refuses whole lists and records where text is needed."""
+        if static.may_be(*CONTAINERS):
+            kinds = kind_names(Static(static.kinds & CONTAINERS))
+            hint = "print its fields or items, or use join." if what == "printing" else None
+            self.refuse(f"{what} a {kinds}", node, hint=hint)
+
+    def refuse(self, what: str, node: nodes.Node, *, hint: str | None = None) -> NoReturn:
+        """Raises the error that names what this version does not cover."""
+        self.tree.fail(f"{what} is not covered in this version", node, hint=hint)
+
+    def undefined(self, name: str, target: int, span: int, *, silent: bool = False) -> Static:
+        """Leaves an undefined value in a register."""
+        self.code.emit("undefined", target, self.code.constant(name), int(silent), span=span)
+        return Static.of(UNDEFINED)
+
+    def column(self, name: str, target: int, node: nodes.Node) -> Static:
+        """Leaves a column's value in a register."""
+        self._readable(self.options.columns[name], node)
+        entry = self.table.root(name)
+        self.code.emit("column", target, entry, span=self.span(node))
+        return self.table.static(entry)
+
+    def load_constant(self, name: str, target: int, node: nodes.Node) -> Static:
+        """Leaves a constant that compile was given in a register."""
+        return self._constant(self.options.constants[name], target, node)
+
+    # -- names and constants
+
+    def _named_constant(self, node: nodes.Name) -> Any:
+        if node.name in self.options.constants and isinstance(self.scope.lookup(node.name), Unassigned):
+            return self.options.constants[node.name]
+        raise nodes.Impossible
+
+    def _constant(self, value: object, target: int, node: nodes.Node) -> Static:
+        self._check_constant(value, node)
+        self.code.emit("constant", target, self.code.constant(value), span=self.span(node))
+        return static_of(value)
+
+    def _check_constant(self, value: object, node: nodes.Node) -> None:
+        if isinstance(value, (list, tuple)):
+            for entry in value:
+                self._check_constant(entry, node)
+        elif isinstance(value, int) and value not in _INTEGERS:
+            self.refuse("an integer past 64 bits", node)
+        elif isinstance(value, float) and not math.isfinite(value):
+            self.refuse("a constant that is not finite", node)
+        elif value is not None and not isinstance(value, (bool, int, float, str)):
+            self.refuse(f"a constant of type {type(value).__name__}", node)
+
+    def _lower(self, node: nodes.Node, target: int) -> Static:
+        lower = _LOWER.get(type(node))
+        if lower is None:
+            self.refuse(_NAMES.get(type(node), type(node).__name__.lower()), node)
+        return lower(self, node, target)
+
+    def _name(self, node: nodes.Name, target: int) -> Static:
+        found = self.scope.lookup(node.name)
+        if isinstance(found, Variable):
+            static = self._loaded(node, found)
+            self.code.emit("move", target, found.register, span=self.span(node))
+            return static
+        if isinstance(found, LoopName):
+            self.refuse("loop as a value", node, hint="use its attributes, as loop.index.")
+        return self._outside(node, target)
+
+    def _outside(self, node: nodes.Name, target: int) -> Static:
+        name = node.name
+        if name == "self":
+            self.refuse("the name self", node)
+        if name in self.options.columns:
+            return self.column(name, target, node)
+        if name in DEFAULT_NAMESPACE:
+            self.refuse(f"the global {name}", node)
+        if self.options.undefined == "error" and name not in self.options.optional:
+            self._unknown_column(node)
+        return self.undefined(name, target, self.span(node))
+
+    def _unknown_column(self, node: nodes.Name) -> NoReturn:
+        known = [*self.options.columns, *self.options.constants]
+        hint = meant(node.name, known, "The schema has")
+        self.tree.fail(f"unknown column {node.name!r}", node, code="unknown_column", hint=hint)
+
+    def _loaded(self, node: nodes.Name, variable: Variable) -> Static:
+        if variable.static.may_be(UNDEFINED) and variable.clearing is not None:
+            variable.clearing.is_needed = True
+        optional = node.name in self.options.optional
+        if variable.static.is_unset and self.options.undefined == "error" and not optional:
+            self._unknown_column(node)
+        return variable.static
+
+    def _readable(self, found: Type, node: nodes.Node) -> Type:
+        inner: Type | None = found
+        while inner is not None and inner.kind != "unreadable":
+            inner = inner.item
+        if inner is not None:
+            message = f"expected a column of a type that templates read, found {inner.spelling}"
+            hint = "cast it to text, a number, a date or a timestamp without zone."
+            self.tree.fail(message, node, code="column_type", hint=hint)
+        return found
+
+    # -- attributes and items
+
+    def _getattr(self, node: nodes.Getattr, target: int) -> Static:
+        loop = self._loop_of(node.node)
+        if loop is not None:
+            return self._loop_attribute(node, node.attr, loop, target)
+        register, static = self.operand(node.node)
+        if static.may_be("record") and node.attr in _METHODS["record"]:
+            self.refuse(
+                f"the method {node.attr!r}", node, hint=f"a field of that name is read by [{node.attr!r}]."
+            )
+        return self._attribute(node, node.attr, register, static, target)
+
+    def _getitem(self, node: nodes.Getitem, target: int) -> Static:
+        if isinstance(node.arg, nodes.Slice):
+            self.refuse("a slice", node)
+        try:
+            index = self.fold(node.arg).value
+        except nodes.Impossible:
+            index = _ANY
+        loop = self._loop_of(node.node)
+        if loop is not None and isinstance(index, str):
+            return self._loop_attribute(node, index, loop, target)
+        register, static = self.operand(node.node)
+        if isinstance(index, str):
+            return self._attribute(node, str(index), register, static, target)
+        at, known = self.operand(node.arg)
+        if static.may_be("record") or known.may_be("text", *CONTAINERS):
+            self.refuse("a computed name of a field", node)
+        self.code.emit("subscript", target, register, at, span=self.span(node))
+        return self._item_of(static)
+
+    def _item_of(self, static: Static) -> Static:
+        found = Static.of(UNDEFINED)
+        if static.item is not None:
+            found = found.join(static.item)
+        return found.join(Static.of("text")) if static.may_be("text") else found
+
+    def _attribute(
+        self, node: nodes.Getattr | nodes.Getitem, name: str, register: int, static: Static, target: int
+    ) -> Static:
+        field = self._field(node, name, static)
+        if field is not None:
+            self._readable(self.table.type(field), node)
+            self.code.emit("field", target, register, field, span=self.span(node))
+            found = self.table.static(field)
+            return found.join(Static.of(UNDEFINED)) if static.may_be(NONE, UNDEFINED) else found
+        for kind in static.kinds:
+            if name in _METHODS[kind]:
+                self.refuse(f"the attribute {name!r} of a {kind}", node)
+        if self.options.undefined == "error" and static.without(NONE, UNDEFINED).kinds:
+            self._unknown_field(node, name, static)
+        self.code.emit("absent_field", target, register, self.code.constant(name), span=self.span(node))
+        return Static.of(UNDEFINED)
+
+    def _field(self, node: nodes.Getattr | nodes.Getitem, name: str, static: Static) -> int | None:
+        if not static.may_be("record"):
+            return None
+        if static.source in (SEVERAL, NOWHERE) or static.without("record", NONE, UNDEFINED).kinds:
+            self.refuse("an attribute of a value that may come from several columns", node)
+        found = self.table.type(static.source).field(name)
+        return None if found is None else self.table.field(static.source, name)
+
+    def _unknown_field(self, node: nodes.Getattr | nodes.Getitem, name: str, static: Static) -> NoReturn:
+        place = self.tree.positions.of_attribute(node)
+        hint = None
+        if static.may_be("record"):
+            hint = meant(
+                name, [known for known, _ in self.table.type(static.source).fields], "The struct has"
+            )
+        message = f"unknown field {name!r}" if hint else f"unknown field {name!r} of a {kind_names(static)}"
+        self.tree.fail(message, place, code="unknown_field", hint=hint)
+
+    def _loop_of(self, node: nodes.Node) -> LoopName | None:
+        if isinstance(node, nodes.Name) and node.ctx == "load":
+            found = self.scope.lookup(node.name)
+            return found if isinstance(found, LoopName) else None
+        return None
+
+    def _loop_attribute(
+        self, node: nodes.Getattr | nodes.Getitem, name: str, loop: LoopName, target: int
+    ) -> Static:
+        if name in _LOOP_CONSTANTS:
+            return self._constant(_LOOP_CONSTANTS[name], target, node)
+        number = core.LOOP_ATTRIBUTES.get(name)
+        if number is not None:
+            self.code.emit("loop_attribute", target, loop.loop, number, span=self.span(node))
+            if name in _LOOP_ITEMS:
+                return loop.item.join(Static.of(UNDEFINED))
+            return Static.of("boolean" if name in _LOOP_FLAGS else "integer")
+        if hasattr(LoopContext, name):
+            self.refuse(f"loop.{name}", node)
+        if self.options.undefined == "error":
+            place = self.tree.positions.of_attribute(node)
+            hint = meant(name, core.LOOP_ATTRIBUTES, "loop has")
+            self.tree.fail(f"unknown field {name!r} of loop", place, code="unknown_field", hint=hint)
+        return self.undefined(name, target, self.span(node))
+
+    # -- operators
+
+    def _binary(self, node: nodes.BinExpr, target: int) -> Static:
+        if isinstance(node, nodes.Mod):
+            try:
+                text = self.fold(node.left).value
+            except nodes.Impossible:
+                text = None
+            if isinstance(text, str):
+                return self._format(node, text, self._format_arguments(node.right), target)
+        left, one = self.operand(node.left)
+        right, other = self.operand(node.right)
+        static = self._binary_static(node, one, other)
+        self.code.emit(_BINARY[type(node)], target, left, right, span=self.span(node))
+        return static
+
+    def _binary_static(self, node: nodes.BinExpr, left: Static, right: Static) -> Static:
+        if left.may_be(*_DATES) and right.may_be(*_DATES):
+            self.refuse("arithmetic of dates", node)
+        if isinstance(node, nodes.Mod) and left.may_be("text"):
+            self.refuse("a format that is not constant", node)
+        found = _number_kinds(node, left, right)
+        item = None
+        if isinstance(node, nodes.Add):
+            same = left.kinds & right.kinds & {"text", "list", TUPLE}
+            found |= same
+            if same & {"list", TUPLE}:
+                item = left.join(right).item
+        if isinstance(node, nodes.Mul):
+            found |= _repeated(left, right) | _repeated(right, left)
+            item = left.item or right.item
+        return Static(frozenset(found), NOWHERE, item)
+
+    def _unary(self, node: nodes.UnaryExpr, target: int) -> Static:
+        register, static = self.operand(node.node)
+        self.code.emit(_UNARY[type(node)], target, register, span=self.span(node))
+        kinds = {"integer"} if static.may_be("boolean", "integer") else set()
+        return Static(frozenset(kinds | ({"floating"} & static.kinds)))
+
+    def _not(self, node: nodes.Not, target: int) -> Static:
+        register, _ = self.operand(node.node)
+        self.code.emit("not", target, register, span=self.span(node))
+        return Static.of("boolean")
+
+    def _choice(self, node: nodes.BinExpr, target: int) -> Static:
+        done = Label()
+        left = self.into(node.left, target)
+        jump = "jump_if_false" if isinstance(node, nodes.And) else "jump_if_true"
+        self.code.emit(jump, target, done, span=self.span(node.left))
+        right = self.into(node.right, target)
+        self.code.place(done)
+        return left.join(right)
+
+    def _inline_if(self, node: nodes.CondExpr, target: int) -> Static:
+        otherwise, done = Label(), Label()
+        with self.code.scratch():
+            test, _ = self.operand(node.test)
+            self.code.emit("jump_if_false", test, otherwise, span=self.span(node.test))
+        first = self.into(node.expr1, target)
+        self.code.emit("jump", done, span=self.span(node))
+        self.code.place(otherwise)
+        if node.expr2 is None:
+            second = self.undefined("the missing else of an inline if", target, self.span(node), silent=True)
+        else:
+            second = self.into(node.expr2, target)
+        self.code.place(done)
+        return first.join(second)
+
+    def _concat(self, node: nodes.Concat, target: int) -> Static:
+        first = self.code.take(len(node.nodes))
+        for offset, part in enumerate(node.nodes):
+            self.printable(self.into(part, first + offset), part, "joining")
+        count, markup = len(node.nodes), int(self.autoescape)
+        self.code.emit("concat", target, first, count, markup, span=self.span(node))
+        return Static.of("text")
+
+    def _compare(self, node: nodes.Compare, target: int) -> Static:
+        done = Label()
+        left, one = self.operand(node.expr)
+        for position, operand in enumerate(node.ops):
+            if position:
+                self.code.emit("jump_if_false", target, done, span=self.span(node))
+            right, other = self.operand(operand.expr)
+            self._compare_pair(node, _COMPARE[operand.op], (left, one), (right, other), target)
+            left, one = right, other
+        self.code.place(done)
+        return Static.of("boolean")
+
+    def _compare_pair(
+        self,
+        node: nodes.Node,
+        opcode: str,
+        left: tuple[int, Static],
+        right: tuple[int, Static],
+        target: int,
+    ) -> None:
+        one, other = left[1], right[1]
+        if opcode in ("contains", "not_contains"):
+            if other.may_be("record"):
+                self.refuse("in over the names of a struct", node)
+            other = other.item or Static.of(NONE)
+        if _holds_record(one) and _holds_record(other):
+            self.refuse("comparing whole structs", node, hint="compare their fields.")
+        self.code.emit(opcode, target, left[0], right[0], span=self.span(node))
+
+    def _sequence(self, node: nodes.List | nodes.Tuple, target: int) -> Static:
+        kind = "tuple" if isinstance(node, nodes.Tuple) else "list"
+        first = self.code.take(len(node.items))
+        item: Static | None = None
+        for offset, entry in enumerate(node.items):
+            static = self.into(entry, first + offset)
+            item = static if item is None else item.join(static)
+        self.code.emit(kind, target, first, len(node.items), span=self.span(node))
+        return Static(frozenset({kind}), NOWHERE, item)
+
+    # -- formats
+
+    def _format_arguments(self, node: nodes.Expr) -> list[nodes.Expr]:
+        return node.items if isinstance(node, nodes.Tuple) else [node]
+
+    def _format(self, node: nodes.Expr, text: str, arguments: Sequence[nodes.Expr], target: int) -> Static:
+        count = self._conversions(node, text)
+        if count != len(arguments):
+            message = (
+                f"expected {count} value{'' if count == 1 else 's'} for the format, found {len(arguments)}"
+            )
+            self.tree.fail(message, node, code="format")
+        is_markup = isinstance(text, Markup)
+        kinds = [kind for kind in _CONVERSION.findall(text) if kind != "%"]
+        first = self.code.take(count)
+        for offset, argument in enumerate(arguments):
+            static = self.into(argument, first + offset)
+            self.printable(static, argument, "formatting")
+            if is_markup:
+                self._markup_argument(argument, kinds[offset], first + offset, static)
+        index = self.code.format(str(text))
+        self.code.emit("format", target, index, first, count, span=self.span(node))
+        if is_markup:
+            self.code.emit("filter", target, core.FILTERS["safe"], target, 1, span=self.span(node))
+        return Static.of("text")
+
+    def _conversions(self, node: nodes.Expr, text: str) -> int:
+        from labfactory.base.errors import LabfactoryError
+
+        try:
+            return int(core.format_arguments(str(text)))
+        except LabfactoryError as error:
+            self.tree.fail(error.message, node, code="format", hint=error.hint)
+
+    def _markup_argument(self, node: nodes.Expr, kind: str, register: int, static: Static) -> None:
+        # MarkupSafe wraps arguments: text comes out escaped, a number asks the wrapped value for itself.
+        if kind == "s":
+            span = self.span(node)
+            self.code.emit("filter", register, core.FILTERS["escape"], register, 1, span=span)
+        elif kind not in "dieEfFgG" or static.may_be("text", *_DATES):
+            self.refuse(f"%{kind} of this value in a format that is markup", node)
+
+    # -- filters and tests
+
+    def _filter(self, node: nodes.Filter, target: int) -> Static:
+        if node.dyn_args is not None or node.dyn_kwargs is not None:
+            self.refuse("a call with * or **", node)
+        assert node.node is not None
+        if node.name == "format":
+            return self._format_filter(node, target)
+        name = FILTER_ALIASES.get(node.name, node.name)
+        signature = FILTERS.get(name)
+        if signature is None:
+            self._no_call(node, "filter", jinja2.filters.FILTERS, [*FILTERS, *FILTER_ALIASES, "format"])
+        given = self._bind(node, name, signature)
+        count = 1 + len(signature.parameters)
+        first = self.code.take(count + 1)
+        values = self._filter_values(node, signature, given, first)
+        self._check_values(node, name, signature, values)
+        if signature.takes_autoescape:
+            self._constant(self.autoescape, first + count, node)
+            count += 1
+        self.code.emit("filter", target, core.FILTERS[name], first, count, span=self.span(node))
+        return signature.result(values, given.keys())
+
+    def _bind(self, node: nodes.Filter, name: str, signature: Signature) -> dict[str, nodes.Expr]:
+        if name == "join" and (len(node.args) > 1 or any(k.key == "attribute" for k in node.kwargs)):
+            self.refuse("join by attribute", node)
+        names = [parameter for parameter, _ in signature.parameters]
+        given: dict[str, nodes.Expr] = dict(zip(names, node.args, strict=False))
+        wrong = len(node.args) > len(names)
+        for keyword in node.kwargs:
+            key = str(keyword.key)
+            wrong = wrong or key not in names or key in given
+            given[key] = keyword.value
+        required = [n for i, n in enumerate(names) if signature.is_required(i)]
+        if wrong or any(n not in given for n in required):
+            expected = f"({', '.join(names)})" if names else "no arguments"
+            self.tree.fail(f"expected {expected} for the filter {name}", node, code="arguments")
+        return given
+
+    def _filter_values(
+        self, node: nodes.Filter, signature: Signature, given: Mapping[str, nodes.Expr], first: int
+    ) -> list[Static]:
+        assert node.node is not None
+        values = {"": self.into(node.node, first)}
+        places = {name: first + 1 + at for at, (name, _) in enumerate(signature.parameters)}
+        for name, argument in given.items():
+            values[name] = self.into(argument, places[name])
+        for name, default in signature.parameters:
+            if name not in given:
+                values[name] = self._constant(default, places[name], node)
+        return [values[name] for name in ("", *places)]
+
+    def _check_values(
+        self, node: nodes.Filter, name: str, signature: Signature, values: Sequence[Static]
+    ) -> None:
+        for static in values[: signature.as_text]:
+            self.printable(static, node, f"{name} of")
+        if name == "join":
+            if values[0].may_be("record"):
+                self.refuse("join over the names of a struct", node)
+            self.printable(values[1], node, "join with")
+            if values[0].item is not None:
+                self.printable(values[0].item, node, "joining")
+        if name == "truncate":
+            self._check_truncate(node, values)
+
+    def _check_truncate(self, node: nodes.Filter, values: Sequence[Static]) -> None:
+        if values[4].may_be(NONE):
+            leeway = next((k.value for k in node.kwargs if k.key == "leeway"), node.args[3:4] or None)
+            self.refuse("a leeway that may be none", leeway if isinstance(leeway, nodes.Node) else node)
+
+    def _format_filter(self, node: nodes.Filter, target: int) -> Static:
+        assert node.node is not None
+        if node.kwargs:
+            self.refuse("format by name", node)
+        try:
+            text = self.fold(node.node).value
+        except nodes.Impossible:
+            self.refuse("a format that is not constant", node)
+        return self._format(node, text if isinstance(text, str) else str(text), node.args, target)
+
+    def _test(self, node: nodes.Test, target: int) -> Static:
+        if node.dyn_args is not None or node.dyn_kwargs is not None:
+            self.refuse("a call with * or **", node)
+        if node.name in COMPARISONS and len(node.args) == 1 and not node.kwargs:
+            left = self.operand(node.node)
+            self._compare_pair(node, COMPARISONS[node.name], left, self.operand(node.args[0]), target)
+            return Static.of("boolean")
+        if node.name not in TESTS:
+            self._no_call(node, "test", jinja2.tests.TESTS, [*TESTS, *COMPARISONS])
+        if node.args or node.kwargs:
+            message = f"expected no arguments for the test {node.name}"
+            self.tree.fail(message, node, code="arguments")
+        register, static = self.operand(node.node)
+        if node.name in ("even", "odd") and static.may_be("text"):
+            self.refuse(f"{node.name} of text", node)
+        self.code.emit("test", target, core.TESTS[node.name], register, span=self.span(node))
+        return Static.of("boolean")
+
+    def _no_call(
+        self, node: nodes.Filter | nodes.Test, what: str, jinja: Mapping[str, object], ours: Sequence[str]
+    ) -> NoReturn:
+        if node.name in jinja:
+            self.refuse(f"the {what} {node.name}", node)
+        message = f"unknown {what} {node.name!r}"
+        hint = meant(node.name, ours, f"{what.capitalize()}s are")
+        self.tree.fail(message, node, code=f"unknown_{what}", hint=hint)
+
+    def _call(self, node: nodes.Call, _: int) -> NoReturn:
+        if isinstance(node.node, nodes.Name):
+            if node.node.name == "slot":
+                hint = "a slot stands alone, as {{ slot('hero') }}."
+                self.refuse("slot inside an expression", node, hint=hint)
+            self.refuse(f"a call of {node.node.name}", node)
+        if isinstance(node.node, nodes.Getattr):
+            self.refuse(f"a call of the method {node.node.attr}", node)
+        self.refuse("a call", node)
+
+
+def _number_kinds(node: nodes.BinExpr, left: Static, right: Static) -> set[str]:
+    one, other = left.kinds & NUMBERS, right.kinds & NUMBERS
+    if not one or not other:
+        return set()
+    if isinstance(node, nodes.Div):
+        return {"floating"}
+    kinds = {"floating"} if "floating" in one | other else set()
+    return kinds | ({"integer"} if one - {"floating"} and other - {"floating"} else set())
+
+
+def _repeated(sequence: Static, times: Static) -> set[str]:
+    if not times.may_be("integer", "boolean"):
+        return set()
+    return set(sequence.kinds & {"text", "list", TUPLE})
+
+
+def _holds_record(static: Static | None) -> bool:
+    return static is not None and (static.may_be("record") or _holds_record(static.item))
+
+
+_LOWER: dict[type[Any], Callable[[Expressions, Any, int], Static]] = {
+    nodes.Name: Expressions._name,
+    nodes.Getattr: Expressions._getattr,
+    nodes.Getitem: Expressions._getitem,
+    **dict.fromkeys(_BINARY, Expressions._binary),
+    **dict.fromkeys(_UNARY, Expressions._unary),
+    nodes.Not: Expressions._not,
+    nodes.And: Expressions._choice,
+    nodes.Or: Expressions._choice,
+    nodes.CondExpr: Expressions._inline_if,
+    nodes.Concat: Expressions._concat,
+    nodes.Compare: Expressions._compare,
+    nodes.List: Expressions._sequence,
+    nodes.Tuple: Expressions._sequence,
+    nodes.Filter: Expressions._filter,
+    nodes.Test: Expressions._test,
+    nodes.Call: Expressions._call,
+}

@@ -1,0 +1,215 @@
+"""Folding: constants are computed by Jinja2 itself when a template is compiled, within bounds.
+
+Jinja2 folds without bounds: `{{ 'x' * 900000000 }}` fills memory and `{{ 9 ** (9 ** 9) }}` hangs while it
+compiles. So operands are looked at first, and what could be large is left to the plan or refused.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import nodes
+from jinja2.compiler import has_safe_repr
+from jinja2.runtime import markup_join, str_join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# A folded text or list is not longer than this; a template's own literals are not bounded.
+_MOST_ITEMS = 100_000
+# Integers past this are no content.
+_MOST_BITS = 4096
+# The widest number that a folded printf format may hold.
+_WIDE_FORMAT = re.compile(r"\*|\d{4,}")
+# No double has a digit further out.
+_MOST_PRECISION = 400
+_FILTERS = frozenset(
+    {
+        *("d", "default", "upper", "lower", "title", "capitalize", "trim", "e", "escape", "safe", "round"),
+        *("length", "count", "join", "replace", "truncate", "string", "format"),
+    }
+)
+_TESTS = frozenset(
+    {
+        *("defined", "undefined", "none", "boolean", "integer", "float", "number", "string", "sequence"),
+        *("even", "odd", "true", "false"),
+    }
+)
+_OPERATORS = (nodes.BinExpr, nodes.UnaryExpr)
+_REFUSED = (nodes.Pow,)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A constant.
+
+    Args:
+        value: Its value.
+        is_literal: Whether it is made of the template's own literals alone, as Jinja2 folds them; a constant
+            given to compile is a variable to Jinja2.
+    """
+
+    value: Any
+    is_literal: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Folds expressions.
+
+    Args:
+        context: Jinja2's evaluation context: whether autoescape is on.
+        named: The constant that a name stands for; raises `nodes.Impossible` for all other names.
+    """
+
+    context: nodes.EvalContext
+    named: Callable[[nodes.Name], Any]
+
+    def fold(self, node: nodes.Node) -> Folded:
+        """The constant that an expression is.
+
+        Raises:
+            jinja2.nodes.Impossible: It is none, or may be too large to compute here.
+        """
+        folded = self._fold(node)
+        if not has_safe_repr(folded.value):
+            raise nodes.Impossible
+        return folded
+
+    def _fold(self, node: nodes.Node) -> Folded:
+        match node:
+            case nodes.Const():
+                return Folded(node.value)
+            case nodes.Name(ctx="load"):
+                return Folded(self.named(node), is_literal=False)
+            case nodes.And() | nodes.Or():
+                return self._fold_choice(node, until=isinstance(node, nodes.Or))
+            case nodes.CondExpr():
+                return self._fold_inline_if(node)
+            case nodes.Concat():
+                return self._fold_concat(node)
+            case _:
+                return self._fold_call(node)
+
+    def _fold_choice(self, node: nodes.And | nodes.Or, *, until: bool) -> Folded:
+        left = self._fold(node.left)
+        if bool(left.value) is until:
+            return left
+        other = self._fold(node.right)
+        return Folded(other.value, left.is_literal and other.is_literal)
+
+    def _fold_inline_if(self, node: nodes.CondExpr) -> Folded:
+        test = self._fold(node.test)
+        chosen = node.expr1 if test.value else node.expr2
+        if chosen is None:
+            raise nodes.Impossible
+        other = self._fold(chosen)
+        return Folded(other.value, test.is_literal and other.is_literal)
+
+    def _fold_concat(self, node: nodes.Concat) -> Folded:
+        parts = [self.fold(part) for part in node.nodes]
+        values = [part.value for part in parts]
+        _bound(sum(_size(value) for value in values))
+        if all(part.is_literal for part in parts):
+            # Jinja2's own folding forgets that a part is Markup; its bytes are the reference.
+            return Folded("".join(map(str, values)))
+        return Folded((markup_join if self.context.autoescape else str_join)(values), is_literal=False)
+
+    def _fold_call(self, node: nodes.Node) -> Folded:
+        if not _is_covered(node):
+            raise nodes.Impossible
+        literal = True
+        changes: dict[str, Any] = {}
+        for name, value in node.iter_fields():
+            if isinstance(value, nodes.Node):
+                changes[name], child = self._constant(value)
+                literal = literal and child
+            elif isinstance(value, list):
+                pairs = [self._constant(entry) for entry in value]
+                changes[name] = [entry for entry, _ in pairs]
+                literal = literal and all(child for _, child in pairs)
+            else:
+                changes[name] = value
+        rebuilt = type(node)(*changes.values(), lineno=node.lineno, environment=node.environment)
+        _check(rebuilt)
+        try:
+            value = rebuilt.as_const(self.context)  # type: ignore[attr-defined]
+        except nodes.Impossible:
+            raise
+        except Exception as error:
+            raise nodes.Impossible from error
+        _bound(_size(value))
+        return Folded(value, literal)
+
+    def _constant(self, node: nodes.Node) -> tuple[nodes.Node, bool]:
+        if isinstance(node, nodes.Operand):
+            inner, literal = self._constant(node.expr)
+            return nodes.Operand(node.op, inner), literal
+        if isinstance(node, nodes.Keyword):
+            inner, literal = self._constant(node.value)
+            return nodes.Keyword(node.key, inner), literal
+        folded = self._fold(node)
+        return nodes.Const(folded.value), folded.is_literal
+
+
+def _is_covered(node: nodes.Node) -> bool:
+    if isinstance(node, nodes.Filter):
+        return node.node is not None and node.name in _FILTERS and not (node.dyn_args or node.dyn_kwargs)
+    if isinstance(node, nodes.Test):
+        return node.name in _TESTS and not (node.dyn_args or node.dyn_kwargs)
+    if isinstance(node, nodes.Getitem):
+        return not isinstance(node.arg, nodes.Slice)
+    operators = isinstance(node, _OPERATORS) and not isinstance(node, _REFUSED)
+    return operators or isinstance(node, (nodes.Compare, nodes.List, nodes.Tuple))
+
+
+def _check(node: nodes.Node) -> None:
+    """Refuses to compute what could be large; all children are constants."""
+    if isinstance(node, nodes.Mul):
+        _bound_product(node.left.value, node.right.value)  # type: ignore[attr-defined]
+    elif isinstance(node, nodes.Mod):
+        _bound_format(node.left.value)  # type: ignore[attr-defined]
+    elif isinstance(node, nodes.Filter):
+        _check_filter(node)
+
+
+def _check_filter(node: nodes.Filter) -> None:
+    values = [node.node, *node.args, *(keyword.value for keyword in node.kwargs)]
+    constants = [value.value for value in values if isinstance(value, nodes.Const)]
+    if node.name == "format":
+        _bound_format(constants[0])
+    elif node.name in ("replace", "join"):
+        sizes = [_size(value) + 1 for value in constants]
+        _bound(sizes[0] * max(sizes[1:], default=1))
+    elif node.name == "round" and any(isinstance(v, int) and abs(v) > _MOST_PRECISION for v in constants[1:]):
+        raise nodes.Impossible
+
+
+def _bound_product(left: object, right: object) -> None:
+    if isinstance(left, int) and isinstance(right, int):
+        if left.bit_length() + right.bit_length() > _MOST_BITS:
+            raise nodes.Impossible
+    elif isinstance(left, int):
+        _bound(abs(left) * _size(right))
+    elif isinstance(right, int):
+        _bound(abs(right) * _size(left))
+
+
+def _bound_format(text: object) -> None:
+    if isinstance(text, str) and _WIDE_FORMAT.search(text):
+        raise nodes.Impossible
+
+
+def _bound(size: int) -> None:
+    if size > _MOST_ITEMS:
+        raise nodes.Impossible
+
+
+def _size(value: object) -> int:
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, (list, tuple)):
+        return sum(_size(entry) for entry in value) + 1
+    return 1

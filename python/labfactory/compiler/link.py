@@ -1,0 +1,179 @@
+"""Linking: the templates of a creative's parts and the components of its slots become one plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from labfactory.base.errors import CompileError, UsageError
+from labfactory.base.sources import schema_of
+from labfactory.compiler.code import Code
+from labfactory.compiler.columns import ColumnTable
+from labfactory.compiler.expressions import Options
+from labfactory.compiler.lower import Component, Linker, finish_template, program
+from labfactory.compiler.plan import Plan
+from labfactory.compiler.positions import Span
+from labfactory.compiler.syntax import parse_template
+from labfactory.compiler.types import columns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from labfactory.compiler.environment import Environment
+
+_TOO_DEEP = "nested too deeply, expected at most a few hundred levels"
+
+
+def compile_creative(
+    parts: Mapping[str, str],
+    *,
+    environments: Mapping[str, Environment],
+    slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
+    schema: Any,
+    optional: Iterable[str] = (),
+    constants: Mapping[str, object] | None = None,
+    name: str = "<creative>",
+) -> Plan:
+    """Compiles the parts of a creative and the components of its slots to one plan.
+
+    Args:
+        parts: Templates by part, in the order in which they run.
+        environments: How the templates of each part are read.
+        slots: Components of each slot, in the order of its decision column, each with its templates by part.
+        schema: A schema, or a frame, table or reader that has one; no row is read.
+        optional: Columns that may be absent.
+        constants: Values that names stand for.
+        name: The creative's name; its templates are `name.part` in errors.
+
+    Returns:
+        The plan. For each slot that a template calls it reads an int32 column `slot:<name>`.
+
+    Raises:
+        CompileError: A template cannot run natively on this schema; the error says where and why.
+    """
+    return compile_parts(
+        dict(parts),
+        environments=dict(environments),
+        names={part: f"{name}.{part}" for part in parts},
+        slots=slots,
+        schema=schema,
+        optional=optional,
+        constants=constants,
+    )
+
+
+def compile_parts(
+    parts: Mapping[Any, str],
+    *,
+    environments: Mapping[Any, Environment],
+    names: Mapping[Any, str],
+    slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
+    schema: Any,
+    optional: Iterable[str] = (),
+    functions: object = None,
+    constants: Mapping[str, object] | None = None,
+    tables: Mapping[str, object] | None = None,
+) -> Plan:
+    """Compiles parts to one plan; a lone template is the part None."""
+    for what, given in (("functions", functions), ("tables", tables)):
+        if given:
+            message = f"{what} are not available in this version"
+            raise CompileError(message, code="refused")
+    known = read_schema(schema)
+    undefined = _undefined_mode(environments, parts)
+    options = make_options(known, optional, constants, undefined)
+    code, table = Code(), ColumnTable(options.columns)
+    used: dict[str, tuple[str, ...]] = {}
+    sources: dict[str, str] = {}
+    for at, (part, source) in enumerate(parts.items()):
+        environment = environments[part]
+        components = {slot: _components(slot, part, entries) for slot, entries in slots.items()}
+        linker = Linker(code, table, options, environment, components, used)
+        tree = parse_template(source, names[part], environment)
+        sources[tree.name] = source
+        sources.update(
+            (c.template, c.source) for cs in components.values() for c in cs if c.source is not None
+        )
+        if part is not None:
+            code.emit("part", at, span=code.span(code.template(tree.name), Span(1, 1, 1)))
+        try:
+            linker.template(tree)
+        except RecursionError:
+            raise CompileError(_TOO_DEEP, code="too_deep", template=tree.name) from None
+    finish_template(code)
+    part_names = [part for part in parts if part is not None]
+    return Plan(
+        program=program(code, table, parts=part_names, undefined=undefined),
+        schema=read_columns(known, table),
+        parts=tuple(part_names),
+        slots=used,
+        optional=options.optional,
+        constants=options.constants,
+        environments=environments,
+        templates={part: (names[part], source) for part, source in parts.items()},
+        components=slots,
+        sources=sources,
+        spans=tuple(code.spans),
+    )
+
+
+def read_schema(schema: Any) -> pa.Schema:
+    """The schema to compile against.
+
+    Raises:
+        CompileError: `duplicate_name` when two columns share a name.
+    """
+    known = schema_of(schema)
+    names = known.names
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        message = f"expected columns of different names, found {twice[0]!r} twice"
+        raise CompileError(message, code="duplicate_name")
+    return known
+
+
+def make_options(
+    schema: pa.Schema, optional: Iterable[str], constants: Mapping[str, object] | None, undefined: str
+) -> Options:
+    """What expressions know beside their template.
+
+    Raises:
+        CompileError: `duplicate_name` when a constant has the name of a column.
+    """
+    if isinstance(optional, str):
+        message = f"expected the names of optional columns, found the text {optional!r}"
+        raise UsageError(message, code="optional", hint=f"write [{optional!r}].")
+    columns = columns_of(schema)
+    values = dict(constants or {})
+    for name in values:
+        if name in columns:
+            message = f"expected constants beside the columns, found {name!r} as both"
+            raise CompileError(message, code="duplicate_name")
+    return Options(columns, frozenset(optional), values, undefined)
+
+
+def read_columns(schema: pa.Schema, table: ColumnTable) -> pa.Schema:
+    """The fields of the columns that a plan reads, decision columns included."""
+    fields = []
+    for name in table.roots():
+        index = schema.get_field_index(name)
+        fields.append(pa.field(name, pa.int32()) if index < 0 else schema.field(index))
+    return pa.schema(fields)
+
+
+def _undefined_mode(environments: Mapping[Any, Environment], parts: Mapping[Any, str]) -> str:
+    modes = sorted({environments[part].undefined for part in parts})
+    if len(modes) > 1:
+        message = f"expected one undefined mode for all parts, found {' and '.join(modes)}"
+        raise UsageError(message, code="environment")
+    return modes[0] if modes else "error"
+
+
+def _components(
+    slot: str, part: Any, entries: Sequence[tuple[str, Mapping[str, str]]]
+) -> tuple[Component, ...]:
+    return tuple(
+        Component(component, f"{slot}/{component}.{part}", sources.get(part))
+        for component, sources in entries
+    )

@@ -1,0 +1,184 @@
+"""Lowering: from syntax trees to the tables and code that the core verifies and runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jinja2 import nodes
+from jinja2.idtracking import FrameSymbolVisitor, Symbols
+
+from labfactory._core import plan as core
+from labfactory.base.errors import CompileError
+from labfactory.compiler.code import Code, Label
+from labfactory.compiler.expressions import Expressions, Options
+from labfactory.compiler.hints import meant
+from labfactory.compiler.positions import Span
+from labfactory.compiler.scope import Scope, template_scope
+from labfactory.compiler.statements import Statements
+from labfactory.compiler.syntax import parse_template
+from labfactory.compiler.types import NONE, UNDEFINED, Static
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from labfactory.compiler.columns import ColumnTable
+    from labfactory.compiler.environment import Environment
+    from labfactory.compiler.syntax import SyntaxTree
+
+# Steps of loops that one row may take: a thousand items in a thousand loops is no message.
+WORK_LIMIT = 1_000_000
+# No mail server takes a larger message, no browser wants one.
+ASSET_LIMIT_BYTES = 16 << 20
+# Components within components: deeper is a mistake, and every level multiplies the plan.
+_MOST_SLOTS_DEEP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A component's template for one part, as a slot inlines it.
+
+    Args:
+        name: The component's name.
+        template: The template's name, as errors print it.
+        source: The template; None when the component has none for this part.
+    """
+
+    name: str
+    template: str
+    source: str | None
+
+
+@dataclass(slots=True)
+class Linker:
+    """Lowers one part of a creative: its template and the components of its slots, inlined.
+
+    Args:
+        code: The code that grows, shared by all parts.
+        table: The columns that are read, shared by all parts.
+        options: What compile was given.
+        environment: How this part's templates are read.
+        slots: The components of each slot, in the order of its decision column.
+        used: Slots that templates call, in the order of their first call.
+    """
+
+    code: Code
+    table: ColumnTable
+    options: Options
+    environment: Environment
+    slots: Mapping[str, Sequence[Component]]
+    used: dict[str, tuple[str, ...]]
+    _within: list[str] = field(default_factory=list)
+
+    def template(self, tree: SyntaxTree) -> None:
+        """Lowers a template."""
+        body: Any = tree.body
+        values = _expressions(tree, self.code, self.table, self.options, template_scope(body))
+        Statements(values, self).template(body)
+
+    def inline(self, statements: Statements, node: nodes.Call, slot: str) -> None:
+        """Lowers every component of a slot where a template calls for it, each in a scope of its own."""
+        values = statements.values
+        components = self._components(values, node, slot)
+        span = values.span(node)
+        done = Label()
+        labels = [Label() for _ in components]
+        self.code.emit("slot", self.table.decision(slot), self.code.table(labels), span=span)
+        self._within.append(slot)
+        for label, component in zip(labels, components, strict=True):
+            self.code.place(label)
+            self._component(values, node, slot, component)
+            self.code.emit("jump", done, span=span)
+        self._within.pop()
+        self.code.place(done)
+
+    def _components(self, values: Expressions, node: nodes.Call, slot: str) -> Sequence[Component]:
+        if slot not in self.slots:
+            hint = meant(slot, self.slots, "The slots are") if self.slots else "this template has no slots."
+            values.tree.fail(f"unknown slot {slot!r}", node, code="unknown_slot", hint=hint)
+        if slot in self._within or len(self._within) >= _MOST_SLOTS_DEEP:
+            way = " → ".join([*self._within, slot])
+            message = f"expected slots that end, found a slot within itself: {way}"
+            values.tree.fail(message, node, code="slot_recursion")
+        components = self.slots[slot]
+        if not components:
+            values.tree.fail(f"slot {slot!r} has no components", node, code="unknown_slot")
+        self.used.setdefault(slot, tuple(component.name for component in components))
+        return components
+
+    def _component(self, values: Expressions, node: nodes.Call, slot: str, component: Component) -> None:
+        if component.source is None:
+            message = f"component {component.name!r} of slot {slot!r} has no template for this part"
+            values.tree.fail(message, node, code="component_part")
+        with self.code.scratch():
+            self.template(parse_template(component.source, component.template, self.environment))
+
+
+def _expressions(
+    tree: SyntaxTree, code: Code, table: ColumnTable, options: Options, scope: Scope
+) -> Expressions:
+    return Expressions(tree, code, table, options, scope, tree.autoescape, code.template(tree.name))
+
+
+def lower_expression(tree: SyntaxTree, code: Code, table: ColumnTable, options: Options) -> str:
+    """Lowers one expression; returns the type of its values.
+
+    Raises:
+        CompileError: `expression_type` when they have no one type.
+    """
+    symbols = Symbols()
+    body = tree.body
+    assert isinstance(body, nodes.Expr)
+    FrameSymbolVisitor(symbols).visit(body)
+    values = _expressions(tree, code, table, options, Scope(symbols))
+    register, static = values.operand(body)
+    code.emit("result", register, span=values.span(body))
+    return _expression_type(tree, static)
+
+
+def _expression_type(tree: SyntaxTree, static: Static) -> str:
+    kinds = static.without(NONE, UNDEFINED).kinds
+    if kinds and kinds <= {"boolean", "integer", "floating"}:
+        return next(kind for kind in ("floating", "integer", "boolean") if kind in kinds)
+    if kinds == {"text"}:
+        return "text"
+    found = " or ".join(sorted(kinds)) or "none"
+    message = f"expected an expression of booleans, numbers or text, found {found}"
+    raise CompileError(
+        message, code="expression_type", template=tree.name, line=1, column=1, source=tree.source
+    )
+
+
+def program(code: Code, table: ColumnTable, *, parts: Sequence[str], undefined: str) -> core.Program:
+    """The verified program of finished code."""
+    rows = code.finish()
+    cells = np.zeros((len(rows), 6), dtype=np.int32)
+    for at, row in enumerate(rows):
+        cells[at, 0] = core.OPCODES[row.opcode]
+        cells[at, 1 : 1 + len(row.operands)] = row.operands
+        cells[at, 5] = row.span
+    return core.Program(
+        columns=table.entries,
+        constants=code.constants,
+        literals=code.literals,
+        formats=code.formats,
+        registers=code.registers,
+        loops=code.loops,
+        tables=[[label.target for label in labels] for labels in code.tables],
+        parts=list(parts),
+        code=cells,
+        spans=code.spans,
+        templates=code.templates,
+        # What "error" leaves undefined at run time behaves as under "strict".
+        undefined="strict" if undefined == "error" else undefined,
+        work_limit=WORK_LIMIT,
+        asset_limit_bytes=ASSET_LIMIT_BYTES,
+    )
+
+
+def finish_template(code: Code) -> None:
+    """Ends the code of a template."""
+    if not code.templates:
+        code.template("<template>")
+    code.emit("end", span=code.span(0, Span(1, 1, 1)))

@@ -1,0 +1,281 @@
+"""Plans: templates compiled against a schema, ready to run over any data that has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from jinja2 import TemplateError
+from markupsafe import Markup
+
+from labfactory.base.errors import AssemblyError, SourceError
+from labfactory.base.sources import batches
+from labfactory.compiler.hints import meant
+from labfactory.compiler.rows import to_python
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import jinja2
+
+    from labfactory._core import plan as core
+    from labfactory.compiler.code import SpanEntry
+    from labfactory.compiler.environment import Environment
+
+# The default budget of text in one chunk: its offsets fit 32 bits and it stays in recycled memory.
+BATCH_BYTES = 64 << 20
+# What an asset is called by plans of one lone template.
+LONE_PART = "asset"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One asset beside Jinja2's rendering of the same template.
+
+    Args:
+        row: Number of the row, from 0.
+        part: Name of the part; "asset" for a lone template.
+        text: What the plan made; None when the row failed.
+        code: Code of the row's error, None when there is none.
+        jinja2: What Jinja2 rendered; None when it raised.
+        exception: What Jinja2 raised, as `Kind: message`; None when it did not.
+    """
+
+    row: int
+    part: str
+    text: str | None
+    code: str | None
+    jinja2: str | None
+    exception: str | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both rendered the same text, or both failed."""
+        return self.text == self.jinja2 and (self.code is None) == (self.exception is None)
+
+
+class Plan:
+    """A template or a creative compiled against a schema; immutable, shared by any number of threads."""
+
+    def __init__(
+        self,
+        *,
+        program: core.Program,
+        schema: pa.Schema,
+        parts: tuple[str, ...],
+        slots: Mapping[str, tuple[str, ...]],
+        optional: frozenset[str],
+        constants: Mapping[str, object],
+        environments: Mapping[Any, Environment],
+        templates: Mapping[Any, tuple[str, str]],
+        components: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
+        sources: Mapping[str, str],
+        spans: tuple[SpanEntry, ...],
+    ) -> None:
+        self._program = program
+        self._schema = schema
+        self._parts = parts
+        self._slots = dict(slots)
+        self._optional = optional
+        self._constants = dict(constants)
+        self._environments = dict(environments)
+        self._templates = dict(templates)
+        self._components = {slot: list(entries) for slot, entries in components.items()}
+        self._sources = dict(sources)
+        self._widths = {(span.line, span.column): span.width for span in spans}
+
+    def __repr__(self) -> str:
+        names = ", ".join(name for name, _ in self._templates.values())
+        return f"Plan({names}; reads {', '.join(self.columns) or 'no column'})"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the parts of an asset; empty for a lone template."""
+        return self._parts
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it reads, decision columns included."""
+        return tuple(self._schema.names)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The fields of the columns that it reads."""
+        return self._schema
+
+    @property
+    def slots(self) -> dict[str, tuple[str, ...]]:
+        """The slots that its templates call, each with its components in the order of its decision column."""
+        return dict(self._slots)
+
+    def explain(self) -> str:
+        """A listing of the plan that is stable between runs."""
+        return self._program.explain()
+
+    def assemble_batch(
+        self, batch: pa.RecordBatch, *, threads: int = 1, batch_bytes: int = BATCH_BYTES
+    ) -> list[pa.RecordBatch]:
+        """Assembles every row of a batch.
+
+        Args:
+            batch: A batch that has the columns of the plan.
+            threads: Threads that share the rows.
+            batch_bytes: Text that one returned batch may hold, in bytes.
+
+        Returns:
+            Batches in the order of the rows: status, reason, code, template, line, column, and `asset` (a
+            lone template) or a struct `parts`.
+        """
+        chunks = self._program.assemble(batch, threads=threads, batch_bytes=batch_bytes)
+        return [pa.record_batch(chunk) for chunk in chunks]
+
+    def stream(
+        self, data: Any, *, threads: int = 2, batch_bytes: int = BATCH_BYTES
+    ) -> Iterator[pa.RecordBatch]:
+        """Assembles some data batch by batch, in recycled memory.
+
+        Args:
+            data: A frame, table, batch, reader or file that has the columns of the plan.
+            threads: Threads that share the rows of a batch.
+            batch_bytes: Text that one batch may hold, in bytes.
+
+        Yields:
+            Batches as `assemble_batch` returns them.
+        """
+        for batch in batches(data, columns=self.columns):
+            yield from self.assemble_batch(batch, threads=threads, batch_bytes=batch_bytes)
+
+    def assemble(self, data: Any, *, threads: int = 2, batch_bytes: int = BATCH_BYTES) -> pa.Table:
+        """Assembles some data into one table.
+
+        Args:
+            data: A frame, table, batch, reader or file that has the columns of the plan.
+            threads: Threads that share the rows of a batch.
+            batch_bytes: Text that one chunk may hold, in bytes.
+
+        Returns:
+            A table of status, reason, code, template, line, column, and `asset` or a struct `parts`, a row
+            for each row of the data.
+        """
+        made = list(self.stream(data, threads=threads, batch_bytes=batch_bytes))
+        schema = made[0].schema if made else self._output_schema()
+        return pa.Table.from_batches(made, schema=schema)
+
+    def _output_schema(self) -> pa.Schema:
+        (empty, *_) = self.assemble_batch(self._batch([]))
+        return empty.schema
+
+    def assemble_one(self, row: Mapping[str, object]) -> str | dict[str, str]:
+        """Assembles one asset.
+
+        Args:
+            row: The values of the plan's columns; others are ignored.
+
+        Returns:
+            The asset; for a creative its parts by name.
+
+        Raises:
+            SourceError: `missing_column` or `column_type` when the row does not have what the plan reads.
+            AssemblyError: The row failed; the error has its code and position.
+        """
+        (batch,) = self.assemble_batch(self._batch([row]))
+        result = batch.to_pylist()[0]
+        if result["status"] != "ok":
+            raise self._row_error(result)
+        made: str | dict[str, str] = result["parts"] if self._parts else result[LONE_PART]
+        return made
+
+    def _row_error(self, result: Mapping[str, Any]) -> AssemblyError:
+        code = result["code"] or result["status"]
+        template, line, column = result["template"], result["line"], result["column"]
+        return AssemblyError(
+            str(result["reason"] or f"the asset could not be made: {code}"),
+            code=code,
+            template=template,
+            line=line,
+            column=column,
+            width=self._widths.get((line, column), 1),
+            source=self._sources.get(template),
+        )
+
+    def _batch(self, rows: Sequence[Mapping[str, object]]) -> pa.RecordBatch:
+        arrays = [_array([_value(row, field.name) for row in rows], field) for field in self._schema]
+        if not arrays:
+            # A batch without columns has no length of its own.
+            return pa.record_batch([pa.nulls(len(rows))], names=["row"])
+        return pa.record_batch(arrays, schema=self._schema)
+
+    def preview(self, data: Any) -> list[Preview]:
+        """Assembles some rows and renders them with Jinja2 beside it.
+
+        Args:
+            data: A list of rows, or a frame, table, batch, reader or file.
+
+        Returns:
+            A preview for each row and part.
+        """
+        rows = isinstance(data, list)
+        source: Iterable[pa.RecordBatch] = (
+            [self._batch(data)] if rows else batches(data, columns=self.columns)
+        )
+        found: list[Preview] = []
+        for batch in source:
+            made = [row for chunk in self.assemble_batch(batch) for row in chunk.to_pylist()]
+            first = len(found) // max(1, len(self._parts))
+            for at, (row, result) in enumerate(zip(to_python(batch), made, strict=True)):
+                found += self._preview_row(first + at, row, result)
+        return found
+
+    def _preview_row(self, at: int, row: dict[str, Any], result: Mapping[str, Any]) -> Iterator[Preview]:
+        context = self._constants | row
+        parts: list[Any] = list(self._parts) or [None]
+        failed = None if result["status"] == "ok" else result["code"]
+        rendered = [self._rendered(part, context) for part in parts]
+        # The first part that fails decides the whole asset.
+        exception = next((raised for _, raised in rendered if raised), None)
+        for part, (text, _) in zip(parts, rendered, strict=True):
+            native = None
+            if failed is None:
+                native = result[LONE_PART] if part is None else result["parts"][part]
+            oracle = None if exception else text
+            yield Preview(at, part or LONE_PART, native, failed, oracle, exception)
+
+    def _rendered(self, part: Any, context: dict[str, Any]) -> tuple[str | None, str | None]:
+        environment = self._environments[part]
+        jinja = environment.jinja2()
+        jinja.globals["slot"] = lambda slot: self._render_slot(jinja, part, slot, context)
+        try:
+            return _render(jinja, self._templates[part][1], context), None
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AssertionError) as error:
+            return None, f"{type(error).__name__}: {error}"
+
+    def _render_slot(
+        self, jinja: jinja2.Environment, part: Any, slot: str, context: dict[str, Any]
+    ) -> Markup:
+        decided = context[f"slot:{slot}"]
+        if decided is None or not 0 <= decided < len(self._components[slot]):
+            message = f"no component was decided for the slot {slot!r}"
+            raise LookupError(message)
+        _, sources = self._components[slot][decided]
+        return Markup(_render(jinja, sources[part], context))  # noqa: S704 - the component's own template escaped it
+
+
+def _render(jinja: jinja2.Environment, source: str, context: dict[str, Any]) -> str:
+    return jinja.from_string(source).render(context)
+
+
+def _value(row: Mapping[str, object], name: str) -> object:
+    if name not in row:
+        hint = meant(name, row, "The row has")
+        message = f"expected a column {name!r}, found none"
+        raise SourceError(message, code="missing_column", hint=hint)
+    return row[name]
+
+
+def _array(values: list[object], field: pa.Field) -> pa.Array:
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        message = f"expected {field.type} for the column {field.name!r}, found {values[0]!r}"
+        raise SourceError(message, code="column_type") from error

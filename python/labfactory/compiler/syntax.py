@@ -1,0 +1,122 @@
+"""Syntax trees: what Jinja2's own parser makes of a source, with the exact position of every node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+import jinja2
+from jinja2 import nodes
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.parser import Parser
+
+from labfactory.base.errors import CompileError
+from labfactory.compiler.positions import PositionedLexer, Positions, Span
+
+if TYPE_CHECKING:
+    from labfactory.compiler.environment import Environment
+
+# Python's parser and ours recurse once a nesting level; a source nested deeper than this is no content.
+_TOO_DEEP = "nested too deeply, expected at most a few hundred levels"
+
+
+class _PositionedEnvironment(jinja2.Environment):
+    """Jinja2's environment with a lexer of its own per source, so that nothing is shared."""
+
+    positioned: PositionedLexer
+
+    @property
+    def lexer(self) -> PositionedLexer:
+        return self.positioned
+
+
+@dataclass(frozen=True, slots=True)
+class SyntaxTree:
+    """A parsed source.
+
+    Args:
+        name: The template's name, as errors print it.
+        source: Its whole text.
+        body: The statements of a template; of an expression the one expression.
+        positions: Where each node stands.
+        jinja: The Jinja2 environment that read it.
+        autoescape: Whether its text is escaped where it begins.
+    """
+
+    name: str
+    source: str
+    body: nodes.Template | nodes.Expr
+    positions: Positions
+    jinja: jinja2.Environment
+    autoescape: bool
+
+    def fail(
+        self, message: str, at: nodes.Node | Span, *, code: str = "refused", hint: str | None = None
+    ) -> NoReturn:
+        """Raises a compile error that points at a node."""
+        line, column, width = at if isinstance(at, Span) else self.positions.of(at)
+        raise CompileError(
+            message,
+            code=code,
+            template=self.name,
+            line=line,
+            column=column,
+            width=width,
+            source=self.source,
+            hint=hint,
+        ) from None
+
+
+def parse_template(source: str, name: str, environment: Environment) -> SyntaxTree:
+    """Parses a template.
+
+    Raises:
+        CompileError: `syntax` where Jinja2 would refuse it, `too_deep` for absurd nesting.
+    """
+    return _parse(source, name, environment, None)
+
+
+def parse_expression(source: str, name: str, environment: Environment) -> SyntaxTree:
+    """Parses one expression.
+
+    Raises:
+        CompileError: `syntax` where Jinja2 would refuse it, `too_deep` for absurd nesting.
+    """
+    return _parse(source, name, environment, "variable")
+
+
+def _parse(source: str, name: str, environment: Environment, state: str | None) -> SyntaxTree:
+    jinja = environment.jinja2(_PositionedEnvironment)
+    lexer = PositionedLexer(jinja)
+    lexer.positions = Positions("")
+    jinja.positioned = lexer
+    try:
+        parser = Parser(jinja, source, name, state=state)
+        body: nodes.Template | nodes.Expr
+        if state is None:
+            body = parser.parse()
+        else:
+            body = parser.parse_expression()
+            if not parser.stream.eos:
+                parser.fail("chunk after expression")
+            body.set_environment(jinja)
+    except TemplateSyntaxError as error:
+        raise _syntax_error(error, lexer.positions, source, name) from None
+    except RecursionError:
+        raise CompileError(_TOO_DEEP, code="too_deep", template=name) from None
+    return SyntaxTree(name, source, body, lexer.positions, jinja, environment.autoescape)
+
+
+def _syntax_error(error: TemplateSyntaxError, positions: Positions, source: str, name: str) -> CompileError:
+    exact = type(error.lineno) is not int
+    line, column, width = positions.at(error.lineno) if exact else positions.last()
+    message = str(error.message or "invalid syntax").strip()
+    return CompileError(
+        message[:1].lower() + message[1:].removesuffix("."),
+        code="syntax",
+        template=name,
+        line=line,
+        column=column,
+        width=width,
+        source=source,
+    )

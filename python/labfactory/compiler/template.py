@@ -1,0 +1,87 @@
+"""Templates: a source and its environment, compiled against a schema to a plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from labfactory.compiler.environment import Environment
+from labfactory.compiler.link import compile_parts
+from labfactory.compiler.syntax import parse_template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from labfactory.compiler.plan import Plan
+
+
+class Template:
+    """A Jinja2 template that can be compiled against a schema.
+
+    Args:
+        source: The template.
+        name: Its name, as errors print it.
+        options: The environment's options, as `lf.Environment` takes them.
+
+    Raises:
+        CompileError: `syntax` where Jinja2 would refuse the source.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> plan = Template("Hi {{ name }}").compile(pa.schema({"name": pa.string()}))
+        >>> plan.assemble_one({"name": "Ann"})
+        'Hi Ann'
+    """
+
+    def __init__(self, source: str, *, name: str = "<template>", **options: Any) -> None:
+        self._set(Environment(**options), source, name)
+
+    @classmethod
+    def _in(cls, environment: Environment, source: str, name: str) -> Template:
+        template = cls.__new__(cls)
+        template._set(environment, source, name)
+        return template
+
+    def _set(self, environment: Environment, source: str, name: str) -> None:
+        self.environment = environment
+        self.source = source
+        self.name = name
+        parse_template(source, name, environment)
+
+    def __repr__(self) -> str:
+        return f"Template({self.name!r}, {len(self.source)} characters)"
+
+    def compile(
+        self,
+        schema: Any,
+        *,
+        optional: Iterable[str] = (),
+        functions: None = None,
+        constants: Mapping[str, object] | None = None,
+        tables: Mapping[str, object] | None = None,
+    ) -> Plan:
+        """Compiles the template against a schema.
+
+        Args:
+            schema: A schema, or a frame, table or reader that has one; no row is read.
+            optional: Columns that may be absent; they are undefined then.
+            functions: Not available in this version.
+            constants: Values that names stand for: none, booleans, numbers, text, and lists of them.
+            tables: Not available in this version.
+
+        Returns:
+            The plan.
+
+        Raises:
+            CompileError: The template cannot run natively on this schema; the error says where and why.
+        """
+        return compile_parts(
+            {None: self.source},
+            environments={None: self.environment},
+            names={None: self.name},
+            slots={},
+            schema=schema,
+            optional=optional,
+            functions=functions,
+            constants=constants,
+            tables=tables,
+        )
