@@ -15,6 +15,7 @@ LabfactoryError
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,8 @@ class LabfactoryError(Exception):
         arrow = [f"  --> {place}"]
         if self.source is None or self.line is None:
             return arrow
-        lines = self.source.splitlines()
+        # Lines as templates count them: str.splitlines also breaks at form feeds and U+2028.
+        lines = re.split(r"\r\n|\r|\n", self.source)
         if not 1 <= self.line <= len(lines):
             return arrow
         text = lines[self.line - 1].replace("\t", " ")

@@ -29,9 +29,10 @@ from labfactory.compiler.types import (
     SEVERAL,
     TUPLE,
     UNDEFINED,
+    UNSET,
     Static,
     Type,
-    kind_names,
+    spoken,
     static_of,
 )
 
@@ -82,7 +83,7 @@ _METHODS: dict[str, frozenset[str]] = {
     "undefined": frozenset(name for name in dir(jinja2.StrictUndefined) if name.startswith("_")),
 }
 _CONVERSION = re.compile(r"%[#0\- +]*\d*(?:\.\d*)?[hlL]?([diouxXeEfFgGcrsa%])")
-_NAMES = {
+_NAMES: dict[type[nodes.Node], str] = {
     nodes.Call: "a call",
     nodes.Dict: "a dict literal",
     nodes.Slice: "a slice",
@@ -162,9 +163,9 @@ class Expressions:
     def printable(self, static: Static, node: nodes.Node, what: str = "printing") -> None:
         """Refuses whole lists and records where text is needed."""
         if static.may_be(*CONTAINERS):
-            kinds = kind_names(Static(static.kinds & CONTAINERS))
+            kinds = spoken(*(static.kinds & CONTAINERS))
             hint = "print its fields or items, or use join." if what == "printing" else None
-            self.refuse(f"{what} a {kinds}", node, hint=hint)
+            self.refuse(f"{what} {kinds}", node, hint=hint)
 
     def refuse(self, what: str, node: nodes.Node, *, hint: str | None = None) -> NoReturn:
         """Raises the error that names what this version does not cover."""
@@ -243,12 +244,12 @@ class Expressions:
         self.tree.fail(f"unknown column {node.name!r}", node, code="unknown_column", hint=hint)
 
     def _loaded(self, node: nodes.Name, variable: Variable) -> Static:
-        if variable.static.may_be(UNDEFINED) and variable.clearing is not None:
+        if variable.static.may_be(UNSET) and variable.clearing is not None:
             variable.clearing.is_needed = True
         optional = node.name in self.options.optional
         if variable.static.is_unset and self.options.undefined == "error" and not optional:
             self._unknown_column(node)
-        return variable.static
+        return variable.static.without(UNSET)
 
     def _readable(self, found: Type, node: nodes.Node) -> Type:
         inner: Type | None = found
@@ -307,9 +308,9 @@ class Expressions:
             self.code.emit("field", target, register, field, span=self.span(node))
             found = self.table.static(field)
             return found.join(Static.of(UNDEFINED)) if static.may_be(NONE, UNDEFINED) else found
-        for kind in static.kinds:
-            if name in _METHODS[kind]:
-                self.refuse(f"the attribute {name!r} of a {kind}", node)
+        having = [kind for kind in static.kinds if name in _METHODS[kind]]
+        if having:
+            self.refuse(f"the attribute {name!r} of {spoken(*having)}", node)
         if self.options.undefined == "error" and static.without(NONE, UNDEFINED).kinds:
             self._unknown_field(node, name, static)
         self.code.emit("absent_field", target, register, self.code.constant(name), span=self.span(node))
@@ -330,7 +331,11 @@ class Expressions:
             hint = meant(
                 name, [known for known, _ in self.table.type(static.source).fields], "The struct has"
             )
-        message = f"unknown field {name!r}" if hint else f"unknown field {name!r} of a {kind_names(static)}"
+        message = (
+            f"unknown field {name!r}"
+            if hint
+            else f"unknown field {name!r} of {spoken(*static.without(NONE, UNDEFINED).kinds)}"
+        )
         self.tree.fail(message, place, code="unknown_field", hint=hint)
 
     def _loop_of(self, node: nodes.Node) -> LoopName | None:

@@ -18,7 +18,7 @@ from labfactory.compiler.positions import Span
 from labfactory.compiler.scope import Scope, template_scope
 from labfactory.compiler.statements import Statements
 from labfactory.compiler.syntax import parse_template
-from labfactory.compiler.types import NONE, UNDEFINED, Static
+from labfactory.compiler.types import NONE, UNDEFINED, Static, spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,7 +143,7 @@ def _expression_type(tree: SyntaxTree, static: Static) -> str:
         return next(kind for kind in ("floating", "integer", "boolean") if kind in kinds)
     if kinds == {"text"}:
         return "text"
-    found = " or ".join(sorted(kinds)) or "none"
+    found = spoken(*kinds) if kinds else "None"
     message = f"expected an expression of booleans, numbers or text, found {found}"
     raise CompileError(
         message, code="expression_type", template=tree.name, line=1, column=1, source=tree.source

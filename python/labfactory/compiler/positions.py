@@ -176,6 +176,8 @@ class Positions:
         """The last token that belongs to a node beside its children."""
         if isinstance(node, nodes.Getattr) or (isinstance(node, nodes.Getitem) and self._is_dotted(node)):
             return token + 1
+        if isinstance(node, nodes.NSRef):
+            return token + 2
         if isinstance(node, nodes.Const):
             return self._run_of_strings(token)
         if isinstance(node, nodes.Test):

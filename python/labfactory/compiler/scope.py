@@ -13,7 +13,7 @@ from jinja2.idtracking import (
     Symbols,
 )
 
-from labfactory.compiler.types import UNDEFINED, Static
+from labfactory.compiler.types import UNDEFINED, UNSET, Static
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,10 +144,10 @@ def template_scope(template: nodes.Template) -> Scope:
     return Scope(symbols)
 
 
-UNSET = Static.of(UNDEFINED)
+UNASSIGNED = Static.of(UNDEFINED, UNSET)
 
 __all__ = [
-    "UNSET",
+    "UNASSIGNED",
     "VAR_LOAD_ALIAS",
     "VAR_LOAD_RESOLVE",
     "VAR_LOAD_UNDEFINED",

@@ -12,7 +12,7 @@ from markupsafe import escape
 
 from labfactory.compiler.code import Label
 from labfactory.compiler.scope import (
-    UNSET,
+    UNASSIGNED,
     VAR_LOAD_ALIAS,
     VAR_LOAD_RESOLVE,
     LoopName,
@@ -20,7 +20,7 @@ from labfactory.compiler.scope import (
     Unassigned,
     Variable,
 )
-from labfactory.compiler.types import NONE, UNDEFINED, Static
+from labfactory.compiler.types import NONE, UNSET, Static
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -164,14 +164,15 @@ class Statements:
         span = self.values.span(node)
         for identifier, name, action, source in list(scope.assigned()):
             register = self.code.take()
-            variable = Variable(register, UNSET)
+            variable = Variable(register, UNASSIGNED)
             outer = scope.binding(source) if action == VAR_LOAD_ALIAS else None
             if isinstance(outer, LoopName):
                 self.values.refuse("assigning loop", node)
             if isinstance(outer, Variable):
                 self._copy(variable, outer, span)
             elif action in (VAR_LOAD_RESOLVE, VAR_LOAD_ALIAS):
-                self._load(variable, name, node)
+                first = next((found for found in node.find_all(nodes.Name) if found.name == name), node)
+                self._load(variable, name, first)
             if variable.static.is_unset and variable.clearing is None:
                 self.values.undefined(name, register, span)
                 variable.clearing = self.code.last()
@@ -182,7 +183,7 @@ class Statements:
         variable.static = outer.static
         if outer.static.is_unset:
             return
-        if outer.static.may_be(UNDEFINED) and outer.clearing is not None:
+        if outer.static.may_be(UNSET) and outer.clearing is not None:
             outer.clearing.is_needed = True
         self.code.emit("move", variable.register, outer.register, span=span)
 

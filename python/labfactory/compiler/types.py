@@ -89,6 +89,8 @@ def columns_of(schema: pa.Schema) -> dict[str, Type]:
 
 # Kinds of running values beside those of columns.
 UNDEFINED = "undefined"
+# Beside "undefined": nothing was assigned to the name on some way here.
+UNSET = "unset"
 NONE = "none"
 TUPLE = "tuple"
 NUMBERS = frozenset({"boolean", "integer", "floating"})
@@ -133,8 +135,8 @@ class Static:
 
     @property
     def is_unset(self) -> bool:
-        """Whether it is surely undefined."""
-        return self.kinds == {UNDEFINED}
+        """Whether surely nothing was assigned to it."""
+        return self.kinds == {UNDEFINED, UNSET}
 
 
 def _join_sources(one: int, other: int) -> int:
@@ -167,6 +169,21 @@ def static_of(value: object) -> Static:
             raise TypeError(message)
 
 
-def kind_names(static: Static) -> str:
-    """The kinds of a value as an error lists them."""
-    return " or ".join(sorted(static.kinds - {NONE, UNDEFINED}) or sorted(static.kinds))
+_SPOKEN = {
+    "boolean": "a boolean",
+    "date": "a date",
+    "floating": "a float",
+    "integer": "an integer",
+    "list": "a list",
+    "none": "None",
+    "record": "a struct",
+    "text": "text",
+    "timestamp": "a timestamp",
+    "tuple": "a tuple",
+    "undefined": "an undefined value",
+}
+
+
+def spoken(*kinds: str) -> str:
+    """Kinds of values as an error names them."""
+    return " or ".join(_SPOKEN[kind] for kind in sorted(kinds))

@@ -1,0 +1,143 @@
+"""Plans run over anything Arrow, in any batches, on any number of threads, and say what they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from labfactory.base.errors import CompileError, UsageError
+from labfactory.compiler import Environment, Template
+
+if TYPE_CHECKING:
+    import pathlib
+
+ROWS = 1000
+FRAME = pl.DataFrame(
+    {
+        "name": [None if at % 7 == 0 else f"<{at}> ü" for at in range(ROWS)],
+        "points": list(range(ROWS)),
+        "basket": [[{"sku": f"s{n}", "price": n / 3} for n in range(at % 4)] for at in range(ROWS)],
+    }
+)
+SOURCE = (
+    "Hi {{ name|default('you', true) }}:{% for b in basket %} {{ loop.index }} {{ b.sku }}"
+    " {{ '%.2f' % b.price }}{% else %} nothing{% endfor %}"
+    "{% if points > 990 %} {{ 1 // (points - 995) }}{% endif %}"
+)
+
+
+def test_batches_and_threads_change_nothing() -> None:
+    plan = Template(SOURCE, autoescape=True).compile(FRAME)
+    whole = plan.assemble(FRAME, threads=1).combine_chunks()
+    for threads in (1, 2):
+        for batch_bytes in (1000, 1 << 20):
+            again = plan.assemble(FRAME, threads=threads, batch_bytes=batch_bytes)
+            assert again.to_pylist() == whole.to_pylist()
+    table = FRAME.to_arrow()
+    sliced = pa.concat_tables([table.slice(0, 333), table.slice(333, 1), table.slice(334)])
+    assert plan.assemble(sliced).to_pylist() == whole.to_pylist()
+    assert [row for batch in plan.stream(FRAME) for row in batch.to_pylist()] == whole.to_pylist()
+
+
+def test_a_failed_row_has_its_code_and_position() -> None:
+    rows = Template(SOURCE, name="t.txt").compile(FRAME).assemble(FRAME).to_pylist()
+    (failed,) = [row for row in rows if row["status"] != "ok"]
+    assert rows.index(failed) == 995
+    assert failed == {
+        "status": "error",
+        "reason": None,
+        "code": "zero_division",
+        "template": "t.txt",
+        "line": 1,
+        "column": SOURCE.index("1 // (points") + 1,
+        "asset": None,
+    }
+
+
+def test_preview_sets_jinja2_beside_the_plan() -> None:
+    plan = Template(SOURCE, autoescape=True).compile(FRAME)
+    previews = plan.preview(FRAME.slice(980))
+    assert all(preview.agrees for preview in previews)
+    assert [preview.code for preview in previews if preview.code] == ["zero_division"]
+    assert previews[15].exception == "ZeroDivisionError: integer division or modulo by zero"
+    rows = plan.preview([{"name": "x", "points": 1, "basket": []}])
+    assert rows[0].text == rows[0].jinja2 == "Hi x: nothing"
+
+
+def test_a_lone_template_gives_text() -> None:
+    plan = Template("Hi {{ name }}, {{ points }} points").compile(FRAME)
+    assert plan.assemble_one({"name": "Ann", "points": 3}) == "Hi Ann, 3 points"
+    assert plan.columns == ("name", "points")
+    assert repr(plan) == "Plan(<template>; reads name, points)"
+
+
+def test_a_template_without_columns_runs() -> None:
+    plan = Template("Hello {{ year }}").compile(FRAME, constants={"year": 2026})
+    assert plan.columns == ()
+    assert plan.assemble_one({}) == "Hello 2026"
+    assert plan.assemble(FRAME.head(3)).column("asset").to_pylist() == ["Hello 2026"] * 3
+
+
+def test_a_table_without_rows_gives_a_table_without_rows() -> None:
+    plan = Template(SOURCE).compile(FRAME)
+    made = plan.assemble(FRAME.head(0))
+    assert made.num_rows == 0
+    assert made.schema.names == ["status", "reason", "code", "template", "line", "column", "asset"]
+
+
+def test_a_plan_outlives_its_template_and_is_stable_text() -> None:
+    text = Template("{{ name|upper }} and {{ points }}").compile(FRAME).explain()
+    assert text == Template("{{ name|upper }} and {{ points }}").compile(FRAME.schema).explain()
+    assert "filter" in text
+    assert '" and "' in text
+
+
+def test_neighbouring_literals_become_one() -> None:
+    text = Template("a{{ 'b' }}{# c #}{{ 1 + 1 }}{{ year }}d").compile(FRAME, constants={"year": 3}).explain()
+    assert text.count("emit_literal") == 1
+    assert '"ab23d"' in text
+
+
+def test_registers_are_used_again() -> None:
+    source = "{{ points + 1 }}" * 50
+    assert "code (3 registers)" in Template(source).compile(FRAME).explain()
+
+
+def test_environment_reads_mappings_and_folders(tmp_path: pathlib.Path) -> None:
+    mapped = Environment(loader={"a.txt": "A {{ points }}"})
+    assert mapped.get_template("a.txt").compile(FRAME).assemble_one({"points": 1}) == "A 1"
+    (tmp_path / "b.txt").write_text("B {{ points }}\n", encoding="utf-8")
+    folder = Environment(loader=tmp_path, keep_trailing_newline=True)
+    assert folder.get_template("b.txt").compile(FRAME).assemble_one({"points": 1}) == "B 1\n"
+    for environment, name in ((mapped, "c"), (folder, "../x"), (Environment(), "x")):
+        with pytest.raises(UsageError) as caught:
+            environment.get_template(name)
+        assert caught.value.code == "template_not_found"
+
+
+def test_environment_refuses_options_it_does_not_know() -> None:
+    with pytest.raises(UsageError, match="unknown undefined mode 'strct'") as caught:
+        Environment(undefined="strct")  # type: ignore[arg-type]
+    assert caught.value.code == "environment"
+    with pytest.raises(UsageError, match="expected autoescape to be true or false"):
+        Environment(autoescape="html")  # type: ignore[arg-type]
+    with pytest.raises(CompileError, match=r"expected no extensions.*'jinja2.ext.do'"):
+        Environment(extensions=("jinja2.ext.do",))
+    assert Environment(trim_blocks=True).to_dict()["trim_blocks"] is True
+
+
+def test_compile_refuses_what_it_cannot_honour() -> None:
+    template = Template("{{ points }}")
+    with pytest.raises(CompileError, match="tables are not available"):
+        template.compile(FRAME, tables={"products": object()})
+    with pytest.raises(CompileError, match="found 'points' as both") as caught:
+        template.compile(FRAME, constants={"points": 1})
+    assert caught.value.code == "duplicate_name"
+    twice = pa.schema([pa.field("a", pa.int8()), pa.field("a", pa.int8())])
+    with pytest.raises(CompileError, match="found 'a' twice"):
+        template.compile(twice)
+    with pytest.raises(UsageError, match="names of optional columns"):
+        template.compile(FRAME, optional="points")
