@@ -114,7 +114,7 @@ def compile_parts(
         templates={part: (names[part], source) for part, source in parts.items()},
         components=slots,
         sources=sources,
-        spans=tuple(code.spans),
+        widths=_widths(code),
     )
 
 
@@ -160,6 +160,15 @@ def read_columns(schema: pa.Schema, table: ColumnTable) -> pa.Schema:
         index = schema.get_field_index(name)
         fields.append(pa.field(name, pa.int32()) if index < 0 else schema.field(index))
     return pa.schema(fields)
+
+
+def _widths(code: Code) -> dict[tuple[str, int, int], int]:
+    """The width of the widest construct that starts at each place."""
+    widths: dict[tuple[str, int, int], int] = {}
+    for template, line, column, width in code.spans:
+        place = (code.templates[template], line, column)
+        widths[place] = max(width, widths.get(place, 1))
+    return widths
 
 
 def _undefined_mode(environments: Mapping[Any, Environment], parts: Mapping[Any, str]) -> str:

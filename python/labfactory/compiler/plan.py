@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import jinja2
 
     from labfactory._core import plan as core
-    from labfactory.compiler.code import SpanEntry
     from labfactory.compiler.environment import Environment
 
 # The default budget of text in one chunk: its offsets fit 32 bits and it stays in recycled memory.
@@ -71,7 +70,7 @@ class Plan:
         templates: Mapping[Any, tuple[str, str]],
         components: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
         sources: Mapping[str, str],
-        spans: tuple[SpanEntry, ...],
+        widths: Mapping[tuple[str, int, int], int],
     ) -> None:
         self._program = program
         self._schema = schema
@@ -83,7 +82,7 @@ class Plan:
         self._templates = dict(templates)
         self._components = {slot: list(entries) for slot, entries in components.items()}
         self._sources = dict(sources)
-        self._widths = {(span.line, span.column): span.width for span in spans}
+        self._widths = dict(widths)
 
     def __repr__(self) -> str:
         names = ", ".join(name for name, _ in self._templates.values())
@@ -143,8 +142,12 @@ class Plan:
         Yields:
             Batches as `assemble_batch` returns them.
         """
-        for batch in batches(data, columns=self.columns):
+        for batch in self._batches(data):
             yield from self.assemble_batch(batch, threads=threads, batch_bytes=batch_bytes)
+
+    def _batches(self, data: Any) -> Iterator[pa.RecordBatch]:
+        # Without columns a batch has no rows to count, so a plan that reads none is given all.
+        return batches(data, columns=self.columns or None)
 
     def assemble(self, data: Any, *, threads: int = 2, batch_bytes: int = BATCH_BYTES) -> pa.Table:
         """Assembles some data into one table.
@@ -163,8 +166,10 @@ class Plan:
         return pa.Table.from_batches(made, schema=schema)
 
     def _output_schema(self) -> pa.Schema:
-        (empty, *_) = self.assemble_batch(self._batch([]))
-        return empty.schema
+        nulls = [pa.nulls(1, field.type) for field in self._schema] or [pa.nulls(1)]
+        names = self._schema.names or ["row"]
+        (made,) = self.assemble_batch(pa.record_batch(nulls, names=names))
+        return made.schema
 
     def assemble_one(self, row: Mapping[str, object]) -> str | dict[str, str]:
         """Assembles one asset.
@@ -195,7 +200,7 @@ class Plan:
             template=template,
             line=line,
             column=column,
-            width=self._widths.get((line, column), 1),
+            width=self._widths.get((template, line, column), 1),
             source=self._sources.get(template),
         )
 
@@ -216,9 +221,7 @@ class Plan:
             A preview for each row and part.
         """
         rows = isinstance(data, list)
-        source: Iterable[pa.RecordBatch] = (
-            [self._batch(data)] if rows else batches(data, columns=self.columns)
-        )
+        source: Iterable[pa.RecordBatch] = [self._batch(data)] if rows else self._batches(data)
         found: list[Preview] = []
         for batch in source:
             made = [row for chunk in self.assemble_batch(batch) for row in chunk.to_pylist()]
