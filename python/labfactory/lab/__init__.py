@@ -1,0 +1,11 @@
+"""Experiments: what they set out to show, who gets which variant, and what the responses say."""
+
+from __future__ import annotations
+
+from labfactory.lab.evaluation import Arm, Comparison, Evaluation
+from labfactory.lab.experiment import Experiment
+from labfactory.lab.flags import Flag
+from labfactory.lab.hypothesis import Hypothesis
+from labfactory.lab.metric import Mean, Proportion
+
+__all__ = ["Arm", "Comparison", "Evaluation", "Experiment", "Flag", "Hypothesis", "Mean", "Proportion"]

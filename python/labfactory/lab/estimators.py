@@ -1,0 +1,221 @@
+"""Estimators over summaries: Welch's interval, the lift that agrees with it, the sample-ratio test.
+
+Everything here works on counts, means and variances; nothing looks at rows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from scipy import special
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Tails below this cannot be told from 0 in a double; a p-value of exactly 0 would be a claim that no data
+# can make.
+SMALLEST_P = 5e-324
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One arm's outcomes, summed up.
+
+    Args:
+        count: Number of values.
+        mean: Their mean.
+        variance: Their variance with divisor `count - 1`.
+    """
+
+    count: int
+    mean: float
+    variance: float
+
+    @property
+    def mean_variance(self) -> float:
+        """Variance of the mean."""
+        return self.variance / self.count
+
+
+class Difference(NamedTuple):
+    """Treatment minus control, with its interval and test.
+
+    Attributes:
+        value: Difference of the means.
+        lower: Lower bound of the two-sided interval.
+        upper: Upper bound.
+        p: Two-sided p-value; never 0, tails that underflow give 5e-324.
+        half_width: Distance from `value` to its bounds.
+        critical: Quantile of t behind the interval.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    p: float
+    half_width: float
+    critical: float
+
+
+class Lift(NamedTuple):
+    """Difference relative to the control mean.
+
+    Attributes:
+        value: Point estimate; 0.02 is two percent.
+        lower: Lower bound; None when the set of lifts that the data allow is unbounded.
+        upper: Upper bound; None likewise.
+    """
+
+    value: float
+    lower: float | None
+    upper: float | None
+
+
+class SampleRatio(NamedTuple):
+    """Whether units came to the arms in the planned shares.
+
+    Attributes:
+        p: p-value of the chi-square test; None when fewer than two arms have planned weight, or nobody came.
+        expected: Expected units by arm; 0 for arms of weight 0.
+    """
+
+    p: float | None
+    expected: tuple[float, ...]
+
+
+def welch(control: Sample, treatment: Sample, *, alpha: float) -> Difference | None:
+    """Welch's t-test and interval, with Satterthwaite's degrees of freedom.
+
+    Args:
+        control: Outcomes of the control arm.
+        treatment: Outcomes of the treatment arm.
+        alpha: Two-sided error level; the interval covers with probability 1 - alpha.
+
+    Returns:
+        The difference; None where it has no distribution: an arm of fewer than two values, or no variance in
+        either.
+
+    References:
+        Welch (1947), "The generalization of Student's problem when several different population variances are
+        involved". Satterthwaite (1946), "An approximate distribution of estimates of variance components".
+
+    Example:
+        >>> difference = welch(Sample(100, 1.0, 1.0), Sample(100, 1.5, 1.0), alpha=0.05)
+        >>> round(difference.lower, 4), round(difference.p, 6)
+        (0.2211, 0.000507)
+    """
+    if control.count < 2 or treatment.count < 2:
+        return None
+    variance = control.mean_variance + treatment.mean_variance
+    if variance == 0.0:
+        return None
+    # As shares of the variance, so that neither tiny nor huge units under- or overflow when squared.
+    share = control.mean_variance / variance
+    degrees = 1.0 / (share**2 / (control.count - 1) + (1.0 - share) ** 2 / (treatment.count - 1))
+    error = math.sqrt(variance)
+    value = treatment.mean - control.mean
+    # Survival functions by symmetry, never 1 - cdf, which is 0 beyond eight standard errors.
+    critical = -float(special.stdtrit(degrees, alpha / 2))
+    half_width = critical * error
+    p = min(1.0, 2.0 * float(special.stdtr(degrees, -abs(value) / error)))
+    return Difference(value, value - half_width, value + half_width, max(p, SMALLEST_P), half_width, critical)
+
+
+def relative_lift(control: Sample, treatment: Sample, difference: Difference) -> Lift:
+    """The lift relative to the control mean, whose interval excludes 0 exactly when the absolute one does.
+
+    The interval holds every lift d for which the test of mean_T - (1 + d) mean_C = 0 is not rejected, with
+    the critical value of the absolute test. At d = 0 that is the absolute test itself, so the two cannot
+    disagree; a delta-method interval can. Where the control mean is itself not told from 0, the set is
+    unbounded and no bounds are given.
+
+    Args:
+        control: Outcomes of the control arm, of positive mean.
+        treatment: Outcomes of the treatment arm.
+        difference: What `welch` said of them.
+
+    Returns:
+        The lift.
+
+    References:
+        Fieller (1954), "Some problems in interval estimation".
+
+    Example:
+        >>> control, treatment = Sample(100, 1.0, 1.0), Sample(100, 1.5, 1.0)
+        >>> lift = relative_lift(control, treatment, welch(control, treatment, alpha=0.05))
+        >>> round(lift.value, 3), round(lift.lower, 3), round(lift.upper, 3)
+        (0.5, 0.193, 0.928)
+    """
+    # In units of the control mean c: (v - d)^2 <= t^2 (V_T + (1 + d)^2 V_C), a quadratic a d^2 - 2 b d + c
+    # <= 0.
+    value = difference.value / control.mean
+    control_part = (difference.critical * math.sqrt(control.mean_variance) / control.mean) ** 2
+    treatment_part = (difference.critical * math.sqrt(treatment.mean_variance) / control.mean) ** 2
+    a = 1.0 - control_part
+    if not a > 0.0:
+        return Lift(value, None, None)
+    b = value + control_part
+    # The product of the absolute bounds: its sign is the absolute decision, and the sign of the product of
+    # both roots.
+    c = (difference.lower / control.mean) * (difference.upper / control.mean)
+    root = math.sqrt(treatment_part * a + control_part * (1.0 + value) ** 2)
+    # The root of larger size first, the other from their product: no cancellation.
+    larger = (b + math.copysign(root, b)) / a
+    smaller = c / (a * larger) if larger != 0.0 else 0.0
+    return Lift(value, min(smaller, larger), max(smaller, larger))
+
+
+def is_noninferior(difference: Difference, *, direction: str, margin: float) -> bool:
+    """Whether the interval rules out a worsening of `margin` or more.
+
+    A two-sided interval at alpha makes this a one-sided test at alpha / 2, as regulators ask of
+    non-inferiority trials.
+
+    Args:
+        difference: Treatment minus control.
+        direction: `increase` or `decrease`, whichever is better.
+        margin: Tolerated worsening, above 0, in the metric's unit.
+
+    Returns:
+        True when it is shown; False when it is not, which is no proof of harm.
+
+    References:
+        ICH E9 (1998), "Statistical principles for clinical trials", 3.3.2 and 5.5.
+
+    Example:
+        >>> difference = welch(Sample(100, 1.0, 1.0), Sample(100, 1.0, 1.0), alpha=0.05)
+        >>> is_noninferior(difference, direction="increase", margin=0.5)
+        True
+    """
+    return difference.lower > -margin if direction == "increase" else difference.upper < margin
+
+
+def sample_ratio(observed: Sequence[int], weights: Sequence[float]) -> SampleRatio:
+    """Pearson's chi-square test of the units per arm against the planned weights.
+
+    Arms of weight 0 take no part: they have no expectation, count no degree of freedom, and units that
+    strayed into them do not make the others look unbalanced.
+
+    Args:
+        observed: Units of each arm.
+        weights: Planned share of each arm, 0 or more, summing to 1.
+
+    Returns:
+        The p-value and the expected units.
+
+    References:
+        Fabijan et al. (2019), "Diagnosing sample ratio mismatch in online controlled experiments".
+
+    Example:
+        >>> round(sample_ratio([5000, 5200, 0], [0.5, 0.5, 0.0]).p, 4)
+        0.0477
+    """
+    planned = [i for i, weight in enumerate(weights) if weight > 0]
+    units = sum(observed[i] for i in planned)
+    expected = tuple(units * weight for weight in weights)
+    if len(planned) < 2 or units == 0:
+        return SampleRatio(None, expected)
+    statistic = sum((observed[i] - expected[i]) ** 2 / expected[i] for i in planned)
+    return SampleRatio(max(float(special.chdtrc(len(planned) - 1, statistic)), SMALLEST_P), expected)

@@ -1,0 +1,271 @@
+"""An experiment: what is compared, in which shares, by which metrics, to show what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+
+from labfactory.assignment import assign_arms
+from labfactory.base.canonical import canonical_json, sha256_hex
+from labfactory.base.errors import SourceError, UsageError, nearest
+from labfactory.base.sources import batches
+from labfactory.lab.comparison import evaluate
+from labfactory.lab.summary import summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labfactory.lab.evaluation import Evaluation
+    from labfactory.lab.hypothesis import Hypothesis
+    from labfactory.lab.metric import Metric
+
+
+class Named(Protocol):
+    """Anything with a name, such as a variant of a library."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class Experiment:
+    """A planned comparison of variants.
+
+    Args:
+        name: Its name, which also separates its assignment from that of other experiments.
+        hypothesis: What it sets out to show.
+        variants: Names of the arms, or things with a `name`; two at least, all different.
+        metrics: Metrics by name; one goal at least.
+        allocation: Planned share of each variant, by name or in order, summing to 1; equal shares when None.
+            A variant of share 0 gets nobody and takes no part in the sample-ratio test.
+
+    Raises:
+        UsageError: `experiment`, when variants or metrics are missing or repeated; `weights`, when the
+            shares do not sum to 1; `unknown_variant`, when they name another variant.
+
+    Example:
+        >>> from labfactory.lab import Hypothesis, Mean
+        >>> Experiment(
+        ...     "tone",
+        ...     hypothesis=Hypothesis("Warm openings lift orders.", minimum_effect=0.02),
+        ...     variants=["plain", "warm"],
+        ...     metrics={"orders": Mean("orders")},
+        ... )
+        Experiment('tone', plain 0.5, warm 0.5; orders goal)
+    """
+
+    name: str
+    hypothesis: Hypothesis
+    variants: tuple[str, ...]
+    weights: tuple[float, ...]
+    named_metrics: tuple[tuple[str, Metric], ...]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        hypothesis: Hypothesis,
+        variants: Sequence[str | Named],
+        metrics: Mapping[str, Metric],
+        allocation: Mapping[str, float] | Sequence[float] | None = None,
+    ) -> None:
+        names = tuple(variant if isinstance(variant, str) else variant.name for variant in variants)
+        _check_names(name, names)
+        _check_metrics(name, metrics)
+        for field, value in (
+            ("name", name),
+            ("hypothesis", hypothesis),
+            ("variants", names),
+            ("weights", _weights(allocation, names)),
+            ("named_metrics", tuple(metrics.items())),
+        ):
+            object.__setattr__(self, field, value)
+
+    def __repr__(self) -> str:
+        shares = ", ".join(f"{name} {share:g}" for name, share in self.allocation.items())
+        metrics = ", ".join(f"{name} {metric.role}" for name, metric in self.named_metrics)
+        return f"Experiment({self.name!r}, {shares}; {metrics})"
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """Metrics by name."""
+        return dict(self.named_metrics)
+
+    @property
+    def allocation(self) -> dict[str, float]:
+        """Planned share of each variant."""
+        return dict(zip(self.variants, self.weights, strict=True))
+
+    @property
+    def preregistration(self) -> str:
+        """SHA-256, in hexadecimal, of hypothesis, metrics, variants and shares as they are planned."""
+        return sha256_hex(
+            canonical_json(
+                {
+                    "hypothesis": {
+                        "text": self.hypothesis.text,
+                        "minimum_effect": self.hypothesis.minimum_effect,
+                    },
+                    "metrics": {name: metric.to_dict() for name, metric in self.named_metrics},
+                    "variants": self.variants,
+                    "allocation": self.weights,
+                }
+            )
+        )
+
+    def assign(self, customers: Any, *, key: str, seed: int) -> pa.Table:
+        """The variant of each customer, decided by the customer's key alone.
+
+        The same key, experiment name, shares and seed give the same variant on every machine, whatever the
+        order of the rows; a row of a key that occurs twice gets the same variant again.
+
+        Args:
+            customers: Anything Arrow; a one-shot stream is used up.
+            key: Column of integers or texts that tells customers apart; no nulls.
+            seed: From 0 to 2^64 - 1; another seed assigns afresh.
+
+        Returns:
+            `key` and `variant` (dictionary<int32, string>), in the order of the customers.
+
+        Raises:
+            SourceError: `null_key`, with the row; `key_type`; or when the source cannot be read.
+            UsageError: `seed`.
+
+        Example:
+            >>> import polars as pl
+            >>> from labfactory.lab import Experiment, Hypothesis, Mean
+            >>> experiment = Experiment(
+            ...     "tone",
+            ...     hypothesis=Hypothesis("Warm openings lift orders.", minimum_effect=0.02),
+            ...     variants=["plain", "warm"],
+            ...     metrics={"orders": Mean("orders")},
+            ... )
+            >>> customers = pl.DataFrame({"customer_id": [1, 2, 3, 4]})
+            >>> experiment.assign(customers, key="customer_id", seed=7)["variant"].to_pylist()
+            ['plain', 'plain', 'warm', 'warm']
+        """
+        if not 0 <= seed < 2**64:
+            message = f"expected a seed from 0 to 2^64 - 1, found {seed}"
+            raise UsageError(message, code="seed")
+        names = pa.array(self.variants, pa.string())
+        keys: list[pa.Array] = []
+        variants: list[pa.Array] = []
+        rows = 0
+        for batch in batches(customers, columns=[key]):
+            column = batch.column(0)
+            arms = assign_arms(column, experiment=self.name, seed=seed, weights=self.weights)
+            if arms.null_count:
+                row = rows + arms.is_null().to_pylist().index(True)
+                message = f"expected a key in every row, found null in row {row} of {key!r}"
+                raise SourceError(
+                    message, code="null_key", hint="drop these rows: nobody could be told apart"
+                )
+            keys.append(column)
+            variants.append(pa.DictionaryArray.from_arrays(arms, names))
+            rows += batch.num_rows
+        return pa.table({"key": pa.chunked_array(keys), "variant": pa.chunked_array(variants)})
+
+    def evaluate(
+        self,
+        responses: Any,
+        *,
+        control: str,
+        variant: str = "variant",
+        key: str | None = None,
+        alpha: float = 0.05,
+        threads: int = 2,
+    ) -> Evaluation:
+        """Compare every treatment with the control on every metric.
+
+        Responses are read once, in constant memory (10 bytes a row more when `key` is given). For the same
+        rows in the same order every bit of the result is the same, for any batches and threads; another
+        order changes rounding only.
+
+        Args:
+            responses: Anything Arrow with one row per assigned unit, also those that did not respond; a
+                one-shot stream is used up. Outcomes of units that did nothing are 0, not null.
+            control: Name of the control.
+            variant: Column with the name of the unit's variant; null where the unit was not assigned.
+            key: Column with the unit's key, to flag repeated units and units in several variants.
+            alpha: Error level of each two-sided interval, above 0 and below 1.
+            threads: Most threads to use.
+
+        Returns:
+            The evaluation; what the data leave undefined is None there, and flagged.
+
+        Raises:
+            UsageError: `alpha`; `unknown_variant`, when the control is not a variant.
+            StatisticsError: `no_units`, when nobody came to the control; `unknown_variant`,
+                `invalid_outcome`, `overflow`, when a row holds what it must not.
+            SourceError: When a column is missing or of the wrong type, or the source cannot be read.
+
+        References:
+            Welch (1947); Satterthwaite (1946); Fieller (1954) for relative lifts; Fabijan et al. (2019) for
+            the sample-ratio test.
+
+        Example:
+            >>> import polars as pl
+            >>> from labfactory.lab import Experiment, Hypothesis, Mean
+            >>> experiment = Experiment(
+            ...     "tone",
+            ...     hypothesis=Hypothesis("Warm openings lift orders.", minimum_effect=0.02),
+            ...     variants=["plain", "warm"],
+            ...     metrics={"orders": Mean("orders")},
+            ... )
+            >>> responses = pl.DataFrame({"variant": ["plain", "warm"] * 40, "orders": [0, 1, 2, 3] * 20})
+            >>> experiment.evaluate(responses, control="plain").row("orders", "warm").difference
+            1.0
+        """
+        if not 0 < alpha < 1:
+            message = f"expected alpha above 0 and below 1, found {alpha}"
+            raise UsageError(message, code="alpha")
+        if control not in self.variants:
+            message = f"expected the control to be a variant of {self.name!r}, found {control!r}"
+            raise UsageError(message, code="unknown_variant", hint=nearest(control, self.variants))
+        summary = summarise(
+            responses, variants=self.variants, metrics=self.metrics, variant=variant, key=key, threads=threads
+        )
+        return evaluate(self, summary, control=control, alpha=alpha)
+
+
+def _check_names(name: str, variants: tuple[str, ...]) -> None:
+    if not name:
+        message = "expected a name for the experiment, found an empty text"
+        raise UsageError(message, code="experiment")
+    if len(variants) < 2 or len(set(variants)) < len(variants) or not all(variants):
+        found = ", ".join(variants) or "none"
+        message = f"expected two or more variants of different names in {name!r}, found {found}"
+        raise UsageError(message, code="experiment")
+
+
+def _check_metrics(name: str, metrics: Mapping[str, Metric]) -> None:
+    if not any(metric.role == "goal" for metric in metrics.values()):
+        found = ", ".join(f"{each} {metric.role}" for each, metric in metrics.items()) or "no metric"
+        message = f"expected a goal among the metrics of {name!r}, found {found}"
+        raise UsageError(message, code="experiment", hint="the goal is what the hypothesis is about")
+
+
+def _weights(
+    allocation: Mapping[str, float] | Sequence[float] | None, variants: tuple[str, ...]
+) -> tuple[float, ...]:
+    if allocation is None:
+        return (1.0 / len(variants),) * len(variants)
+    if isinstance(allocation, Mapping):
+        unknown = [name for name in allocation if name not in variants]
+        if unknown:
+            message = f"expected shares of the variants, found one of {unknown[0]!r}"
+            raise UsageError(message, code="unknown_variant", hint=nearest(unknown[0], variants))
+        allocation = [allocation.get(name, 0.0) for name in variants]
+    shares = tuple(map(float, allocation))
+    # A billionth covers the rounding of shares such as 1/3 written out.
+    is_whole = abs(sum(shares) - 1.0) <= 1e-9
+    if len(shares) != len(variants) or not is_whole or min(shares) < 0:
+        found = ", ".join(map(str, shares))
+        message = f"expected {len(variants)} shares of 0 or more, summing to 1, found {found}"
+        raise UsageError(message, code="weights")
+    return shares

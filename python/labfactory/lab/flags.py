@@ -1,0 +1,51 @@
+"""What a reader of an evaluation must know before trusting its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+_MEANINGS: Final = {
+    "arm_missing": "a variant with planned weight has no units",
+    "baseline_not_positive": "the control mean is not above 0, a relative lift means nothing",
+    "duplicate_key": "rows repeat a unit that was counted before",
+    "few_events": "fewer than ten events or non-events, the interval of the proportion is rough",
+    "missing_key": "rows have no key",
+    "missing_outcome": "units have no outcome and are left out",
+    "multiple_exposure": "units are in more than one variant",
+    "no_outcome": "no unit has an outcome, nothing can be compared",
+    "one_unit": "a single outcome has no variance, nothing can be compared",
+    "outcome_without_assignment": "rows have no variant and are left out",
+    "relative_unbounded": "the control mean is not told from 0, the relative lift has no bounds",
+    "sample_ratio_mismatch": "units did not come in the planned shares, do not trust any difference",
+    "sample_ratio_rough": "fewer than five expected units in a variant, the ratio test is rough",
+    "unplanned_arm": "units are in a variant whose planned weight is 0",
+    "zero_variance": "all outcomes are equal",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One reservation.
+
+    Args:
+        code: Its stable name; docs/lab.md lists all.
+        metric: The metric that it concerns; None for all.
+        variant: The variant that it concerns; None for all.
+        count: How many rows or units, where that says something.
+    """
+
+    code: str
+    metric: str | None = None
+    variant: str | None = None
+    count: int | None = None
+
+    def __str__(self) -> str:
+        """A sentence for people."""
+        place = ", ".join(name for name in (self.metric, self.variant) if name is not None)
+        number = "" if self.count is None else f" ({self.count:,})"
+        return f"{self.code}{f' [{place}]' if place else ''}: {_MEANINGS[self.code]}{number}"
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """The flag as JSON holds it."""
+        return {"code": self.code, "metric": self.metric, "variant": self.variant, "count": self.count}

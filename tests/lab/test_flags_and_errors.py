@@ -1,0 +1,276 @@
+"""What the data leave undefined is an error or a flag, never a number that looks fine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from labfactory.base.errors import LabfactoryError, SourceError, StatisticsError, UsageError
+from labfactory.lab import Experiment, Flag, Hypothesis, Mean, Proportion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def frame(plain: Sequence[Any], warm: Sequence[Any], **more: Sequence[Any]) -> pl.DataFrame:
+    variants = ["plain"] * len(plain) + ["warm"] * len(warm)
+    return pl.DataFrame({"variant": variants, "orders": [*plain, *warm], **more}, strict=False)
+
+
+SOME = [0.0, 1.0, 2.0, 3.0] * 10
+
+
+def refused(run: Callable[[], Any], kind: type[LabfactoryError], code: str, match: str) -> None:
+    with pytest.raises(kind, match=match) as caught:
+        run()
+    assert caught.value.code == code
+
+
+def test_clean_responses_carry_no_flag(make_experiment: Callable[..., Experiment]) -> None:
+    assert make_experiment().evaluate(frame(SOME, SOME), control="plain").flags == ()
+
+
+def test_nobody_in_the_control_is_an_error(make_experiment: Callable[..., Experiment]) -> None:
+    data = frame([], SOME)
+    refused(
+        lambda: make_experiment().evaluate(data, control="plain"),
+        StatisticsError,
+        "no_units",
+        "plain 0, warm 40",
+    )
+    empty = data.clear()
+    refused(
+        lambda: make_experiment().evaluate(empty, control="plain"), StatisticsError, "no_units", "plain 0"
+    )
+
+
+def test_a_missing_treatment_is_flagged_and_has_no_figures(
+    make_experiment: Callable[..., Experiment],
+) -> None:
+    evaluation = make_experiment().evaluate(frame(SOME, []), control="plain")
+    assert Flag("arm_missing", variant="warm") in evaluation.flags
+    row = evaluation.row("orders", "warm")
+    assert (row.treatment_n, row.treatment_value, row.difference, row.lower, row.relative, row.p) == (
+        (0,) + (None,) * 5
+    )
+
+
+def test_one_unit_has_a_value_but_no_interval(make_experiment: Callable[..., Experiment]) -> None:
+    evaluation = make_experiment().evaluate(frame(SOME, [2.0]), control="plain")
+    assert Flag("one_unit", "orders", "warm") in evaluation.flags
+    row = evaluation.row("orders", "warm")
+    assert (row.difference, row.relative) == (0.5, pytest.approx(1 / 3))
+    assert (row.lower, row.upper, row.relative_lower, row.p) == (None, None, None, None)
+
+
+def test_no_variance_in_either_arm_has_no_interval(make_experiment: Callable[..., Experiment]) -> None:
+    evaluation = make_experiment().evaluate(frame([0.1] * 5_000, [0.3] * 5_000), control="plain")
+    assert {flag.code for flag in evaluation.flags} == {"zero_variance"}
+    row = evaluation.row("orders", "warm")
+    assert row.difference == pytest.approx(0.2)
+    assert (row.lower, row.p) == (None, None)
+
+
+def test_no_variance_in_one_arm_is_flagged(make_experiment: Callable[..., Experiment]) -> None:
+    evaluation = make_experiment().evaluate(frame([1.0] * 40, SOME), control="plain")
+    assert evaluation.flags == (Flag("zero_variance", "orders", "plain"),)
+    assert evaluation.row("orders", "warm").p is not None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_outcomes_that_are_not_finite_are_an_error(
+    make_experiment: Callable[..., Experiment], value: float
+) -> None:
+    refused(
+        lambda: make_experiment().evaluate(frame(SOME, [*SOME, value, value]), control="plain"),
+        StatisticsError,
+        "invalid_outcome",
+        "found 2 other values in variant 'warm'",
+    )
+
+
+@pytest.mark.parametrize("value", [2.0, -1.0, 0.5, float("nan")])
+def test_a_proportion_takes_only_0_and_1(make_experiment: Callable[..., Experiment], value: float) -> None:
+    experiment = make_experiment(metrics={"orders": Proportion("orders")})
+    refused(
+        lambda: experiment.evaluate(frame([0.0, 1.0, value], [1.0, 0.0]), control="plain"),
+        StatisticsError,
+        "invalid_outcome",
+        "expected 0, 1, true or false in 'orders', found 1 other values in variant 'plain'",
+    )
+
+
+def test_outcomes_too_large_to_square_are_an_error(make_experiment: Callable[..., Experiment]) -> None:
+    refused(
+        lambda: make_experiment().evaluate(frame(SOME, [1e200, -1e200]), control="plain"),
+        StatisticsError,
+        "overflow",
+        "in 'orders' of 'warm'",
+    )
+
+
+def test_missing_outcomes_are_left_out_and_counted(make_experiment: Callable[..., Experiment]) -> None:
+    evaluation = make_experiment().evaluate(frame(SOME, [*SOME, None, None]), control="plain")
+    assert evaluation.flags == (Flag("missing_outcome", "orders", "warm", 2),)
+    assert evaluation.units == {"plain": 40, "warm": 42}
+    assert evaluation.row("orders", "warm").treatment_n == 40
+
+
+def test_an_arm_without_any_outcome_is_flagged(make_experiment: Callable[..., Experiment]) -> None:
+    evaluation = make_experiment().evaluate(frame(SOME, [None] * 40), control="plain")
+    assert Flag("no_outcome", "orders", "warm") in evaluation.flags
+    assert evaluation.row("orders", "warm").difference is None
+
+
+def test_outcomes_without_assignment_are_left_out_and_counted(
+    make_experiment: Callable[..., Experiment],
+) -> None:
+    data = pl.concat([frame(SOME, SOME), pl.DataFrame({"variant": [None] * 3, "orders": [9.0] * 3})])
+    evaluation = make_experiment().evaluate(data, control="plain")
+    assert evaluation.flags == (Flag("outcome_without_assignment", count=3),)
+    assert evaluation.row("orders", "warm").difference == 0.0
+
+
+def test_a_variant_outside_the_experiment_is_an_error(make_experiment: Callable[..., Experiment]) -> None:
+    data = pl.concat([frame(SOME, SOME), pl.DataFrame({"variant": ["warn"], "orders": [9.0]})])
+    refused(
+        lambda: make_experiment().evaluate(data, control="plain"),
+        StatisticsError,
+        "unknown_variant",
+        "found 'warn' in row 80",
+    )
+
+
+def test_units_in_an_arm_of_weight_zero_are_flagged(make_experiment: Callable[..., Experiment]) -> None:
+    experiment = make_experiment(variants=["plain", "warm", "held"], allocation=[0.5, 0.5, 0.0])
+    data = pl.concat(
+        [frame(SOME, SOME), pl.DataFrame({"variant": ["held"] * 4, "orders": [1.0, 2.0, 3.0, 1.0]})]
+    )
+    evaluation = experiment.evaluate(data, control="plain")
+    assert evaluation.flags == (Flag("unplanned_arm", variant="held", count=4),)
+    assert evaluation.srm_p == 1.0
+
+
+def test_units_out_of_ratio_are_flagged(make_experiment: Callable[..., Experiment]) -> None:
+    evaluation = make_experiment().evaluate(frame(SOME * 4, SOME), control="plain")
+    assert evaluation.flags == (Flag("sample_ratio_mismatch"),)
+
+
+def test_few_expected_units_make_the_ratio_test_rough(make_experiment: Callable[..., Experiment]) -> None:
+    evaluation = make_experiment().evaluate(frame([9.0, 9.1], [9.2, 9.3]), control="plain")
+    assert evaluation.flags == (Flag("sample_ratio_rough"),)
+
+
+def test_few_events_are_flagged(make_experiment: Callable[..., Experiment]) -> None:
+    experiment = make_experiment(metrics={"orders": Proportion("orders")})
+    evaluation = experiment.evaluate(frame([0, 1] * 20, [1] * 37 + [0] * 3), control="plain")
+    assert evaluation.flags == (Flag("few_events", "orders", "warm", 3),)
+
+
+def test_a_baseline_at_or_below_zero_has_no_relative_lift(make_experiment: Callable[..., Experiment]) -> None:
+    evaluation = make_experiment().evaluate(frame([-1.0, -2.0] * 20, SOME), control="plain")
+    assert evaluation.flags == (Flag("baseline_not_positive", "orders", "warm"),)
+    row = evaluation.row("orders", "warm")
+    assert row.relative is None
+    assert row.lower is not None
+
+
+def test_an_unbounded_relative_lift_says_so(make_experiment: Callable[..., Experiment]) -> None:
+    evaluation = make_experiment().evaluate(frame([-9.0, 9.1] * 20, SOME), control="plain")
+    assert evaluation.flags == (Flag("relative_unbounded", "orders", "warm"),)
+    row = evaluation.row("orders", "warm")
+    assert row.relative == pytest.approx(29.0)
+    assert (row.relative_lower, row.relative_upper) == (None, None)
+
+
+def test_keys_tell_of_repeated_and_twice_exposed_units(make_experiment: Callable[..., Experiment]) -> None:
+    keys = [*range(40), *range(36), 7, 7, None, None]
+    data = frame(SOME, SOME, id=keys)
+    evaluation = make_experiment().evaluate(data, control="plain", key="id")
+    assert evaluation.flags == (
+        Flag("missing_key", count=2),
+        Flag("duplicate_key", count=38),
+        Flag("multiple_exposure", count=36),
+    )
+    texts = data.with_columns(pl.col("id").cast(pl.String))
+    assert make_experiment().evaluate(texts, control="plain", key="id").flags == evaluation.flags
+
+
+def test_different_keys_carry_no_flag(make_experiment: Callable[..., Experiment]) -> None:
+    data = frame(SOME, SOME, id=list(range(80)))
+    reader = pa.Table.from_batches(data.to_arrow().to_batches(max_chunksize=7)).to_reader()
+    assert make_experiment().evaluate(reader, control="plain", key="id").flags == ()
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1, float("nan")])
+def test_alpha_lies_between_0_and_1(make_experiment: Callable[..., Experiment], alpha: float) -> None:
+    refused(
+        lambda: make_experiment().evaluate(frame(SOME, SOME), control="plain", alpha=alpha),
+        UsageError,
+        "alpha",
+        "above 0 and below 1",
+    )
+
+
+def test_the_control_is_a_variant(make_experiment: Callable[..., Experiment]) -> None:
+    run = lambda: make_experiment().evaluate(frame(SOME, SOME), control="plian")  # noqa: E731
+    refused(run, UsageError, "unknown_variant", "did you mean 'plain'")
+
+
+@pytest.mark.parametrize(
+    ("parts", "code", "match"),
+    [
+        ({"variants": ["plain"]}, "experiment", "found plain"),
+        ({"variants": ["plain", "plain"]}, "experiment", "found plain, plain"),
+        ({"variants": ["plain", ""]}, "experiment", "different names"),
+        ({"metrics": {}}, "experiment", "found no metric"),
+        ({"metrics": {"a": Mean("a", role="secondary")}}, "experiment", "found a secondary"),
+        ({"allocation": [0.5, 0.4]}, "weights", "found 0.5, 0.4"),
+        ({"allocation": [1.0]}, "weights", "expected 2 shares"),
+        ({"allocation": [1.5, -0.5]}, "weights", "0 or more"),
+        ({"allocation": {"plain": 0.5, "wram": 0.5}}, "unknown_variant", "did you mean 'warm'"),
+    ],
+)
+def test_a_plan_that_cannot_be_evaluated_is_refused(
+    make_experiment: Callable[..., Experiment], parts: dict[str, Any], code: str, match: str
+) -> None:
+    refused(lambda: make_experiment(**parts), UsageError, code, match)
+
+
+def test_an_experiment_has_a_name() -> None:
+    run = lambda: Experiment(  # noqa: E731
+        "", hypothesis=Hypothesis("x", 0.0), variants=["a", "b"], metrics={"m": Mean("m")}
+    )
+    refused(run, UsageError, "experiment", "expected a name")
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"role": "gaol"}, "did you mean 'goal'"),
+        ({"direction": "up"}, "increase, decrease"),
+        ({"margin": 0.1}, "on a guardrail only"),
+        ({"role": "guardrail", "margin": 0.0}, "margin above 0"),
+        ({"role": "guardrail", "margin": float("inf")}, "margin above 0"),
+    ],
+)
+def test_a_metric_with_a_wrong_option_is_refused(options: dict[str, Any], match: str) -> None:
+    refused(lambda: Mean("spend", **options), UsageError, "metric", match)
+
+
+@pytest.mark.parametrize(("text", "effect"), [(" ", 0.1), ("x", -0.1), ("x", float("nan"))])
+def test_a_hypothesis_has_words_and_an_effect(text: str, effect: float) -> None:
+    refused(lambda: Hypothesis(text, effect), UsageError, "hypothesis", "expected")
+
+
+def test_keys_that_cannot_be_hashed_are_refused(make_experiment: Callable[..., Experiment]) -> None:
+    data = frame(SOME, SOME, id=[0.5] * 80)
+    refused(
+        lambda: make_experiment().evaluate(data, control="plain", key="id"),
+        SourceError,
+        "key_type",
+        "text or integers",
+    )
