@@ -11,4 +11,5 @@ PYBIND11_MODULE(_core, module) {
   register_stats(module);
   register_values(module);
   register_select(module);
+  register_audit(module);
 }

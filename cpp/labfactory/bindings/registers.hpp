@@ -9,6 +9,7 @@ namespace labfactory::bindings {
 
 void register_arrow(pybind11::module_& module);
 void register_assign(pybind11::module_& module);
+void register_audit(pybind11::module_& module);
 void register_base(pybind11::module_& module);
 void register_errors();
 void register_stats(pybind11::module_& module);

@@ -1,0 +1,70 @@
+// Rules over assembled text: each row is read once and judged by every rule of its parts.
+// Owner: the auditor holds its rules; findings own their memory, texts are read in place.
+// Threads: one auditor may be used from many; a call spreads its rows itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "labfactory/arrow/builder.hpp"
+#include "labfactory/arrow/column.hpp"
+#include "labfactory/audit/needle.hpp"
+
+namespace labfactory {
+
+enum class RuleKind : std::uint8_t {
+  required_text,   // `text` is in the part
+  forbidden_text,  // `text` is not in the part
+  max_bytes,       // at most `bytes`
+  min_bytes,       // at least `bytes`
+  single_line,     // no CR and no LF
+  no_delimiters,   // no {{ and no {%
+  link_schemes,  // every link has one of `schemes`, or none where `allow_relative`; links to a fragment pass
+  no_empty_links,  // no link is empty or a lone #
+  required_link,   // some href holds `text`
+};
+
+[[nodiscard]] std::optional<RuleKind> rule_kind_of(std::string_view name);
+
+struct AuditRule {
+  RuleKind kind = RuleKind::required_text;
+  std::string part;
+  std::string text;
+  bool ignore_case = false;
+  std::int64_t bytes = 0;
+  std::vector<std::string> schemes;
+  bool allow_relative = false;
+};
+
+struct AuditFindings {
+  ArrayPointer rule;                 // int32: the first rule that a row breaks; null where it breaks none
+  std::vector<std::int64_t> broken;  // rows that break each rule
+  std::int64_t audited = 0;          // rows whose status is ok
+};
+
+class Auditor {
+ public:
+  explicit Auditor(std::vector<AuditRule> rules);
+
+  // Parts are the fields of column `parts`, or columns of the batch by their name; of a null part the text is
+  // empty. Rows whose `status` is not ok are passed over; without such a column all rows count.
+  // Error(content, "audit_part") when the batch lacks a part, Error(source, "column_type") when it is not
+  // text.
+  [[nodiscard]] AuditFindings audit(const Batch& batch, int threads) const;
+
+ private:
+  struct Part;
+
+  [[nodiscard]] std::vector<Part> bind(const Batch& batch) const;
+  void judge(std::string_view text, const Part& part, std::vector<std::uint8_t>& is_broken) const;
+  void judge_links(std::string_view html, const Part& part, std::vector<std::uint8_t>& is_broken) const;
+  [[nodiscard]] bool is_broken_by(std::string_view text, std::size_t rule) const;
+
+  std::vector<AuditRule> rules_;
+  std::vector<Needle> needles_;  // one a rule
+};
+
+}  // namespace labfactory

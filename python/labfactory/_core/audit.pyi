@@ -1,0 +1,11 @@
+"""Rules over assembled text."""
+
+from collections.abc import Sequence
+
+from labfactory._core.arrow import Array
+
+class Auditor:
+    """Rules as (kind, part, text, ignore_case, bytes, schemes, allow_relative)."""
+
+    def __init__(self, rules: Sequence[tuple[str, str, str, bool, int, Sequence[str], bool]]) -> None: ...
+    def audit(self, batch: object, threads: int) -> tuple[Array, list[int], int]: ...

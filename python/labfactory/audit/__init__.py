@@ -1,0 +1,9 @@
+"""What finished assets must fulfil: rules over their bytes, and a closer look at samples."""
+
+from __future__ import annotations
+
+from labfactory.audit.findings import Finding, Findings
+from labfactory.audit.lint import lint_html
+from labfactory.audit.rules import AuditRules, Rule
+
+__all__ = ["AuditRules", "Finding", "Findings", "Rule", "lint_html"]
