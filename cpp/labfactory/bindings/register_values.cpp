@@ -114,42 +114,62 @@ std::string apply_format(const Format& format, const py::args& arguments) {
 }
 
 void register_text(py::module_& values) {
-  values.def("write_integer", [](std::int64_t value) {
-    return written(kIntegerBound, [&](char* out) { return write_integer(out, value); });
-  });
-  values.def("write_repr", [](double value) {
-    return written(kReprBound, [&](char* out) { return write_repr(out, value); });
-  });
-  values.def("write_fixed", [](double value, int precision) {
-    if (precision < 0)
-      throw py::value_error("expected a precision of 0 or more, found " + std::to_string(precision));
-    return written(fixed_bound(value, precision),
-                   [&](char* out) { return write_fixed(out, value, precision); });
-  });
-  values.def("write_date", [](std::int64_t days) {
-    return written(kDateBound, [&](char* out) { return write_date(out, days); });
-  });
-  values.def("write_timestamp", [](std::int64_t microseconds) {
-    return written(kTimestampBound, [&](char* out) { return write_timestamp(out, microseconds); });
-  });
-  values.def("parse_integer", &to_integer);
-  values.def("round_to", &round_to);
-  values.def("round_integer", [](std::int64_t value, int precision) {
-    bool overflows = false;
-    const std::int64_t rounded = round_integer(value, precision, overflows);
-    if (overflows) throw std::overflow_error("expected a rounded number of 64 bits");
-    return rounded;
-  });
+  values.def(
+      "write_integer",
+      [](std::int64_t value) {
+        return written(kIntegerBound, [&](char* out) { return write_integer(out, value); });
+      },
+      py::arg("value"));
+  values.def(
+      "write_repr",
+      [](double value) { return written(kReprBound, [&](char* out) { return write_repr(out, value); }); },
+      py::arg("value"));
+  values.def(
+      "write_fixed",
+      [](double value, int precision) {
+        if (precision < 0)
+          throw py::value_error("expected a precision of 0 or more, found " + std::to_string(precision));
+        return written(fixed_bound(value, precision),
+                       [&](char* out) { return write_fixed(out, value, precision); });
+      },
+      py::arg("value"), py::arg("precision"));
+  values.def(
+      "write_date",
+      [](std::int64_t days) { return written(kDateBound, [&](char* out) { return write_date(out, days); }); },
+      py::arg("days"));
+  values.def(
+      "write_timestamp",
+      [](std::int64_t microseconds) {
+        return written(kTimestampBound, [&](char* out) { return write_timestamp(out, microseconds); });
+      },
+      py::arg("microseconds"));
+  values.def("parse_integer", &to_integer, py::arg("text"));
+  values.def("round_to", &round_to, py::arg("value"), py::arg("precision"));
+  values.def(
+      "round_integer",
+      [](std::int64_t value, int precision) {
+        bool overflows = false;
+        const std::int64_t rounded = round_integer(value, precision, overflows);
+        if (overflows) throw std::overflow_error("expected a rounded number of 64 bits");
+        return rounded;
+      },
+      py::arg("value"), py::arg("precision"));
 }
 
 void register_escape(py::module_& values) {
-  values.def("escape", [](std::string_view text) {
-    return written(escaped_bound(text.size()), [&](char* out) { return write_escaped(out, text); });
-  });
-  values.def("escape_text", [](std::string_view text) {
-    Arena arena;
-    return to_str(escape_text(text, arena));
-  });
+  values.def(
+      "escape",
+      [](std::string_view text) {
+        return written(escaped_bound(text.size()), [&](char* out) { return write_escaped(out, text); });
+      },
+      py::arg("text"));
+  values.def(
+      "escape_text",
+      [](std::string_view text) {
+        Arena arena;
+        return to_str(escape_text(text, arena));
+      },
+      py::arg("text"));
 }
 
 void register_unicode(py::module_& values) {
@@ -160,25 +180,33 @@ void register_unicode(py::module_& values) {
     };
   };
   values.attr("UNICODE_VERSION") = std::string(kUnicodeVersion);
-  values.def("upper", mapper(&upper_text));
-  values.def("lower", mapper(&lower_text));
-  values.def("capitalize", mapper(&capitalize_text));
-  values.def("title", mapper(&title_text));
-  values.def("repr_text", mapper(&repr_text));
+  values.def("upper", mapper(&upper_text), py::arg("text"));
+  values.def("lower", mapper(&lower_text), py::arg("text"));
+  values.def("capitalize", mapper(&capitalize_text), py::arg("text"));
+  values.def("title", mapper(&title_text), py::arg("text"));
+  values.def("repr_text", mapper(&repr_text), py::arg("text"));
   values.def(
       "strip",
       [](std::string_view text, std::optional<std::string_view> characters) {
         return to_str(characters ? strip_text(text, *characters) : strip_text(text));
       },
       py::arg("text"), py::arg("characters") = py::none());
-  values.def("count_code_points", &count_code_points);
-  values.def("slice_text", [](std::string_view text, std::int64_t start, std::int64_t stop) {
-    return to_str(slice_text(text, start, stop));
-  });
-  values.def("index_text",
-             [](std::string_view text, std::int64_t index) { return to_optional(index_text(text, index)); });
-  values.def("is_space", [](std::string_view text) { return is_space(only_code_point(text)); });
-  values.def("is_printable", [](std::string_view text) { return is_printable(only_code_point(text)); });
+  values.def("count_code_points", &count_code_points, py::arg("text"));
+  values.def(
+      "slice_text",
+      [](std::string_view text, std::int64_t start, std::int64_t stop) {
+        return to_str(slice_text(text, start, stop));
+      },
+      py::arg("text"), py::arg("start"), py::arg("stop"));
+  values.def(
+      "index_text",
+      [](std::string_view text, std::int64_t index) { return to_optional(index_text(text, index)); },
+      py::arg("text"), py::arg("index"));
+  values.def(
+      "is_space", [](std::string_view text) { return is_space(only_code_point(text)); }, py::arg("text"));
+  values.def(
+      "is_printable", [](std::string_view text) { return is_printable(only_code_point(text)); },
+      py::arg("text"));
 }
 
 void register_filters(py::module_& values) {
@@ -211,7 +239,7 @@ void register_filters(py::module_& values) {
 
 void register_format(py::module_& values) {
   py::class_<Format>(values, "Format")
-      .def(py::init<std::string_view>())
+      .def(py::init<std::string_view>(), py::arg("text"))
       .def_property_readonly("argument_count", &Format::argument_count)
       .def("apply", &apply_format);
 }
