@@ -129,6 +129,7 @@ def test_a_swap_shows(ledger: Ledger) -> None:
 
 def test_a_state_that_no_entry_leads_to_shows(ledger: Ledger) -> None:
     assert "states" in altered(ledger, "UPDATE state SET state = 'retired'")
+    assert "states" in altered(ledger, "UPDATE state SET state = 'active', seq = 2")
 
 
 def test_a_dropped_trigger_shows(ledger: Ledger) -> None:
@@ -147,7 +148,7 @@ def test_a_cut_shows_to_whoever_holds_an_older_head(ledger: Ledger) -> None:
         for name in triggers:
             connection.execute(f"DROP TRIGGER {name}")
         connection.execute("DELETE FROM log WHERE seq = 3")
-        connection.execute("UPDATE state SET state = 'ingested'")
+        connection.execute("UPDATE state SET state = 'ingested', seq = 1")
         for (sql,) in saved:
             connection.execute(sql)
     ledger.verify()  # nothing in the file itself can show it

@@ -206,7 +206,7 @@ def test_an_interval_the_wrong_way_round_is_inconclusive(policy, evidence, now) 
     [
         "",
         "TBD",
-        "to do: TODO",
+        "to do: todo",
         "<your team here>",
         "[fill in the owner]",
         "Lorem ipsum dolor sit",

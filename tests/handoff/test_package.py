@@ -237,6 +237,13 @@ def test_a_policy_that_bars_the_author_wants_to_know_the_author(build, now) -> N
     assert build(author=None, policy=open_policy).judge(now=now).status == "passed"
 
 
+def test_a_policy_made_in_python_travels_as_well(build, now) -> None:
+    made = GraduationPolicy.model_validate_json(build().content.policy.to_json())
+    draft = build(graduation=made)
+    assert draft.content.policy.source == made.source
+    assert draft.judge(now=now).status == "passed"
+
+
 @pytest.mark.parametrize("name", ["", "Welcome", "../evil", "a b", "x" * 101])
 def test_a_name_that_is_no_path_is_refused(name: str, build) -> None:
     with pytest.raises(UsageError) as raised:

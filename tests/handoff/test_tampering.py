@@ -115,6 +115,24 @@ def test_content_that_was_changed_with_its_manifest_is_not_what_was_judged(
     assert sealed.root in error.message
 
 
+def test_hostile_content_under_a_right_manifest_is_refused_and_nothing_worse(sealed, trust, now) -> None:
+    """Every reader behind the digests meets broken bytes, and says no in the one way."""
+    files = unpack(sealed.to_bytes())
+    draw = random.Random(3)
+    inner = [path for path in files if path not in ("manifest.json", "verdict.json") and "dsse" not in path]
+    junk = [b"", b"null", b"[]", b"{}", b"5", b'"x"', b"[[]]", b'[{"status":"ok"}]\n', b"\xff", b"[" * 500]
+    for path in inner:
+        for number in range(60):
+            content = bytearray(files[path])
+            if number < len(junk):
+                content = bytearray(junk[number])
+            elif content:
+                at = draw.randrange(len(content))
+                content[at : at + draw.randrange(3)] = draw.randbytes(draw.randrange(1, 3))
+            if bytes(content) != files[path]:
+                refused(opened(with_new_root(sealed, {path: bytes(content)}), trust, now))
+
+
 def test_a_manifest_that_states_another_root_is_refused(sealed, trust, now) -> None:
     files = unpack(sealed.to_bytes())
     stated = files["manifest.json"].replace(sealed.root.encode(), b"0" * 64)

@@ -54,7 +54,7 @@ def read_bounded(path: Path | str, *, max_bytes: int = MAX_JSON_BYTES) -> bytes:
 
 
 def settings_from(model: type[Model], source: bytes, *, name: str) -> Model:
-    """Read settings from TOML, or from JSON when the name ends in `.json`.
+    """Read settings from TOML, or from JSON: a file whose name ends in `.json`, or that begins with a brace.
 
     Args:
         model: What the file must hold.
@@ -73,7 +73,7 @@ def settings_from(model: type[Model], source: bytes, *, name: str) -> Model:
         >>> settings_from(Limit, b"bytes = 5", name="limit.toml")
         Limit(bytes=5)
     """
-    if name.endswith(".json"):
+    if name.endswith(".json") or source.startswith(b"{"):  # no TOML begins so
         value = parse_json(source)
     else:
         try:

@@ -154,7 +154,8 @@ class Ledger:
             try:
                 yield Transaction(connection, now)
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # SQLite ends it by itself when the disk is full
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 
@@ -228,9 +229,9 @@ class Ledger:
             rows = connection.execute(
                 "SELECT seq, ts, actor, kind, body, prev, hash FROM log ORDER BY seq"
             ).fetchall()
-            stored = dict(connection.execute("SELECT subject, state FROM state").fetchall())
+            stored = set(connection.execute("SELECT subject, state, seq FROM state").fetchall())
         head = Head(0, _GENESIS)
-        states: dict[str, str] = {}
+        states: dict[str, tuple[str, int]] = {}
         is_known = expected_head is None or expected_head == head
         for seq, ts, actor, kind, body, prev, digest in rows:
             if seq != head.seq + 1 or prev != head.hash or digest != _hash(prev, seq, ts, actor, kind, body):
@@ -239,7 +240,7 @@ class Ledger:
             is_known = is_known or head == expected_head
             if kind == "state":
                 _replay(states, seq, body)
-        if states != stored:
+        if {(subject, *reached) for subject, reached in states.items()} != stored:
             _refuse("the states are not those that the entries lead to")
         if not is_known and expected_head:
             _refuse(f"the head {expected_head.hash[:16]} of {expected_head.seq} entries is not in its past")
@@ -266,16 +267,17 @@ class Ledger:
             _refuse("its tables and triggers are not those of a ledger")
 
 
-def _replay(states: dict[str, str], seq: int, body: str) -> None:
+def _replay(states: dict[str, tuple[str, int]], seq: int, body: str) -> None:
     try:
         step = parse_json(body.encode("utf-8"))
-        subject, before, after = step["subject"], step["from"], State(step["to"])
-        if states.get(subject) != before:
-            _refuse(f"entry {seq} moves {subject} from {before}, but it was {states.get(subject)}")
+        subject, stated, after = step["subject"], step["from"], State(step["to"])
+        before = states[subject][0] if subject in states else None
+        if before != stated:
+            _refuse(f"entry {seq} moves {subject} from {stated}, but it was {before}")
         check_transition(subject, State(before) if before else None, after)
     except (GovernanceError, HandoffError, KeyError, TypeError, ValueError) as error:
         _refuse(f"entry {seq} is no step that can be taken: {error}")
-    states[subject] = after.value
+    states[subject] = (after.value, seq)
 
 
 def _hash(prev: str, seq: int, *fields: str) -> str:

@@ -7,6 +7,7 @@ References:
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from cryptography.exceptions import InvalidSignature
@@ -40,6 +41,7 @@ _SMALL_ORDER_Y = frozenset(
 )
 
 
+@dataclass(frozen=True)
 class Envelope:
     """A signed payload, as DSSE writes it, with exactly one signature.
 
@@ -49,12 +51,9 @@ class Envelope:
         key_id: A hint at the key; no decision rests on it.
     """
 
-    __slots__ = ("key_id", "payload", "signature")
-
-    def __init__(self, payload: bytes, signature: bytes, key_id: str) -> None:
-        self.payload = payload
-        self.signature = signature
-        self.key_id = key_id
+    payload: bytes
+    signature: bytes
+    key_id: str
 
     @classmethod
     def sign(cls, payload: bytes, *, key_id: str, sign: Callable[[bytes], bytes]) -> Envelope:
