@@ -46,7 +46,7 @@ def test_every_flipped_byte_of_every_file_is_refused(sealed, trust, now) -> None
     draw = random.Random(2)
     for path, content in files.items():
         for at in range(len(content)):
-            if len(content) > 400 and at % 7:
+            if len(content) > 400 and at % 19:
                 continue
             changed = bytearray(content)
             changed[at] ^= draw.randrange(1, 256)
@@ -122,7 +122,7 @@ def test_hostile_content_under_a_right_manifest_is_refused_and_nothing_worse(sea
     inner = [path for path in files if path not in ("manifest.json", "verdict.json") and "dsse" not in path]
     junk = [b"", b"null", b"[]", b"{}", b"5", b'"x"', b"[[]]", b'[{"status":"ok"}]\n', b"\xff", b"[" * 500]
     for path in inner:
-        for number in range(60):
+        for number in range(30):
             content = bytearray(files[path])
             if number < len(junk):
                 content = bytearray(junk[number])
