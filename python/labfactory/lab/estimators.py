@@ -14,8 +14,7 @@ from scipy import special
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Tails below this cannot be told from 0 in a double; a p-value of exactly 0 would be a claim that no data
-# can make.
+# The smallest double above 0: a p-value of exactly 0 would be a claim that no data can make.
 SMALLEST_P = 5e-324
 
 
@@ -47,7 +46,6 @@ class Difference(NamedTuple):
         lower: Lower bound of the two-sided interval.
         upper: Upper bound.
         p: Two-sided p-value; never 0, tails that underflow give 5e-324.
-        half_width: Distance from `value` to its bounds.
         critical: Quantile of t behind the interval.
     """
 
@@ -55,7 +53,6 @@ class Difference(NamedTuple):
     lower: float
     upper: float
     p: float
-    half_width: float
     critical: float
 
 
@@ -120,7 +117,7 @@ def welch(control: Sample, treatment: Sample, *, alpha: float) -> Difference | N
     critical = -float(special.stdtrit(degrees, alpha / 2))
     half_width = critical * error
     p = min(1.0, 2.0 * float(special.stdtr(degrees, -abs(value) / error)))
-    return Difference(value, value - half_width, value + half_width, max(p, SMALLEST_P), half_width, critical)
+    return Difference(value, value - half_width, value + half_width, max(p, SMALLEST_P), critical)
 
 
 def relative_lift(control: Sample, treatment: Sample, difference: Difference) -> Lift:
@@ -148,8 +145,7 @@ def relative_lift(control: Sample, treatment: Sample, difference: Difference) ->
         >>> round(lift.value, 3), round(lift.lower, 3), round(lift.upper, 3)
         (0.5, 0.193, 0.928)
     """
-    # In units of the control mean c: (v - d)^2 <= t^2 (V_T + (1 + d)^2 V_C), a quadratic a d^2 - 2 b d + c
-    # <= 0.
+    # In units of the control mean: (v - d)^2 <= t^2 (V_T + (1 + d)^2 V_C), that is a d^2 - 2 b d + c <= 0.
     value = difference.value / control.mean
     control_part = (difference.critical * math.sqrt(control.mean_variance) / control.mean) ** 2
     treatment_part = (difference.critical * math.sqrt(treatment.mean_variance) / control.mean) ** 2
@@ -157,8 +153,7 @@ def relative_lift(control: Sample, treatment: Sample, difference: Difference) ->
     if not a > 0.0:
         return Lift(value, None, None)
     b = value + control_part
-    # The product of the absolute bounds: its sign is the absolute decision, and the sign of the product of
-    # both roots.
+    # The product of the absolute bounds, and a times that of both roots: one sign, so one decision.
     c = (difference.lower / control.mean) * (difference.upper / control.mean)
     root = math.sqrt(treatment_part * a + control_part * (1.0 + value) ** 2)
     # The root of larger size first, the other from their product: no cancellation.

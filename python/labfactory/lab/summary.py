@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from labfactory._core import base as core_base
 from labfactory._core import stats as core
@@ -178,7 +179,7 @@ class _KeyLog:
         self._missing += hashes.null_count
         known = hashes.is_valid()
         names = arms.cast(pa.string()).filter(known)
-        codes = pa.compute.index_in(names, pa.array(variants, pa.string())).fill_null(-1)
+        codes = pc.index_in(names, pa.array(variants, pa.string())).fill_null(-1)
         self._hashes.append(hashes.filter(known).to_numpy(zero_copy_only=False))
         self._arms.append(codes.to_numpy(zero_copy_only=False).astype(np.int16))
 
