@@ -13,17 +13,25 @@ from labfactory.base.errors import GovernanceError, HandoffError, RunError, Usag
 from labfactory.base.identity import engine_identity
 from labfactory.base.instants import instant, instant_text
 from labfactory.base.settings import read_bounded, settings_from
-from labfactory.governance.evidence import sections
 from labfactory.governance.lifecycle import State
 from labfactory.governance.policy import GraduationPolicy
 from labfactory.governance.roles import OVERRIDE_SIGNATURES, Approval, Override, check_distinct, in_order
 from labfactory.governance.verdict import Verdict
 from labfactory.handoff.container import MAX_CONTAINER_BYTES, pack, unpack
+from labfactory.handoff.content import (
+    EVALUATION,
+    FINDINGS,
+    GOLDEN_ASSETS,
+    GOLDEN_ROWS,
+    GOLDEN_SCHEMA,
+    PLAYBOOK,
+    POLICY,
+    Content,
+)
 from labfactory.handoff.envelope import Envelope
 from labfactory.handoff.golden import (
     golden_table,
     logical_types,
-    read_assets,
     read_rows,
     write_assets,
     write_rows,
@@ -41,13 +49,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Draft", "Package"]
 
-_EVALUATION = "evidence/evaluation.json"
-_FINDINGS = "evidence/findings.json"
-_POLICY = "policy/graduation.toml"
-_PLAYBOOK = "playbook/playbook.md"
-_GOLDEN_SCHEMA = "golden/schema.json"
-_GOLDEN_ROWS = "golden/rows.jsonl"
-_GOLDEN_ASSETS = "golden/assets.jsonl"
 _MANIFEST = "manifest.json"
 _VERDICT = "verdict.json"
 _OVERRIDE = "override.json"
@@ -66,113 +67,6 @@ class _Library(Protocol):
 
 class _Evaluation(Protocol):
     def to_json(self) -> bytes: ...
-
-
-@dataclass(frozen=True, repr=False)
-class Content:
-    """The files under a root, and what they say.
-
-    Attributes:
-        files: Content by path.
-        header: What the author states.
-        policy: The graduation policy that travels with the package.
-        manifest: The files by digest, and the root.
-    """
-
-    files: Mapping[str, bytes]
-    header: Header
-    policy: GraduationPolicy
-    manifest: Manifest
-
-    @classmethod
-    def read(cls, files: Mapping[str, bytes]) -> Content:
-        """Read the files under a root.
-
-        Raises:
-            HandoffError: `manifest_malformed` when one that every package has is absent or cannot be read.
-        """
-        absent = [path for path in (HEADER, _EVALUATION, _POLICY, _PLAYBOOK) if path not in files]
-        if absent:
-            message = f"expected a package with {', '.join(absent)}, found none"
-            raise HandoffError(message, code="manifest_malformed")
-        try:
-            header = settings_from(Header, files[HEADER], name=HEADER)
-            policy = GraduationPolicy.from_toml(files[_POLICY], name=_POLICY)
-        except UsageError as error:
-            message = f"expected a header and a policy that can be read, found: {error.message}"
-            raise HandoffError(message, code="manifest_malformed", template=error.template) from None
-        content = cls(files, header, policy, Manifest.of(files))
-        content.evidence()
-        content.golden_rows()
-        return content
-
-    @property
-    def id(self) -> str:
-        """Name and version."""
-        return f"{self.header.name}@{self.header.version}"
-
-    @property
-    def root(self) -> str:
-        """The digest over all files: the package's identity."""
-        return self.manifest.root
-
-    def evaluation(self) -> dict[str, Any]:
-        """What the experiment showed, as `Evaluation.to_dict()` gives it."""
-        value = parse_json(self.files[_EVALUATION])
-        if not isinstance(value, dict):
-            message = "expected an evaluation, found other JSON"
-            raise HandoffError(message, code="manifest_malformed")
-        return value
-
-    def evidence(self) -> dict[str, Any]:
-        """Everything that the policy judges, from the files alone."""
-        golden: dict[str, Any] = {}
-        if _GOLDEN_ASSETS in self.files:
-            assets = self.golden_assets()
-            errors = sum(asset["status"] == "error" for asset in assets)
-            golden = {"count": len(assets), "errors": errors}
-        if _FINDINGS in self.files:
-            golden["findings"] = parse_json(self.files[_FINDINGS], canonical=True)
-        variants = list(self.header.variants)
-        return {
-            **self.evaluation(),
-            "golden": golden,
-            "playbook": {"sections": sections(self.playbook())},
-            "variants": variants,
-        }
-
-    def playbook(self) -> str:
-        """The playbook's text."""
-        try:
-            return self.files[_PLAYBOOK].decode("utf-8")
-        except UnicodeDecodeError:
-            message = "expected a playbook in UTF-8, found other bytes"
-            raise HandoffError(message, code="manifest_malformed") from None
-
-    def golden_rows(self) -> pa.Table | None:
-        """The golden rows; None when the package has none."""
-        if _GOLDEN_ROWS not in self.files:
-            return None
-        return read_rows(self.files.get(_GOLDEN_SCHEMA, b""), self.files[_GOLDEN_ROWS])
-
-    def golden_assets(self) -> list[dict[str, Any]]:
-        """The assets that the golden rows became where the package was built."""
-        return read_assets(self.files.get(_GOLDEN_ASSETS, b""))
-
-    def golden_bytes(self) -> bytes:
-        """The golden assets as they lie in the package."""
-        return self.files.get(_GOLDEN_ASSETS, b"")
-
-    def below(self, folder: str) -> dict[str, bytes]:
-        """The files of a folder, by their path in it."""
-        prefix = folder + "/"
-        return {
-            path.removeprefix(prefix): data for path, data in self.files.items() if path.startswith(prefix)
-        }
-
-    def judge(self, now: datetime) -> Verdict:
-        """The policy's verdict about this root."""
-        return self.policy.judge(self.evidence(), now).about(self.id, self.root)
 
 
 @dataclass(frozen=True, repr=False)
@@ -314,9 +208,9 @@ class Package:
             raise GovernanceError(message, code="author_missing", hint="Package.build(..., author=...)")
         table = None if golden is None else golden_table(golden)
         files = {
-            _EVALUATION: evaluation.to_json(),
-            _POLICY: policy.source,
-            _PLAYBOOK: playbook if isinstance(playbook, bytes) else read_bounded(playbook),
+            EVALUATION: evaluation.to_json(),
+            POLICY: policy.source,
+            PLAYBOOK: playbook if isinstance(playbook, bytes) else read_bounded(playbook),
             **_placed("library", library.subset(creatives).files()),
             **(_placed("selection", selection.files()) if selection is not None else {}),
             **(_golden_files(table, render) if table is not None else {}),
@@ -329,7 +223,7 @@ class Package:
             "created": instant_text(now),
             "creatives": list(creatives),
             "variants": list(
-                _variants(parse_json(files[_EVALUATION]), creatives) if variants is None else variants
+                _variants(parse_json(files[EVALUATION]), creatives) if variants is None else variants
             ),
             "engine": {key: value for key, value in engine_identity().to_dict().items() if value},
             "inputs": [{"name": column, "type": kind} for column, kind in types.items()]
@@ -429,7 +323,7 @@ class Package:
 
     def evaluation_json(self) -> bytes:
         """The evaluation as `Evaluation.to_json()` wrote it."""
-        return self.content.files[_EVALUATION]
+        return self.content.files[EVALUATION]
 
     def playbook(self) -> str:
         """The playbook's text, Markdown."""
@@ -616,14 +510,14 @@ def write_atomically(path: Path, data: bytes) -> None:
 def _golden_files(
     table: pa.Table, render: Callable[[pa.Table], Mapping[str, object]] | None
 ) -> dict[str, bytes]:
-    files = {_GOLDEN_SCHEMA: write_schema(table), _GOLDEN_ROWS: write_rows(table)}
+    files = {GOLDEN_SCHEMA: write_schema(table), GOLDEN_ROWS: write_rows(table)}
     if render is None:
         return files
     # What is rendered is what a Factory will read back, not what the caller happened to hold.
-    rendered = render(read_rows(files[_GOLDEN_SCHEMA], files[_GOLDEN_ROWS]))
-    files[_GOLDEN_ASSETS] = write_assets(rendered)
+    rendered = render(read_rows(files[GOLDEN_SCHEMA], files[GOLDEN_ROWS]))
+    files[GOLDEN_ASSETS] = write_assets(rendered)
     if rendered.get("findings") is not None:
-        files[_FINDINGS] = canonical_json(rendered["findings"])
+        files[FINDINGS] = canonical_json(rendered["findings"])
     return files
 
 
