@@ -1,0 +1,150 @@
+"""A channel says of which parts its assets are made, and what each part may be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labfactory.base.errors import ContentError, UsageError, nearest
+from labfactory.content.segment import check_segment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One text of an asset: the subject of an e-mail, its html, the text of an SMS.
+
+    Args:
+        name: The part's name, which is also the name of its template file without `.j2`.
+        autoescape: Whether what templates print is escaped for HTML or XML.
+        required: Whether every creative of the channel must have this part.
+        single_line: Whether the finished part may hold no line break (a header line).
+        max_bytes: The longest finished part in bytes of UTF-8; null where the channel sets no limit.
+    """
+
+    name: str
+    autoescape: bool = False
+    required: bool = True
+    single_line: bool = False
+    max_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        check_segment("part", self.name)
+        if self.max_bytes is not None and self.max_bytes <= 0:
+            message = f"expected max_bytes above 0, found {self.max_bytes} for part {self.name!r}"
+            raise ContentError(message, code="channel")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A way to reach a customer, and the parts of its assets in their order.
+
+    Args:
+        name: The channel's name, as `creative.toml` gives it.
+        parts: The parts in the order in which they are assembled.
+
+    Example:
+        >>> [part.name for part in channel("email").parts]
+        ['subject', 'preheader', 'html', 'text']
+    """
+
+    name: str
+    parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        check_segment("channel", self.name)
+        names = [part.name for part in self.parts]
+        if not names or len(set(names)) != len(names):
+            message = (
+                f"expected one or more parts with different names, found {names} for channel {self.name!r}"
+            )
+            raise ContentError(message, code="channel")
+
+    def part(self, name: str) -> Part:
+        """The part of this name.
+
+        Raises:
+            ContentError: `unknown_part`, when the channel has no such part.
+        """
+        for part in self.parts:
+            if part.name == name:
+                return part
+        message = f"unknown part {name!r} of channel {self.name!r}"
+        raise ContentError(
+            message, code="unknown_part", hint=nearest(name, (part.name for part in self.parts))
+        )
+
+
+# Gmail clips a message above 102 KB of HTML, and with it the link to opt out.
+_CLIPPED_BYTES = 102 * 1024
+# RFC 5322, section 2.1.1: a header line holds at most 998 characters.
+_HEADER_BYTES = 998
+# Ten concatenated segments of 153 characters in the GSM 7-bit alphabet (3GPP TS 23.040, section 9.2.3.24.1).
+_SMS_BYTES = 1530
+# Apple and Google refuse a push message above 4 KB; title and body share it with the envelope.
+_PUSH_TITLE_BYTES = 512
+_PUSH_BODY_BYTES = 2048
+
+_channels: dict[str, Channel] = {}
+
+
+def register_channel(new: Channel) -> Channel:
+    """Make a channel known by its name, so that creatives can name it.
+
+    Args:
+        new: The channel; to register an equal one again changes nothing.
+
+    Returns:
+        The channel.
+
+    Raises:
+        UsageError: `channel_registered`, when another channel has this name.
+    """
+    known = _channels.setdefault(new.name, new)
+    if known != new:
+        message = (
+            f"expected a new name for a channel, found {new.name!r}, which is registered with other parts"
+        )
+        raise UsageError(message, code="channel_registered")
+    return new
+
+
+def channel(name: str) -> Channel:
+    """The registered channel of this name.
+
+    Raises:
+        ContentError: `unknown_channel`, when none is registered under it.
+    """
+    found = _channels.get(name)
+    if found is None:
+        message = f"unknown channel {name!r}"
+        raise ContentError(message, code="unknown_channel", hint=nearest(name, _channels))
+    return found
+
+
+def channels() -> tuple[Channel, ...]:
+    """Every registered channel, by name."""
+    return tuple(_channels[name] for name in sorted(_channels))
+
+
+register_channel(
+    Channel(
+        "email",
+        (
+            Part(name="subject", single_line=True, max_bytes=_HEADER_BYTES),
+            Part(name="preheader", required=False, single_line=True, max_bytes=_HEADER_BYTES),
+            Part(name="html", autoescape=True, max_bytes=_CLIPPED_BYTES),
+            Part(name="text", max_bytes=_CLIPPED_BYTES),
+        ),
+    )
+)
+register_channel(Channel("sms", (Part(name="text", max_bytes=_SMS_BYTES),)))
+register_channel(
+    Channel(
+        "push",
+        (
+            Part(name="title", single_line=True, max_bytes=_PUSH_TITLE_BYTES),
+            Part(name="body", max_bytes=_PUSH_BODY_BYTES),
+        ),
+    )
+)
+register_channel(Channel("web", (Part(name="html", autoescape=True, max_bytes=1 << 20),)))
+register_channel(Channel("svg", (Part(name="svg", autoescape=True, max_bytes=1 << 20),)))

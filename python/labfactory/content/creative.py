@@ -1,0 +1,249 @@
+"""A creative: the templates of one message for one channel, with its slots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from labfactory.base.errors import CompileError, ContentError, nearest
+from labfactory.compiler import Environment, compile_creative
+from labfactory.content.segment import is_segment
+from labfactory.content.syntax import line_break, slot_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from labfactory.base.errors import LabfactoryError
+    from labfactory.compiler import Plan
+    from labfactory.content.channel import Channel
+    from labfactory.content.component import Component
+    from labfactory.content.syntax import SlotCall
+
+# A creative is named <concept>/<variant>, and the folder of components is no concept.
+COMPONENTS_FOLDER = "components"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creative:
+    """The templates of one message for one channel.
+
+    Args:
+        name: `<concept>/<variant>`, such as `welcome/warm`.
+        channel: The channel, for example `channel("email")`.
+        parts: The template source of each part; kept in the channel's order.
+        slots: For each slot the names of the components that may fill it, in the order that decisions count.
+        environment: Jinja2's options; the channel sets `autoescape` for each part, whatever stands here.
+        tags: Words to find it by.
+        locale: The locale that it is written in; null where it fits every one.
+        optional: Columns that customers need not have.
+
+    Raises:
+        ContentError: The first of `structure_problems`.
+
+    Example:
+        >>> from labfactory.content import channel
+        >>> sms = Creative(name="hello/short", channel=channel("sms"), parts={"text": "Hi {{ first_name }}"})
+        >>> sms
+        Creative(hello/short: sms text)
+    """
+
+    name: str
+    channel: Channel
+    parts: Mapping[str, str]
+    slots: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    environment: Environment = field(default_factory=Environment)
+    tags: tuple[str, ...] = ()
+    locale: str | None = None
+    optional: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for problem in structure_problems(self.name, self.channel, self.parts, self.slots):
+            raise problem
+        ordered = {part.name: self.parts[part.name] for part in self.channel.parts if part.name in self.parts}
+        object.__setattr__(self, "parts", ordered)
+        object.__setattr__(self, "slots", {slot: tuple(self.slots[slot]) for slot in sorted(self.slots)})
+        object.__setattr__(self, "environment", replace(self.environment, autoescape=False))
+        object.__setattr__(self, "tags", tuple(self.tags))
+        object.__setattr__(self, "optional", tuple(self.optional))
+
+    @property
+    def declaration(self) -> str:
+        """The path of its `creative.toml` in a library."""
+        return f"{self.name}/creative.toml"
+
+    def environments(self) -> dict[str, Environment]:
+        """Jinja2's options for each part: the creative's own, with the channel's autoescape."""
+        return {
+            part: replace(self.environment, autoescape=self.channel.part(part).autoescape)
+            for part in self.parts
+        }
+
+    def choices(self, components: Iterable[Component]) -> dict[str, tuple[Component, ...]]:
+        """The components that may fill each slot, in the order that decisions count.
+
+        Args:
+            components: All that are at hand, such as `library.components`.
+
+        Returns:
+            For each slot of the creative its components.
+
+        Raises:
+            ContentError: `unknown_component`, when one that a slot names is not at hand.
+        """
+        at_hand = {(component.slot, component.name): component for component in components}
+        chosen: dict[str, tuple[Component, ...]] = {}
+        for slot, names in self.slots.items():
+            for name in names:
+                if (slot, name) not in at_hand:
+                    raise self._unknown_component(slot, name, at_hand)
+            chosen[slot] = tuple(at_hand[slot, name] for name in names)
+        return chosen
+
+    def problems(self, components: Iterable[Component]) -> Iterator[LabfactoryError]:
+        """Everything about the templates that can be seen before customers are known.
+
+        Args:
+            components: All that are at hand.
+
+        Yields:
+            Syntax that Jinja2 refuses, line breaks in a single-line part (`line_break`), slots that a template
+            calls and the creative does not declare (`unknown_slot`), or the other way round (`unused_slot`),
+            components that are not at hand (`unknown_component`) or lack a part that calls their slot
+            (`missing_part`).
+        """
+        at_hand = {(component.slot, component.name): component for component in components}
+        for slot, names in self.slots.items():
+            for name in names:
+                if (slot, name) not in at_hand:
+                    yield self._unknown_component(slot, name, at_hand)
+        called: set[str] = set()
+        for part, environment in self.environments().items():
+            template = f"{self.name}/{part}.j2"
+            try:
+                environment.from_string(self.parts[part], name=template)
+            except CompileError as error:
+                yield error
+                continue
+            yield from self._line_breaks(part, environment, template)
+            for call in slot_calls(self.parts[part], environment):
+                called.add(call.slot)
+                yield from self._problems_of_call(part, call, template, at_hand)
+        for slot in self.slots:
+            if slot not in called:
+                message = f"expected a template that calls slot({slot!r}), found none in {self.name!r}"
+                yield ContentError(message, code="unused_slot", template=self.declaration)
+
+    def compile(
+        self,
+        schema: object,
+        *,
+        components: Iterable[Component] = (),
+        constants: Mapping[str, object] | None = None,
+    ) -> Plan:
+        """Compile every part, with every component that its slots may hold, into one plan.
+
+        Args:
+            schema: A frame or an Arrow schema that says which columns customers have.
+            components: All that are at hand, such as `library.components`.
+            constants: Names that have one value for the whole run, such as `now`.
+
+        Returns:
+            The plan, whose asset is the struct of the creative's parts.
+
+        Raises:
+            CompileError: A template or expression cannot become a plan.
+            ContentError: `unknown_component`, or a line break in a single-line part.
+        """
+        chosen = self.choices(components)
+        for problem in self.problems(component for filling in chosen.values() for component in filling):
+            raise problem
+        return compile_creative(
+            self.parts,
+            environments=self.environments(),
+            slots={
+                slot: [(component.name, component.parts) for component in filling]
+                for slot, filling in chosen.items()
+            },
+            schema=schema,
+            optional=self.optional,
+            constants=constants or {},
+            name=self.name,
+        )
+
+    def __repr__(self) -> str:
+        return f"Creative({self.name}: {self.channel.name} {', '.join(self.parts)})"
+
+    def _line_breaks(self, part: str, environment: Environment, template: str) -> Iterator[ContentError]:
+        source = self.parts[part]
+        if self.channel.part(part).single_line and (line := line_break(source, environment)) is not None:
+            message = f"expected one line in part {part!r}, found a line break"
+            hint = "join the lines, or end a tag with '-%}' to drop the white space after it."
+            yield ContentError(
+                message, code="line_break", template=template, line=line, source=source, hint=hint
+            )
+
+    def _problems_of_call(
+        self, part: str, call: SlotCall, template: str, at_hand: Mapping[tuple[str, str], Component]
+    ) -> Iterator[ContentError]:
+        error = partial(ContentError, template=template, line=call.line, source=self.parts[part])
+        if call.slot not in self.slots:
+            message = f"unknown slot {call.slot!r}"
+            yield error(message, code="unknown_slot", hint=nearest(call.slot, self.slots))
+        for name in self.slots.get(call.slot, ()):
+            component = at_hand.get((call.slot, name))
+            if component is not None and part not in component.parts:
+                message = f"expected part {part!r} of {name!r}, which slot {call.slot!r} may hold, found none"
+                yield error(message, code="missing_part")
+
+    def _unknown_component(self, slot: str, name: str, at_hand: Iterable[tuple[str, str]]) -> ContentError:
+        return ContentError(
+            f"unknown component {name!r} of slot {slot!r}",
+            code="unknown_component",
+            template=self.declaration,
+            hint=nearest(name, (known for its_slot, known in at_hand if its_slot == slot)),
+        )
+
+
+def structure_problems(
+    name: str, channel: Channel, parts: Iterable[str], slots: Mapping[str, Sequence[str]]
+) -> Iterator[ContentError]:
+    """Everything that keeps these values from being a creative.
+
+    Args:
+        name: The creative's name.
+        channel: Its channel.
+        parts: The names of the parts that it has.
+        slots: For each slot the names of its components.
+
+    Yields:
+        `name`, `unknown_part`, `missing_part` and `empty_slot`, `duplicate_component`, each with its file.
+    """
+    declaration = f"{name}/creative.toml"
+    concept, _, variant = name.partition("/")
+    if not (is_segment(concept) and is_segment(variant)) or concept == COMPONENTS_FOLDER:
+        message = (
+            f"expected a creative name <concept>/<variant> of a-z, 0-9, '.', '_' and '-', found {name!r}"
+        )
+        yield ContentError(message, code="name", template=declaration)
+    known = [part.name for part in channel.parts]
+    for part in parts:
+        if part not in known:
+            message = f"unknown part {part!r} of channel {channel.name!r}"
+            template = f"{name}/{part}.j2"
+            yield ContentError(message, code="unknown_part", template=template, hint=nearest(part, known))
+    for required in channel.parts:
+        if required.required and required.name not in set(parts):
+            message = f"expected part {required.name!r} of channel {channel.name!r}, found none"
+            hint = f"write {required.name}.j2 beside creative.toml."
+            yield ContentError(message, code="missing_part", template=declaration, hint=hint)
+    for slot, names in slots.items():
+        if not is_segment(slot):
+            message = f"expected a slot name of a-z, 0-9, '.', '_' and '-', found {slot!r}"
+            yield ContentError(message, code="name", template=declaration)
+        if not names:
+            message = f"expected one component or more for slot {slot!r}, found none"
+            yield ContentError(message, code="empty_slot", template=declaration)
+        if len(set(names)) != len(names):
+            message = f"expected each component of slot {slot!r} once, found {list(names)}"
+            yield ContentError(message, code="duplicate_component", template=declaration)

@@ -1,0 +1,214 @@
+"""The files of a library: creatives and components read from them and written to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from labfactory.base.errors import ContentError, LabfactoryError
+from labfactory.compiler import Environment
+from labfactory.content.channel import channel
+from labfactory.content.component import Component
+from labfactory.content.creative import COMPONENTS_FOLDER, Creative, structure_problems
+from labfactory.content.declaration import (
+    ComponentDeclaration,
+    CreativeDeclaration,
+    EnvironmentTable,
+    line_of_key,
+    read_declaration,
+    write_declaration,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# A template above this is no template: the largest of 897 public ones has 43 KB.
+_FILE_BYTES = 1 << 20
+_TEMPLATE_SUFFIX = ".j2"
+
+Declaration = TypeVar("Declaration", CreativeDeclaration, ComponentDeclaration)
+
+
+def read_folder(folder: str | Path) -> tuple[dict[str, bytes], list[LabfactoryError]]:
+    """The bytes of a library's files; hidden files and `.md` files are no content and stay unread.
+
+    Args:
+        folder: The library's folder.
+
+    Returns:
+        Bytes by relative POSIX path, and a problem (`file_size`) for each file too large for a template.
+
+    Raises:
+        ContentError: `missing_folder`, when there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        message = f"expected the folder of a library, found none at {str(folder)!r}"
+        raise ContentError(message, code="missing_folder")
+    files: dict[str, bytes] = {}
+    problems: list[LabfactoryError] = []
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if not path.is_file() or path.suffix == ".md" or any(name.startswith(".") for name in relative.parts):
+            continue
+        if path.stat().st_size > _FILE_BYTES:
+            message = f"expected a file of at most {_FILE_BYTES} bytes, found {path.stat().st_size}"
+            problems.append(ContentError(message, code="file_size", template=relative.as_posix()))
+        else:
+            files[relative.as_posix()] = path.read_bytes()
+    return files, problems
+
+
+def read_components(files: Mapping[str, bytes]) -> tuple[list[Component], list[LabfactoryError]]:
+    """The components among a library's files, and what is wrong with the others.
+
+    Args:
+        files: Bytes by relative POSIX path; what is no component is passed over.
+
+    Returns:
+        The components that could be read, and the problems of those that could not.
+    """
+    components: list[Component] = []
+    problems: list[LabfactoryError] = []
+    for folder, texts in _folders(files, problems, of_components=True).items():
+        declaration, parts = _declared(ComponentDeclaration, folder, "component.toml", texts, problems)
+        if declaration is None:
+            continue
+        _, slot, name = folder.split("/")
+        try:
+            components.append(
+                Component(
+                    slot=slot,
+                    name=name,
+                    parts=parts,
+                    tags=tuple(declaration.tags),
+                    locale=declaration.locale,
+                    eligible=declaration.eligible,
+                )
+            )
+        except ContentError as problem:
+            problem.template = f"{folder}/component.toml"
+            problems.append(problem)
+    return components, problems
+
+
+def read_creatives(files: Mapping[str, bytes]) -> tuple[list[Creative], list[LabfactoryError]]:
+    """The creatives among a library's files, and what is wrong with the others.
+
+    Args:
+        files: Bytes by relative POSIX path; components are passed over.
+
+    Returns:
+        The creatives that could be read, and the problems of those that could not.
+    """
+    creatives: list[Creative] = []
+    problems: list[LabfactoryError] = []
+    for folder, texts in _folders(files, problems, of_components=False).items():
+        source = texts.get("creative.toml")
+        declaration, parts = _declared(CreativeDeclaration, folder, "creative.toml", texts, problems)
+        if declaration is None or source is None:
+            continue
+        try:
+            its_channel = channel(declaration.channel)
+            environment = Environment(
+                **{
+                    **declaration.environment.model_dump(),
+                    "extensions": tuple(declaration.environment.extensions),
+                }
+            )
+        except LabfactoryError as problem:
+            problem.template, problem.source = f"{folder}/creative.toml", source
+            problem.line = line_of_key(source, [problem.code.removeprefix("unknown_")])
+            problems.append(problem)
+            continue
+        if wrong := list(structure_problems(folder, its_channel, parts, declaration.slots)):
+            problems += wrong
+            continue
+        creatives.append(
+            Creative(
+                name=folder,
+                channel=its_channel,
+                parts=parts,
+                slots=declaration.slots,
+                environment=environment,
+                tags=tuple(declaration.tags),
+                locale=declaration.locale,
+                optional=tuple(declaration.optional),
+            )
+        )
+    return creatives, problems
+
+
+def write_component(component: Component) -> dict[str, bytes]:
+    """The files of a component: canonical TOML, and its template sources as they are."""
+    values = {"tags": component.tags, "locale": component.locale, "eligible": component.eligible}
+    return {component.declaration: write_declaration(values), **_templates(component.path, component.parts)}
+
+
+def write_creative(creative: Creative) -> dict[str, bytes]:
+    """The files of a creative: canonical TOML, and its template sources as they are."""
+    usual = Environment()
+    options = {
+        name: value
+        for name in EnvironmentTable.model_fields
+        if (value := getattr(creative.environment, name)) != getattr(usual, name)
+    }
+    values = {
+        "channel": creative.channel.name,
+        "tags": creative.tags,
+        "locale": creative.locale,
+        "optional": creative.optional,
+        "environment": options,
+        "slots": dict(creative.slots),
+    }
+    return {creative.declaration: write_declaration(values), **_templates(creative.name, creative.parts)}
+
+
+def _templates(folder: str, parts: Mapping[str, str]) -> dict[str, bytes]:
+    return {f"{folder}/{part}{_TEMPLATE_SUFFIX}": source.encode() for part, source in parts.items()}
+
+
+def _folders(
+    files: Mapping[str, bytes], problems: list[LabfactoryError], *, of_components: bool
+) -> dict[str, dict[str, str]]:
+    """The texts of each creative's or component's folder by file name; a file elsewhere is a problem."""
+    folders: dict[str, dict[str, str]] = {}
+    for path, content in sorted(files.items()):
+        *above, name = path.split("/")
+        if (above[:1] == [COMPONENTS_FOLDER]) != of_components:
+            continue
+        expected = "components/<slot>/<component>" if of_components else "<concept>/<variant>"
+        if len(above) != expected.count("/") + 1:
+            message = f"expected every file in a folder {expected}, found one in {'/'.join(above) or '.'!r}"
+            problems.append(ContentError(message, code="unknown_file", template=path))
+            continue
+        # The file still counts as present, so that one wrong byte is one problem.
+        folders.setdefault("/".join(above), {})[name] = content.decode(errors="replace")
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            message = f"expected UTF-8, found the byte 0x{content[error.start]:02x} at offset {error.start}"
+            problems.append(ContentError(message, code="encoding", template=path))
+    return folders
+
+
+def _declared(
+    kind: type[Declaration], folder: str, name: str, texts: Mapping[str, str], problems: list[LabfactoryError]
+) -> tuple[Declaration | None, dict[str, str]]:
+    parts = {
+        file.removesuffix(_TEMPLATE_SUFFIX): text
+        for file, text in texts.items()
+        if file.endswith(_TEMPLATE_SUFFIX)
+    }
+    for file in sorted(set(texts) - {name, *(f"{part}{_TEMPLATE_SUFFIX}" for part in parts)}):
+        message = f"expected {name} and one <part>{_TEMPLATE_SUFFIX} per part, found {file!r}"
+        problems.append(ContentError(message, code="unknown_file", template=f"{folder}/{file}"))
+    if name not in texts:
+        message = f"expected {name} beside the templates, found none"
+        problems.append(ContentError(message, code="missing_file", template=f"{folder}/{name}"))
+        return None, parts
+    declaration = read_declaration(kind, texts[name], path=f"{folder}/{name}")
+    if isinstance(declaration, list):
+        problems += declaration
+        return None, parts
+    return declaration, parts
