@@ -49,7 +49,8 @@ def test_names_come_from_many_scripts() -> None:
     names = pa.table(customers(20_000, seed=1))["first_name"].drop_null().to_pylist()
     scripts = {unicodedata.name(character, "?").split()[0] for name in names for character in name}
     assert scripts >= {
-        "LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI", "CJK", "HANGUL", "THAI", "HIRAGANA", "KATAKANA"
+        "LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "DEVANAGARI",
+        "CJK", "HANGUL", "THAI", "HIRAGANA", "KATAKANA",
     }  # fmt: skip
     assert {character for name in names for character in name} >= {"<", "&", "'", "’", '"', "\u200d", "🦊"}
 
@@ -80,7 +81,12 @@ def test_bad_rows_come_at_their_rates() -> None:
     assert nulls / len(frame) == pytest.approx(0.01, abs=0.003)
     repeated = len(frame) - nulls - frame["customer_id"].drop_nulls().n_unique()
     assert repeated / len(frame) == pytest.approx(0.02, abs=0.004)
-    unpriced = frame["recommended"].list.eval(pl.element().struct.field("price").is_null()).list.any().fill_null(value=False)
+    unpriced = (
+        frame["recommended"]
+        .list.eval(pl.element().struct.field("price").is_null())
+        .list.any()
+        .fill_null(value=False)
+    )
     assert unpriced.sum() / len(frame) == pytest.approx(0.05 * 0.8, abs=0.006)
 
 

@@ -10,7 +10,11 @@ from labfactory.samples import folder, pictures
 
 def test_the_sample_library_has_three_mails_and_a_slot() -> None:
     library = Library.load(folder() / "library")
-    assert [creative.name for creative in library.creatives] == ["welcome/bold", "welcome/plain", "welcome/warm"]
+    assert [creative.name for creative in library.creatives] == [
+        "welcome/bold",
+        "welcome/plain",
+        "welcome/warm",
+    ]
     for creative in library.creatives:
         assert set(creative.slots["hero"]) == {component.name for component in library.components_of("hero")}
         assert list(creative.parts) == ["subject", "preheader", "html", "text"]

@@ -107,8 +107,8 @@ class Creative:
             components: All that are at hand.
 
         Yields:
-            Syntax that Jinja2 refuses, line breaks in a single-line part (`line_break`), slots that a template
-            calls and the creative does not declare (`unknown_slot`), or the other way round (`unused_slot`),
+            Syntax that Jinja2 refuses, line breaks in a single-line part (`line_break`), slots that are
+            called and not declared (`unknown_slot`) or the other way round (`unused_slot`),
             components that are not at hand (`unknown_component`) or lack a part that calls their slot
             (`missing_part`).
         """

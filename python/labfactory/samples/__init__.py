@@ -1,4 +1,4 @@
-"""Samples: a made-up shop with its customers, catalogue, library and responses, so that everything can be tried."""
+"""Samples: a made-up shop with customers, a catalogue, a concept and responses, to try everything on."""
 
 from __future__ import annotations
 

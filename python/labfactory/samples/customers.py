@@ -1,6 +1,6 @@
-"""Customers made from a seed: a stream that can be read again, batch by batch, without ever holding all of them.
+"""Customers made from a seed: a stream that can be read again, batch by batch, and is never held as a whole.
 
-Batch `i` depends on seed and `i` alone, so any shard can be made by itself, and nothing loops over rows in Python.
+Batch `i` depends on seed and `i` alone, so any shard can be made by itself; no loop over rows is in Python.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class Customers:
 
 
 def customers(count: int, *, seed: int, batch_rows: int = 65536, bad: BadRows | None = None) -> Customers:
-    """Customers of the sample shop: many scripts, nulls, money, dates, consent, lists of recommended products.
+    """Customers of the sample shop: many scripts, nulls, money, dates, consent, lists of products.
 
     Args:
         count: How many.
@@ -186,7 +186,9 @@ def _people() -> _People:
         city_zones=pa.array([zone for country in countries for _, zone in country["cities"]]),
         city_starts=np.cumsum([0, *cities[:-1]], dtype=np.int32),
         city_counts=np.array(cities, np.int32),
-        names=pa.array([name for country in countries for name in country["first_names"]] + tables["unusual"]),
+        names=pa.array(
+            [name for country in countries for name in country["first_names"]] + tables["unusual"]
+        ),
         name_starts=np.cumsum([0, *names[:-1]], dtype=np.int32),
         name_counts=np.array(names, np.int32),
         unusual_start=sum(names),
@@ -199,7 +201,9 @@ def _batch(first: int, rows: int, seed: int, index: int, bad: BadRows) -> pa.Rec
     orders = np.where(_share(rng, rows) < 0.25, 0, rng.poisson(2.6, rows)).astype(np.int32)
     tenure_days = (_SIGNUP_DAYS * _share(rng, rows) ** 2).astype(np.int32) + 1
     has_ordered = orders > 0
-    spend = np.round(orders * 18.0 * np.exp(0.7 * rng.standard_normal(rows, np.float32)), 2).astype(np.float64)
+    spend = np.round(orders * 18.0 * np.exp(0.7 * rng.standard_normal(rows, np.float32)), 2).astype(
+        np.float64
+    )
     since_order_s = (np.minimum(tenure_days, 365) * 86_400.0 * _share(rng, rows) ** 1.5).astype(np.int64)
     favourite = _below(rng, rows, len(categories()))
     people = _people()

@@ -41,8 +41,8 @@ TRUE_EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "welcome/bold": Effect(opened=0.268, orders=0.121, basket=45.0, opted_out=0.0139),
     }
 )
-# Some customers order often and most never do: a gamma of this shape spreads the rate, so that the variance of
-# orders is about twice their mean, as it is in the data that the Lab is tested on.
+# Some customers order often and most never do: a gamma of this shape spreads the rate, so that the variance
+# of orders is about twice their mean.
 _ORDER_SHAPE = 0.12
 _BASKET_SIGMA = 0.6
 
@@ -63,7 +63,8 @@ def responses(
         effects: The true effect of each arm.
 
     Returns:
-        The table with four columns more: opened (bool), orders (int32), spend (float64, euros), opted_out (bool).
+        The table with four columns more: opened (bool), orders (int32), spend (float64, in euros) and
+        opted_out (bool).
 
     Raises:
         UsageError: `unknown_variant`, when an arm has no effect.

@@ -1,0 +1,8 @@
+"""Reports: one page without scripts that shows what was made, and why it was allowed."""
+
+from __future__ import annotations
+
+from labfactory.reports.page import Gate, Letter, Page, Table
+from labfactory.reports.plot import Interval, interval_plot
+
+__all__ = ["Gate", "Interval", "Letter", "Page", "Table", "interval_plot"]
