@@ -1,0 +1,244 @@
+"""`labfactory content`: look at a library before anybody else does."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads the annotation
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from labfactory.base.errors import LabfactoryError, UsageError
+from labfactory.cli.output import output, print_json, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from labfactory.compiler import Plan
+    from labfactory.content import Creative, Library
+
+app = typer.Typer(
+    no_args_is_help=True, help="Check, preview and explain the creatives and components of a library."
+)
+
+LibraryFolder = Annotated[
+    str, typer.Argument(metavar="LIBRARY", help="The library's folder, or `sample` for the one that comes along.")
+]
+CreativeName = Annotated[str, typer.Argument(metavar="CREATIVE", help="A creative of it, such as welcome/warm.")]
+Customers = Annotated[
+    str,
+    typer.Option("--data", metavar="FILE", help="Customers, .parquet or .csv, or `sample` for made-up ones."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+_SAMPLE = "sample"
+_SAMPLE_ROWS = 1000
+
+
+@app.command()
+def check(
+    library: LibraryFolder,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="FILE",
+            help="Customers, .parquet or .csv, or `sample`: compile every creative against their columns.",
+        ),
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Read a library and tell everything that is wrong with it at once."""
+    from labfactory.content import LibraryError
+
+    loaded = _library(library)
+    schema = _rows(data, 1).schema if data is not None else None
+    plans: dict[str, Plan] = {}
+    problems: list[LabfactoryError] = []
+    for creative in loaded.creatives if schema is not None else ():
+        try:
+            plans[creative.name] = creative.compile(schema, components=loaded.components)
+        except LabfactoryError as problem:
+            problems.append(problem)
+    if problems:
+        raise LibraryError(problems, place=repr(library))
+    found = [_described(creative, plans.get(creative.name)) for creative in loaded.creatives]
+    if as_json:
+        print_json({"creatives": found, "components": [one.path for one in loaded.components]})
+        return
+    columns = ["creative", "channel", "parts", "slots", *(["columns read"] if schema is not None else [])]
+    rows = [
+        [
+            one["name"],
+            one["channel"],
+            ", ".join(one["parts"]),
+            ", ".join(f"{slot} ({len(names)} components)" for slot, names in one["slots"].items()) or "–",
+            *([", ".join(one["columns"])] if schema is not None else []),
+        ]
+        for one in found
+    ]
+    print_table(f"{library}: no problems", columns, rows)
+
+
+@app.command()
+def preview(
+    library: LibraryFolder,
+    creative: CreativeName,
+    data: Customers = _SAMPLE,
+    rows: Annotated[int, typer.Option(min=1, max=100, help="How many customers.")] = 1,
+    skip: Annotated[int, typer.Option(min=0, help="How many customers to pass over first.")] = 0,
+    component: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SLOT=NAME", help="Show this component; without it the first that is eligible."),
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page that shows the assets side by side.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Assemble a creative for a few customers, and say whether Jinja2 renders the same."""
+    loaded = _library(library)
+    chosen = loaded.creative(creative)
+    batch = _rows(data, skip + rows).slice(skip)
+    plan = chosen.compile(batch.schema, components=loaded.components)
+    batch = _decided(chosen, loaded, plan, batch, _fixed(component or []))
+    shown = _previews(plan, chosen, batch)
+    if page is not None:
+        _write_page(page, chosen, shown)
+    if as_json:
+        print_json(shown)
+        return
+    console = output()
+    for one in shown:
+        agrees = "Jinja2 renders the same" if one["agrees"] else "Jinja2 renders something else"
+        console.rule(f"row {skip + one['row']}", align="left")
+        if one["error"]:
+            console.print(f"no asset: {one['error']}", markup=False)
+        for part, text in one["parts"].items():
+            console.print(f"[bold]{part}[/bold]")
+            typer.echo(text)
+        console.print(f"({agrees})", style="dim")
+    if page is not None:
+        console.print(f"page: {page}", markup=False)
+
+
+@app.command()
+def explain(
+    library: LibraryFolder,
+    creative: CreativeName,
+    data: Customers = _SAMPLE,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print the plan of a creative: the columns that it reads and the instructions that make an asset."""
+    loaded = _library(library)
+    plan = loaded.creative(creative).compile(_rows(data, 1).schema, components=loaded.components)
+    if as_json:
+        slots = {slot: list(names) for slot, names in plan.slots.items()}
+        print_json({"columns": list(plan.columns), "slots": slots, "plan": plan.explain()})
+        return
+    typer.echo(plan.explain())
+
+
+def _library(folder: str) -> Library:
+    from labfactory.content import Library
+
+    if folder == _SAMPLE:
+        from labfactory.samples import folder as sample_folder
+
+        return Library.load(sample_folder() / "library")
+    return Library.load(folder)
+
+
+def _rows(data: str, count: int) -> pa.RecordBatch:
+    """The first customers of a file, or made-up ones."""
+    if data == _SAMPLE:
+        from labfactory.samples import customers
+
+        return customers(max(count, _SAMPLE_ROWS), seed=0).batch(0).slice(0, count)
+    from labfactory.base.sources import batches
+
+    return next(iter(batches(data, max_rows=count)))
+
+
+def _fixed(choices: Sequence[str]) -> dict[str, str]:
+    fixed = {}
+    for choice in choices:
+        slot, equals, name = choice.partition("=")
+        if not (slot and equals and name):
+            message = f"expected --component SLOT=NAME, found {choice!r}"
+            raise UsageError(message, code="option")
+        fixed[slot] = name
+    return fixed
+
+
+def _decided(
+    creative: Creative, library: Library, plan: Plan, batch: pa.RecordBatch, fixed: dict[str, str]
+) -> pa.RecordBatch:
+    """The batch with a decision column for each slot: the fixed component, or the first that is eligible."""
+    import numpy as np
+    import pyarrow as pa
+
+    from labfactory.compiler import Expression
+
+    for slot in fixed:
+        library.component(slot, fixed[slot])
+    filling = creative.choices(library.components)
+    for slot, names in plan.slots.items():
+        index = np.full(batch.num_rows, -1, np.int32)
+        for position, name in enumerate(names):
+            component = next(one for one in filling[slot] if one.name == name)
+            if slot in fixed:
+                index[:] = names.index(fixed[slot])
+                break
+            eligible = np.ones(batch.num_rows, bool)
+            if component.eligible is not None:
+                values, _ = Expression(component.eligible).compile(batch.schema).evaluate_batch(batch)
+                eligible = np.asarray(values.fill_null(False).to_numpy(zero_copy_only=False), bool)
+            index = np.where((index < 0) & eligible, np.int32(position), index)
+        batch = batch.append_column(f"slot:{slot}", pa.array(index, pa.int32()))
+    return batch
+
+
+def _previews(plan: Plan, creative: Creative, batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    shown: list[dict[str, Any]] = [
+        {"row": row, "parts": {}, "agrees": True, "error": None, "components": {}} for row in range(batch.num_rows)
+    ]
+    for slot, names in plan.slots.items():
+        for row, index in enumerate(batch[f"slot:{slot}"].to_pylist()):
+            shown[row]["components"][slot] = names[index] if index >= 0 else None
+    for found in plan.preview(batch):
+        row = shown[found.row]
+        row["agrees"] &= found.agrees
+        row["error"] = row["error"] or found.code
+        if found.text is not None:
+            row["parts"][found.part] = found.text
+    return shown
+
+
+def _write_page(path: Path, creative: Creative, shown: list[dict[str, Any]]) -> None:
+    from labfactory.reports import Letter, Page
+    from labfactory.samples import pictures
+
+    letters = [
+        Letter(
+            title=f"Row {one['row']}",
+            note=" · ".join(f"{slot}: {name}" for slot, name in one["components"].items()),
+            parts=one["parts"] if not one["error"] else {"error": one["error"]},
+        )
+        for one in shown
+    ]
+    path.write_bytes(Page(title=creative.name, eyebrow="Preview", letters=letters, pictures=pictures()).to_html())
+
+
+def _described(creative: Creative, plan: Plan | None) -> dict[str, Any]:
+    return {
+        "name": creative.name,
+        "channel": creative.channel.name,
+        "parts": list(creative.parts),
+        "slots": {slot: list(names) for slot, names in creative.slots.items()},
+        "columns": [name for name in plan.columns if not name.startswith("slot:")] if plan else [],
+    }
