@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labfactory.base.errors import LabfactoryError, UsageError
+from labfactory.cli.options import Json  # noqa: TC001 - typer reads the annotation
 from labfactory.cli.output import output, print_json, print_table
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ Customers = Annotated[
     str,
     typer.Option("--data", metavar="FILE", help="Customers, .parquet or .csv, or `sample` for made-up ones."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 _SAMPLE = "sample"
 _SAMPLE_ROWS = 1000
