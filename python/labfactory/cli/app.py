@@ -1,19 +1,15 @@
-"""The `labfactory` command: its groups, its version, and the one place where errors become words and exit codes."""
+"""The `labfactory` command: its groups, and the one place where errors become words and exit codes."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from labfactory.base.errors import LabfactoryError
-from labfactory.cli import content
-from labfactory.cli.output import errors, print_error
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from labfactory.base.errors import LabfactoryError, RunError
+from labfactory.cli import content, governance, handoff, lab
+from labfactory.cli.output import print_error, print_line
 
 _INTERRUPTED = 4
 
@@ -23,15 +19,21 @@ class Face(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
-        # The options of a command are read after this point, so the flag is looked for among the words.
+        # A command reads its own options later, so the flag is looked for among the words.
         as_json = "--json" in ctx.args
         try:
             return super().invoke(ctx)
         except LabfactoryError as error:
             print_error(error, as_json=as_json)
             raise typer.Exit(error.exit_code) from error
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            failed = RunError(f"cannot use {error.filename!r}: {error.strerror}", code="system")
+            print_error(failed, as_json=as_json)
+            raise typer.Exit(failed.exit_code) from error
         except KeyboardInterrupt as error:
-            errors().print("interrupted")
+            print_line("interrupted")
             raise typer.Exit(_INTERRUPTED) from error
 
 
@@ -42,28 +44,31 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    help=(
-        "From marketing experiment to governed, personalised content at factory scale.\n\n"
-        "Exit codes: 0 done, 1 refused by a gate, an audit or a verification, 2 wrong use, 3 failed, "
-        "4 interrupted and resumable."
-    ),
 )
 app.add_typer(content.app, name="content")
+app.add_typer(lab.app, name="lab")
+app.add_typer(governance.app, name="governance")
+app.add_typer(handoff.app, name="handoff")
 
 
 def _print_version(is_wanted: bool) -> None:  # noqa: FBT001 - typer passes the value by position
     if is_wanted:
-        from importlib.metadata import version
+        from labfactory.base.identity import engine_identity
 
-        typer.echo(f"labfactory {version('labfactory')}")
+        typer.echo(f"labfactory {engine_identity().labfactory}")
         raise typer.Exit
 
 
 @app.callback()
-def _options(
-    version: Annotated[
+def labfactory(
+    *,
+    version: Annotated[  # noqa: ARG001 - its callback has done the work
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Hold the options of the command as a whole."""
+    """From marketing experiment to governed, personalised content at factory scale.
+
+    Exit codes: 0 done; 1 refused by a gate, an audit or a verification; 2 wrong use; 3 failed; 4 interrupted
+    and resumable.
+    """

@@ -26,9 +26,9 @@ def output() -> Console:
     return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
 
 
-def errors() -> Console:
-    """The console on stderr."""
-    return Console(stderr=True, width=None if sys.stderr.isatty() else _WIDE, highlight=False)
+def print_line(text: str) -> None:
+    """Print a line for people on stderr."""
+    _errors().print(text, markup=False)
 
 
 def print_json(value: object) -> None:
@@ -70,7 +70,7 @@ def print_error(error: LabfactoryError, *, as_json: bool) -> None:
     text = Text(f"labfactory.{type(error).__name__}: ", style="bold red")
     text.append(head, style="bold")
     text.append("".join(f"\n{line}" for line in rest), style="not bold")
-    errors().print(text, soft_wrap=True)
+    _errors().print(text, soft_wrap=True)
 
 
 def as_dict(error: LabfactoryError) -> dict[str, object]:
@@ -88,3 +88,7 @@ def as_dict(error: LabfactoryError) -> dict[str, object]:
     if gathered is not None:
         known["problems"] = [as_dict(problem) for problem in gathered]
     return {name: value for name, value in known.items() if value is not None}
+
+
+def _errors() -> Console:
+    return Console(stderr=True, width=None if sys.stderr.isatty() else _WIDE, highlight=False)

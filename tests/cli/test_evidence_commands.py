@@ -1,0 +1,108 @@
+"""`lab evaluate`, then `governance judge`: from responses to a verdict and its exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from labfactory.cli.app import app
+from labfactory.cli.experiment_file import ExperimentFile
+from labfactory.samples import customers, folder, responses
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+runner = CliRunner()
+EXPERIMENT = str(folder() / "experiment.toml")
+NOW = "2026-07-01T12:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Responses of 60,000 sample customers."""
+    experiment = ExperimentFile.load(EXPERIMENT).experiment()
+    sample = pa.table(customers(60_000, seed=1))
+    sample = sample.filter(pa.compute.is_valid(sample["customer_id"]))
+    path = tmp_path_factory.mktemp("lab") / "responses.parquet"
+    pq.write_table(responses(experiment.assign(sample, key="customer_id", seed=7), seed=7), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def evidence(answered: Path) -> Path:
+    """The evaluation as JSON."""
+    out = answered.with_name("evaluation.json")
+    result = runner.invoke(app, ["lab", "evaluate", EXPERIMENT, str(answered), "--out", str(out)])
+    assert result.exit_code == 0
+    return out
+
+
+def test_evaluate_prints_a_table_and_writes_the_evidence(answered: Path, evidence: Path) -> None:
+    result = runner.invoke(app, ["lab", "evaluate", EXPERIMENT, str(answered)])
+    assert result.exit_code == 0
+    for word in ("orders", "opted_out", "welcome/warm", "welcome/bold"):
+        assert word in result.stdout
+    printed = runner.invoke(app, ["lab", "evaluate", EXPERIMENT, str(answered), "--json"])
+    assert json.loads(printed.stdout) == json.loads(evidence.read_bytes())
+
+
+def test_evaluate_finds_the_true_effects(evidence: Path) -> None:
+    rows = {(row["metric"], row["variant"]): row for row in json.loads(evidence.read_bytes())["rows"]}
+    assert rows["orders", "welcome/warm"]["lower"] > 0
+    assert rows["opted_out", "welcome/warm"]["noninferior"] is True
+    assert rows["opted_out", "welcome/bold"]["noninferior"] is False
+
+
+def judge(evidence: Path, *options: str) -> tuple[int, str]:
+    result = runner.invoke(
+        app, ["governance", "judge", str(folder() / "graduation.toml"), str(evidence), "--now", NOW, *options]
+    )
+    return result.exit_code, result.stdout
+
+
+def test_a_verdict_that_does_not_pass_ends_with_one(evidence: Path) -> None:
+    code, text = judge(evidence, "--variant", "welcome/bold")
+    assert code == 1
+    assert "guardrail opted_out welcome/bold" in text
+
+
+def test_missing_evidence_never_passes(evidence: Path) -> None:
+    code, text = judge(evidence, "--variant", "welcome/warm", "--json")
+    verdict = json.loads(text)
+    assert (code, verdict["status"]) == (1, "inconclusive")
+    assert {row["name"].split()[0] for row in verdict["gates"] if row["status"] == "inconclusive"} == {
+        "assets",
+        "playbook",
+    }
+
+
+def test_a_verdict_that_passes_ends_with_zero(evidence: Path, tmp_path: Path) -> None:
+    full = json.loads(evidence.read_bytes()) | {"golden": {"count": 50, "errors": 0, "findings": []}}
+    path = tmp_path / "evidence.json"
+    path.write_text(json.dumps(full))
+    playbook = str(folder() / "playbook.md")
+    code, text = judge(path, "--variant", "welcome/warm", "--playbook", playbook)
+    assert code == 0, text
+    assert "passed" in text
+
+
+def test_faults_of_the_file_are_told_at_once(tmp_path: Path, answered: Path) -> None:
+    path = tmp_path / "experiment.toml"
+    path.write_text('name = "x"\nvariants = ["a", "b"]\ncontrl = "a"\n[metrics.orders]\nkind = "median"\n')
+    result = runner.invoke(app, ["lab", "evaluate", str(path), str(answered)])
+    assert result.exit_code == 2
+    for key in ("control", "hypothesis", "metrics.orders.kind"):
+        assert key in result.stderr
+
+
+def test_responses_without_the_column_are_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "responses.csv"
+    path.write_text("variant,orders\nwelcome/plain,1\n")
+    result = runner.invoke(app, ["lab", "evaluate", EXPERIMENT, str(path)])
+    assert result.exit_code == 3
+    assert "opened" in result.stderr
