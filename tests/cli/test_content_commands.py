@@ -58,7 +58,11 @@ def test_check_tells_every_problem_at_once(library: Path) -> None:
     assert result.exit_code == 2
     error = json.loads(result.stderr)["error"]
     assert error["code"] == "library"
-    assert sorted(problem["code"] for problem in error["problems"]) == ["declaration", "declaration", "unknown_file"]
+    assert sorted(problem["code"] for problem in error["problems"]) == [
+        "declaration",
+        "declaration",
+        "unknown_file",
+    ]
 
 
 def test_an_unknown_column_is_shown_in_the_one_form(library: Path, data: Path) -> None:
@@ -66,12 +70,19 @@ def test_an_unknown_column_is_shown_in_the_one_form(library: Path, data: Path) -
     result = runner.invoke(app, ["content", "check", str(library), "--data", str(data)])
     assert result.exit_code == 2
     assert result.stdout == ""
-    for line in ("unknown column 'first_nme'", "hello/short.text:1:7", "^^^^^^^^^", "did you mean 'first_name'?"):
+    for line in (
+        "unknown column 'first_nme'",
+        "hello/short.text:1:7",
+        "^^^^^^^^^",
+        "did you mean 'first_name'?",
+    ):
         assert line in result.stderr
 
 
 def test_preview_assembles_and_compares_with_jinja2(library: Path, data: Path) -> None:
-    result = runner.invoke(app, ["content", "preview", str(library), "hello/short", "--data", str(data), "--rows", "2"])
+    result = runner.invoke(
+        app, ["content", "preview", str(library), "hello/short", "--data", str(data), "--rows", "2"]
+    )
     assert result.exit_code == 0
     assert "Hi Ann, 3 points" in result.stdout
     assert "Hi Zoë, 5 points" in result.stdout

@@ -10,8 +10,8 @@ _FAILED = 3
 def main() -> None:
     """Run the command that the process was started with, and exit with its code.
 
-    Exit codes: 0 done, 1 refused by a gate, an audit or a verification, 2 wrong use, 3 failed, 4 interrupted and
-    resumable.
+    Exit codes: 0 done, 1 refused by a gate, an audit or a verification, 2 wrong use, 3 failed,
+    4 interrupted and resumable.
     """
     import sys
 
@@ -19,6 +19,7 @@ def main() -> None:
 
     try:
         app(prog_name="labfactory")
-    except Exception:  # noqa: BLE001 - python would exit with 1, which says "refused"
+    except Exception:
+        # Python would end with 1, which says "refused".
         sys.excepthook(*sys.exc_info())
         sys.exit(_FAILED)

@@ -62,7 +62,7 @@ def _print_version(is_wanted: bool) -> None:  # noqa: FBT001 - typer passes the 
 @app.callback()
 def labfactory(
     *,
-    version: Annotated[  # noqa: ARG001 - its callback has done the work
+    version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,

@@ -24,9 +24,12 @@ app = typer.Typer(
 )
 
 LibraryFolder = Annotated[
-    str, typer.Argument(metavar="LIBRARY", help="The library's folder, or `sample` for the one that comes along.")
+    str,
+    typer.Argument(metavar="LIBRARY", help="The library's folder, or `sample` for the one that comes along."),
 ]
-CreativeName = Annotated[str, typer.Argument(metavar="CREATIVE", help="A creative of it, such as welcome/warm.")]
+CreativeName = Annotated[
+    str, typer.Argument(metavar="CREATIVE", help="A creative of it, such as welcome/warm.")
+]
 Customers = Annotated[
     str,
     typer.Option("--data", metavar="FILE", help="Customers, .parquet or .csv, or `sample` for made-up ones."),
@@ -105,7 +108,7 @@ def preview(
     batch = _rows(data, skip + rows).slice(skip)
     plan = chosen.compile(batch.schema, components=loaded.components)
     batch = _decided(chosen, loaded, plan, batch, _fixed(component or []))
-    shown = _previews(plan, chosen, batch)
+    shown = _previews(plan, batch)
     if page is not None:
         _write_page(page, chosen, shown)
     if as_json:
@@ -181,11 +184,11 @@ def _decided(
     """The batch with a decision column for each slot: the fixed component, or the first that is eligible."""
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from labfactory.compiler import Expression
 
-    for slot in fixed:
-        library.component(slot, fixed[slot])
+    library.variants(creative.name, components=fixed)  # refuses what the creative does not hold
     filling = creative.choices(library.components)
     for slot, names in plan.slots.items():
         index = np.full(batch.num_rows, -1, np.int32)
@@ -197,25 +200,27 @@ def _decided(
             eligible = np.ones(batch.num_rows, bool)
             if component.eligible is not None:
                 values, _ = Expression(component.eligible).compile(batch.schema).evaluate_batch(batch)
-                eligible = np.asarray(values.fill_null(False).to_numpy(zero_copy_only=False), bool)
+                known = pc.fill_null(values, fill_value=False)
+                eligible = np.asarray(known.to_numpy(zero_copy_only=False), bool)
             index = np.where((index < 0) & eligible, np.int32(position), index)
         batch = batch.append_column(f"slot:{slot}", pa.array(index, pa.int32()))
     return batch
 
 
-def _previews(plan: Plan, creative: Creative, batch: pa.RecordBatch) -> list[dict[str, Any]]:
+def _previews(plan: Plan, batch: pa.RecordBatch) -> list[dict[str, Any]]:
     shown: list[dict[str, Any]] = [
-        {"row": row, "parts": {}, "agrees": True, "error": None, "components": {}} for row in range(batch.num_rows)
+        {"row": row, "parts": {}, "agrees": True, "error": None, "components": {}}
+        for row in range(batch.num_rows)
     ]
     for slot, names in plan.slots.items():
         for row, index in enumerate(batch[f"slot:{slot}"].to_pylist()):
             shown[row]["components"][slot] = names[index] if index >= 0 else None
     for found in plan.preview(batch):
-        row = shown[found.row]
-        row["agrees"] &= found.agrees
-        row["error"] = row["error"] or found.code
+        asset = shown[found.row]
+        asset["agrees"] &= found.agrees
+        asset["error"] = asset["error"] or found.code
         if found.text is not None:
-            row["parts"][found.part] = found.text
+            asset["parts"][found.part] = found.text
     return shown
 
 
@@ -231,7 +236,9 @@ def _write_page(path: Path, creative: Creative, shown: list[dict[str, Any]]) -> 
         )
         for one in shown
     ]
-    path.write_bytes(Page(title=creative.name, eyebrow="Preview", letters=letters, pictures=pictures()).to_html())
+    path.write_bytes(
+        Page(title=creative.name, eyebrow="Preview", letters=letters, pictures=pictures()).to_html()
+    )
 
 
 def _described(creative: Creative, plan: Plan | None) -> dict[str, Any]:

@@ -19,14 +19,18 @@ _REFUSED = 1
 def judge(
     policy: Annotated[Path, typer.Argument(metavar="POLICY", help="The policy, graduation.toml.")],
     evidence: Annotated[
-        Path, typer.Argument(metavar="EVIDENCE", help="An evaluation as JSON, as `lab evaluate --out` writes it.")
+        Path,
+        typer.Argument(metavar="EVIDENCE", help="An evaluation as JSON, as `lab evaluate --out` writes it."),
     ],
     variant: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="An arm that would graduate; without it every arm but the control."),
+        typer.Option(
+            metavar="NAME", help="An arm that would graduate; without it every arm but the control."
+        ),
     ] = None,
     playbook: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The playbook, in Markdown, for gates that ask for one.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The playbook, in Markdown, for gates that ask for one."),
     ] = None,
     now: Now = None,
     *,

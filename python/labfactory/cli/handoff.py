@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads the annotation
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,7 +21,9 @@ PackageFile = Annotated[Path, typer.Argument(metavar="PACKAGE", help="The packag
 @app.command()
 def keygen(
     person: Annotated[str, typer.Argument(metavar="PERSON", help="The person's id, as trust files list it.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the private key goes; the file must be new.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Where the private key goes; the file must be new.")
+    ],
     role: Annotated[
         list[str] | None, typer.Option(metavar="ROLE", help="A role in which the person may sign; repeat it.")
     ] = None,
@@ -51,7 +53,7 @@ def inspect(package: PackageFile, *, as_json: Json = False) -> None:
         return
     console = output()
     console.print(f"{opened.id}, root sha256:{opened.root}", markup=False)
-    rows = [[file.path, f"{file.size:,}", file.sha256[:16]] for file in opened.manifest.files]
+    rows = [[file.path, f"{file.size:,}", file.sha256[:16]] for file in opened.manifest.entries]
     print_table(f"{len(rows)} files", ["file", "bytes>", "sha256"], rows)
     typer.echo(str(opened.verdict))
     signed = ", ".join(f"{one.person} as {one.role}" for one in opened.approvals)
@@ -86,6 +88,8 @@ def _described(package: Package) -> dict[str, Any]:
         "missing_roles": list(package.missing_roles),
         "approvals": [{"person": one.person, "role": one.role} for one in package.approvals],
         "overruled": package.override is not None,
-        "files": [{"path": one.path, "size": one.size, "sha256": one.sha256} for one in package.manifest.files],
+        "files": [
+            {"path": one.path, "size": one.size, "sha256": one.sha256} for one in package.manifest.entries
+        ],
         "verdict": package.verdict.to_dict(),
     }

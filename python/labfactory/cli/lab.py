@@ -15,7 +15,9 @@ app = typer.Typer(no_args_is_help=True, help="Evaluate what customers did in an 
 
 @app.command()
 def evaluate(
-    experiment: Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="The experiment, experiment.toml.")],
+    experiment: Annotated[
+        Path, typer.Argument(metavar="EXPERIMENT", help="The experiment, experiment.toml.")
+    ],
     responses: Annotated[
         str, typer.Argument(metavar="RESPONSES", help="A row per assigned customer, .parquet or .csv.")
     ],
@@ -24,7 +26,8 @@ def evaluate(
         str | None, typer.Option(help="The column that tells customers apart, to flag those who came twice.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the evaluation as JSON, the evidence of a verdict.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the evaluation as JSON, the evidence of a verdict."),
     ] = None,
     *,
     as_json: Json = False,

@@ -10,7 +10,9 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Now = Annotated[
     str | None,
-    typer.Option(metavar="MOMENT", help="The moment that counts, such as 2026-05-01T12:00:00Z; else the clock's."),
+    typer.Option(
+        metavar="MOMENT", help="The moment that counts, such as 2026-05-01T12:00:00Z; else the clock's."
+    ),
 ]
 
 

@@ -75,7 +75,7 @@ def print_error(error: LabfactoryError, *, as_json: bool) -> None:
 
 def as_dict(error: LabfactoryError) -> dict[str, object]:
     """An error for machines: what is known of it, and the problems that it gathers."""
-    known = {
+    known: dict[str, object] = {
         "kind": type(error).__name__,
         "code": error.code,
         "message": error.message,

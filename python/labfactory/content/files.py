@@ -195,7 +195,7 @@ def _folders(
 def _declared(
     kind: type[Declaration], folder: str, name: str, texts: Mapping[str, str], problems: list[LabfactoryError]
 ) -> tuple[Declaration | None, dict[str, str]]:
-    parts = {
+    parts: dict[str, str] = {
         file.removesuffix(_TEMPLATE_SUFFIX): text
         for file, text in texts.items()
         if file.endswith(_TEMPLATE_SUFFIX)
