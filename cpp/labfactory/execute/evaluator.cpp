@@ -76,10 +76,12 @@ class Collector {
                                                        : static_cast<double>(value.payload.integer));
         break;
       default:
-        if (is_valid) text_.insert(text_.end(), value.view().begin(), value.view().end());
-        if (text_.size() > std::size_t{std::numeric_limits<std::int32_t>::max()}) {
-          throw Error(ErrorKind::usage, "batch_too_large", "expected less than 2 GiB of text from a batch",
-                      "evaluate smaller batches");
+        if (is_valid) {
+          if (text_.size() + value.view().size() > std::size_t{std::numeric_limits<std::int32_t>::max()}) {
+            throw Error(ErrorKind::usage, "batch_too_large", "expected less than 2 GiB of text from a batch",
+                        "evaluate smaller batches");
+          }
+          text_.insert(text_.end(), value.view().begin(), value.view().end());
         }
         offsets_.push_back(static_cast<std::int32_t>(text_.size()));
     }
