@@ -626,7 +626,8 @@ class Expressions:
             self.refuse(f"the {what} {node.name}", node)
         message = f"unknown {what} {node.name!r}"
         hint = meant(node.name, ours, f"{what.capitalize()}s are")
-        self.tree.fail(message, node, code=f"unknown_{what}", hint=hint)
+        code = "unknown_filter" if what == "filter" else "unknown_test"
+        self.tree.fail(message, node, code=code, hint=hint)
 
     def _call(self, node: nodes.Call, _: int) -> NoReturn:
         if isinstance(node.node, nodes.Name):
