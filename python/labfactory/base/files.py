@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 # One page or so of each column at a time; without it a whole row group is held.
 _PARQUET_BUFFER_BYTES = 1 << 20
-# pyarrow takes a CSV column's type from the first block: large enough to see rare values, small in memory.
-_CSV_BLOCK_BYTES = 4 << 20
+# pyarrow takes a CSV column's type from the first block and reads some thirty blocks ahead: blocks of 1 MiB hold
+# 45 MB at most, blocks of 4 MiB 170 MB.
+_CSV_BLOCK_BYTES = 1 << 20
 _CSV_VALUE = re.compile(
     r"In CSV column #(\d+): .*?CSV conversion error to ([^:]+): invalid value '(.*)'", re.DOTALL
 )
@@ -107,7 +108,7 @@ class CsvFile:
 
     Args:
         path: Where it lies.
-        types: Types of columns that are known; the others are taken from the first 4 MiB.
+        types: Types of columns that are known; the others are taken from the first MiB.
 
     Raises:
         SourceError: With code ``source_unreadable``, ``missing_column`` or ``column_type``.
