@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # One page or so of each column at a time; without it a whole row group is held.
 _PARQUET_BUFFER_BYTES = 1 << 20
-# pyarrow takes a CSV column's type from the first block and reads some thirty blocks ahead: blocks of 1 MiB hold
-# 45 MB at most, blocks of 4 MiB 170 MB.
+# pyarrow takes a CSV column's type from the first block and reads some thirty blocks ahead: blocks of 1 MiB
+# hold 45 MB at most, blocks of 4 MiB 170 MB.
 _CSV_BLOCK_BYTES = 1 << 20
 _CSV_VALUE = re.compile(
     r"In CSV column #(\d+): .*?CSV conversion error to ([^:]+): invalid value '(.*)'", re.DOTALL
