@@ -3,61 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pytest
 from typer.testing import CliRunner
 
 from labfactory.cli.app import app
-from labfactory.cli.experiment_file import ExperimentFile
-from labfactory.content import Library
-from labfactory.governance import GraduationPolicy
-from labfactory.handoff import Package, Signer
-from labfactory.samples import folder, responses
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 runner = CliRunner()
-NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
-POLICY = b"""
-policy = {id = "email", version = 1}
-approvals = {roles = ["bridge_manager"], exclude_author = false}
-gate = [{type = "srm"}]
-"""
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sealed package of the sample concept, and the trust file that believes it."""
-    place = tmp_path_factory.mktemp("handoff")
-    made = runner.invoke(
-        app,
-        ["handoff", "keygen", "ana@example.com", "--role", "bridge_manager", "--out", str(place / "ana.key")],
-    )
-    assert made.exit_code == 0
-    trust = {"version": 1, "expires": "2027-01-01T00:00:00Z", "people": [json.loads(made.stdout)]}
-    (place / "trust.json").write_text(json.dumps(trust))
-    file = ExperimentFile.load(folder() / "experiment.toml")
-    experiment = file.experiment()
-    sample = pa.table({"customer_id": pa.array(range(3000))})
-    answered = responses(experiment.assign(sample, key="customer_id", seed=1), seed=1)
-    draft = Package.build(
-        "welcome-tone",
-        version=1,
-        library=Library.load(folder() / "library"),
-        creatives=["welcome/warm"],
-        evaluation=experiment.evaluate(answered, control=file.control),
-        graduation=GraduationPolicy.from_toml(POLICY),
-        playbook=folder() / "playbook.md",
-        now=NOW,
-    )
-    verdict = draft.judge(now=NOW)
-    signer = Signer.load(place / "ana.key")
-    draft.seal(verdict, [verdict.approve(role="bridge_manager", signer=signer)]).save(place / "welcome.lfpkg")
-    return place
 
 
 def test_a_key_is_made_once_and_for_its_owner_alone(place: Path) -> None:

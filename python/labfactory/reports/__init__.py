@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from labfactory.reports.page import Gate, Letter, Page, Table
 from labfactory.reports.plot import Interval, interval_plot
+from labfactory.reports.sections import gates, intervals, tables
 
-__all__ = ["Gate", "Interval", "Letter", "Page", "Table", "interval_plot"]
+__all__ = ["Gate", "Interval", "Letter", "Page", "Table", "gates", "interval_plot", "intervals", "tables"]
