@@ -1,4 +1,4 @@
-"""The sample concept loads whole, runs natively as Jinja2 renders it, and its links lead to pictures that exist."""
+"""The sample concept loads whole, runs natively as Jinja2 renders it, and links to pictures that exist."""
 
 from __future__ import annotations
 
@@ -28,13 +28,17 @@ def test_the_sample_library_has_three_mails_and_a_slot() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_sample_mail_is_what_jinja2_renders(name: str) -> None:
-    batch = customers(210, seed=3, bad=BadRows(null_key=0, duplicate_key=0, null_price=0.05)).batch(0)
+    batch = customers(84, seed=3, bad=BadRows(null_key=0, duplicate_key=0, null_price=0.05)).batch(0)
     plan = LIBRARY.creative(name).compile(batch.schema, components=LIBRARY.components)
     heroes = len(plan.slots["hero"])
     decided = batch.append_column("slot:hero", pa.array(np.arange(batch.num_rows, dtype=np.int32) % heroes))
     shown = plan.preview(decided)
     assert [one for one in shown if not one.agrees] == []
-    unpriced = {row for row, items in enumerate(batch["recommended"].to_pylist()) if any(x["price"] is None for x in items)}
+    unpriced = {
+        row
+        for row, items in enumerate(batch["recommended"].to_pylist())
+        if any(x["price"] is None for x in items)
+    }
     assert unpriced
     assert {one.row for one in shown if one.code} == unpriced
     assert min(len(one.text.encode()) for one in shown if one.part == "html" and one.text) >= 2048
