@@ -15,6 +15,7 @@ from labfactory.factory.line import Line
 from labfactory.factory.progress import Progress, silent
 from labfactory.factory.run import Order, Run, make_run
 from labfactory.factory.sinks import MemorySink, Sink
+from labfactory.selection import DECISION
 
 
 def key_hash(keys: pa.Array) -> pa.Array:
@@ -26,17 +27,18 @@ def key_hash(keys: pa.Array) -> pa.Array:
 class Choice:
     """Decides slot `hero` by the length of the key's text."""
 
+    version: str = "1"
+
     def decide(self, batch: pa.RecordBatch, *, keys: pa.Array, seed: int) -> pa.RecordBatch:
         index = [(len(str(key)) + seed) % 2 for key in keys.to_pylist()]
-        names = pa.DictionaryArray.from_arrays(pa.array(index, pa.int8()), pa.array(["sun", "sea"]))
-        fields = {
-            "component": names,
-            "index": pa.array(index, pa.int32()),
-            "score": pa.array([0.5] * len(index), pa.float32()),
-            "propensity": pa.array([0.5] * len(index), pa.float64()),
-            "reason": pa.array(["explored"] * len(index), pa.string()).dictionary_encode(),
-        }
-        return pa.record_batch({"hero": pa.StructArray.from_arrays(list(fields.values()), list(fields))})
+        columns = [
+            pa.DictionaryArray.from_arrays(pa.array(index, pa.int32()), pa.array(["sun", "sea"])),
+            pa.array(index, pa.int32()),
+            pa.array([0.5] * len(index), pa.float32()),
+            pa.array([0.5] * len(index), pa.float64()),
+            pa.DictionaryArray.from_arrays(pa.array([0] * len(index), pa.int8()), pa.array(["explored"])),
+        ]
+        return pa.record_batch({"hero": pa.StructArray.from_arrays(columns, fields=list(DECISION))})
 
 
 @dataclass
@@ -120,7 +122,6 @@ def line(**changes: Any) -> Line:
         "key_type": pa.string(),
         "columns": {"name": "name"},
         "decider": Choice(),
-        "slots": ("hero",),
         "assembler": Greeter(),
         "auditor": Censor(),
         "seed": 7,

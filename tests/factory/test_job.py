@@ -48,7 +48,7 @@ def test_a_whole_job_is_read_with_its_paths_beside_it(tmp_path: Path) -> None:
     assert job.audit is not None
     assert Path(job.audit.path) == tmp_path / "rules.toml"
     assert job.source.columns == {"first_name": "fname"}
-    assert (job.limits.quarantined_share, job.limits.shard_rows, job.limits.batch_rows) == (0.1, 1000, 8192)
+    assert (job.limits.quarantined_share, job.limits.shard_rows, job.limits.batch_rows) == (0.1, 1000, 4096)
 
 
 def test_all_faults_of_a_job_are_told_at_once(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from factory_fakes import customers, make
 from labfactory.factory.sinks import KINDS, ParquetSink
 
 CHILD = Path(__file__).with_name("child_run.py")
-KILLS = 4
+KILLS = 3
 
 
 def start(folder: Path, *, sink: str = "parquet", largest: int = 0) -> subprocess.Popen[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from labfactory.factory.factory import Factory
+from labfactory.factory.golden import golden_renderer
 from labfactory.factory.job import Job
 from labfactory.factory.progress import Heartbeat, Progress
 from labfactory.factory.run import Run
@@ -10,6 +12,7 @@ from labfactory.factory.sinks import MemorySink, ParquetSink, Sink
 from labfactory.factory.summary import Summary
 
 __all__ = [
+    "Factory",
     "Heartbeat",
     "Job",
     "MemorySink",
@@ -20,4 +23,5 @@ __all__ = [
     "ShardedSource",
     "Sink",
     "Summary",
+    "golden_renderer",
 ]

@@ -13,6 +13,7 @@ from labfactory.factory.keys import key_values
 from labfactory.factory.quarantine import quarantine_schema, quarantined
 from labfactory.factory.shard import blocks
 from labfactory.factory.sinks import Schemas
+from labfactory.selection import decision_log_schema, decisions_of, slot_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,10 +25,14 @@ _MOST_SLICES = 256
 
 
 class Decider(Protocol):
-    """Chooses a component per customer and slot; `labfactory.selection` has one."""
+    """Chooses a component per customer and slot; a `Selector` is one."""
+
+    @property
+    def version(self) -> str:
+        """The version of the policy that decides."""
 
     def decide(self, batch: pa.RecordBatch, *, keys: pa.Array, seed: int) -> pa.RecordBatch:
-        """One struct column per slot: component, index, score, propensity, reason."""
+        """One struct column of type `DECISION` per slot."""
 
 
 class Assembler(Protocol):
@@ -107,7 +112,6 @@ class Line:
         key_type: Its type in the output.
         columns: Names that the line reads columns by → their names in the source.
         decider: None when the creative has no slots.
-        slots: Names of the slots decided, in order.
         assembler: Makes the assets.
         auditor: None when nothing is audited.
         seed: Of all draws.
@@ -122,7 +126,6 @@ class Line:
     key_type: pa.DataType
     columns: Mapping[str, str]
     decider: Decider | None
-    slots: Sequence[str]
     assembler: Assembler
     auditor: Auditor | None
     seed: int
@@ -133,20 +136,10 @@ class Line:
     @property
     def schemas(self) -> Schemas:
         """The schemas of the line's output."""
-        decision = pa.struct(
-            [
-                ("component", pa.string()),
-                ("index", pa.int32()),
-                ("score", pa.float32()),
-                ("propensity", pa.float64()),
-                ("reason", pa.string()),
-            ]
-        )
         key = pa.field("key", self.key_type)
         creative = pa.field("creative", pa.dictionary(pa.int8(), pa.string()))
         assets = [key, creative, *(pa.field(part, pa.string()) for part in self.parts)]
-        log = [key, pa.field("row", pa.int64()), creative, *(pa.field(slot, decision) for slot in self.slots)]
-        every = (assets, log, list(quarantine_schema(key)))
+        every = (assets, list(decision_log_schema(self.key_type)), list(quarantine_schema(key)))
         return Schemas(*(pa.schema(fields, metadata=dict(self.metadata)) for fields in every))
 
     def read(
@@ -187,15 +180,14 @@ class Line:
 
     def decide(self, customers: Customers) -> Decisions:
         """Choose a component for every slot of every customer."""
-        batch, schema = customers.batch, self.schemas.decisions
-        columns = [customers.keys, customers.rows, self._named(len(customers.keys))]
-        if self.decider is not None:
-            decided = self.decider.decide(batch, keys=customers.keys, seed=self.seed)
-            for slot in self.slots:
-                choice = decided.column(decided.schema.get_field_index(slot))
-                batch = batch.append_column(f"slot:{slot}", choice.field("index"))
-                columns.append(_logged(choice, schema.field(slot).type))
-        return Decisions(batch, pa.Table.from_arrays(columns, schema=schema))
+        if self.decider is None:
+            return Decisions(customers.batch, self.schemas.decisions.empty_table())
+        decided = self.decider.decide(customers.batch, keys=customers.keys, seed=self.seed)
+        batch = customers.batch
+        for name, column in zip((chosen := slot_columns(decided)).schema.names, chosen.columns, strict=True):
+            batch = batch.append_column(name, column)
+        log = decisions_of(decided, keys=customers.keys, version=self.decider.version)
+        return Decisions(batch, pa.Table.from_batches([log]))
 
     def assemble(self, customers: Customers, decisions: Decisions) -> list[Assembled]:
         """Assemble a batch; the results are cut where one would hold too many bytes."""
@@ -244,15 +236,6 @@ def _equal(status: pa.Array, word: str) -> pa.BooleanArray:
     if isinstance(status, pa.DictionaryArray):
         return pc.equal(status.dictionary, word).take(status.indices)
     return pc.equal(status, word)
-
-
-def _logged(choice: pa.StructArray, kind: pa.StructType) -> pa.StructArray:
-    fields = []
-    for field in kind:
-        values = choice.field(field.name)
-        values = values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values
-        fields.append(values if values.type == field.type else values.cast(field.type))
-    return pa.StructArray.from_arrays(fields, fields=list(kind))
 
 
 def _kept(batch: pa.RecordBatch, mask: pa.BooleanArray) -> pa.Table:

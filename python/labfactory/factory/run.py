@@ -78,6 +78,8 @@ def make_shard(
                 writer.write("assets", batch.made)
         tally.count(customers, assets)
         watch(customers.read, sum(batch.size_bytes for batch in assets))
+        # The assets go back to the pool before the next batch asks it for room.
+        del assembled, assets
     if not tally.balances or tally.rows != shard.rows:
         message = (
             f"expected counts of shard {shard.index} that add up to {shard.rows:,}, found {tally.counts}"

@@ -261,7 +261,7 @@ class _ParquetShard:
         with storage(self._folder):
             files = {}
             for kind in KINDS:
-                if kind == "quarantine" and kind not in self._writers:
+                if kind != "assets" and kind not in self._writers:
                     continue
                 self._open(kind).close()
                 self._sinks[kind].close()
