@@ -72,15 +72,12 @@ class FormatWriter {
     const bool as_text = conversion.type == 's' || conversion.type == 'r';
     if (value.kind == Kind::boolean && !as_text) return argument(conversion, Value::integer(value.payload.integer));
     std::string_view text;
-    if (as_text || value.is_text()) {
+    if (conversion.type == 'r') {
+      if (const Outcome o = repr(value, text); o != Outcome::ok) return o;
+    } else if (as_text || value.is_text()) {
       if (const Outcome o = text_of(scope_, value, text); o != Outcome::ok) return o;
     } else {
       return Outcome::type_error;
-    }
-    if (conversion.type == 'r') {
-      // repr of dates is a call of their class, of markup Markup('...').
-      if (value.kind != Kind::text && value.kind != Kind::none && value.kind != Kind::boolean) return Outcome::unsupported;
-      if (value.kind == Kind::text) text = repr_text(text, scope_.arena);
     }
     return written(conversion, text);
   }
@@ -93,6 +90,27 @@ class FormatWriter {
     if (const Outcome o = reserve(conversion.text_bound(text)); o != Outcome::ok) return o;
     at_ = conversion.write_text(at_, text);
     return Outcome::ok;
+  }
+
+  // repr(value), numbers aside; that of a date is a call of its class, which the compiler refuses.
+  Outcome repr(const Value& value, std::string_view& out) {
+    switch (value.kind) {
+      case Kind::none:
+      case Kind::boolean: return text_of(scope_, value, out);
+      case Kind::undefined: out = "Undefined"; return Outcome::ok;  // under strict too
+      case Kind::text: out = repr_text(value.view(), scope_.arena); return Outcome::ok;
+      case Kind::markup: {
+        constexpr std::string_view kOpening = "Markup(";
+        const std::string_view inner = repr_text(value.view(), scope_.arena);
+        char* const at = scope_.arena.allocate(kOpening.size() + inner.size() + 1);
+        std::memcpy(at, kOpening.data(), kOpening.size());
+        std::memcpy(at + kOpening.size(), inner.data(), inner.size());
+        at[kOpening.size() + inner.size()] = ')';
+        out = {at, kOpening.size() + inner.size() + 1};
+        return Outcome::ok;
+      }
+      default: return Outcome::unsupported;
+    }
   }
 
   Outcome reserve(std::size_t bytes) {

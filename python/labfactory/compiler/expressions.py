@@ -414,6 +414,9 @@ class Expressions:
         self.code.emit(jump, target, done, span=self.span(node.left))
         right = self.into(node.right, target)
         self.code.place(done)
+        if isinstance(node, nodes.Or):
+            # What is false is passed over.
+            left = left.without(NONE, UNDEFINED)
         return left.join(right)
 
     def _inline_if(self, node: nodes.CondExpr, target: int) -> Static:
@@ -496,6 +499,8 @@ class Expressions:
         for offset, argument in enumerate(arguments):
             static = self.into(argument, first + offset)
             self.printable(static, argument, "formatting")
+            if kinds[offset] == "r" and static.may_be(*_DATES):
+                self.refuse("%r of a date", argument)
             if is_markup:
                 self._markup_argument(argument, kinds[offset], first + offset, static)
         index = self.code.format(str(text))
@@ -583,13 +588,12 @@ class Expressions:
             self.printable(values[1], node, "join with")
             if values[0].item is not None:
                 self.printable(values[0].item, node, "joining")
-        if name == "truncate":
-            self._check_truncate(node, values)
-
-    def _check_truncate(self, node: nodes.Filter, values: Sequence[Static]) -> None:
-        if values[4].may_be(NONE):
-            leeway = next((k.value for k in node.kwargs if k.key == "leeway"), node.args[3:4] or None)
-            self.refuse("a leeway that may be none", leeway if isinstance(leeway, nodes.Node) else node)
+        if name == "truncate" and values[4].may_be(NONE):
+            # None stands for the policy's leeway there.
+            self.refuse("a leeway that may be none", node)
+        if name == "round" and values[1].may_be(NONE):
+            # round(2.5, None) is the integer 2.
+            self.refuse("a precision that may be none", node, hint="give it a default, as (x or 0).")
 
     def _format_filter(self, node: nodes.Filter, target: int) -> Static:
         assert node.node is not None
