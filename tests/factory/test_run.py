@@ -168,6 +168,13 @@ def test_a_run_made_before_is_not_made_again(tmp_path: Path) -> None:
     assert "3 (3 resumed)" in repr(second)
 
 
+def test_a_run_prints_every_name_once(tmp_path: Path) -> None:
+    run, _ = make(customers(100), ParquetSink(tmp_path / "out"))
+    names = [line.split("  ")[0] for line in repr(run).splitlines() if not line.startswith(" ")]
+    assert {"assets", "assets in", "manifest in"} <= set(names)
+    assert len(set(names)) == len(names)
+
+
 def test_an_empty_frame_makes_an_empty_run() -> None:
     run, sink = make(customers(0))
     assert (run.summary.rows, run.summary.assets, sink.table("assets").num_rows) == (0, 0, 0)

@@ -47,7 +47,7 @@ class Run:
 
     def __repr__(self) -> str:
         lines = [("run", self.run_id), ("package", self.package), *self.summary.lines()]
-        lines += [(name, str(path)) for name, path in self.paths.items()]
+        lines += [(f"{name} in", str(path)) for name, path in self.paths.items()]
         width = max(len(name) for name, _ in lines)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
 
