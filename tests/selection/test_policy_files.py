@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labfactory.base.errors import CompileError, LabfactoryError, SelectionError
 from labfactory.selection import (
@@ -125,7 +127,7 @@ WRONG = [
         2,
         "unknown component 'b'",
     ),
-    ("model_file", MODEL, None, "expected the tensor 'hero.weights' in model.safetensors, found none"),
+    ("model_file", MODEL, 7, "expected the tensor 'hero.weights' in model.safetensors, found none"),
     (
         "model_shape",
         MODEL + "components.b.bias = 1\n",
@@ -136,6 +138,14 @@ WRONG = [
     ("model_shape", MODEL + "components.a.weights = { x = 1, y = 2 }\n", 7, "unknown weight of 'a': 'y'"),
     ("model_value", MODEL + "components.a.weights.x = 1e40\n", 7, "expected finite weights, found inf"),
     ("policy_field", MODEL + "components.a.weights.x = nan\n", 9, "finite number"),
+    (
+        "model_value",
+        HERO + '[[slots.hero.features]]\nname = "x"\nexpression = "x"\nmissing = 1e39\n',
+        6,
+        "a finite float32",
+    ),
+    ("policy_syntax", 'version = "1"\ndeep = ' + "[" * 100_000, 2, "expected TOML, found"),
+    ("policy_syntax", 'version = "1"\nlong = ' + "1" * 5_000, 2, "expected TOML, found"),
 ]
 
 
@@ -193,6 +203,17 @@ def test_unreadable_files_are_refused(tmp_path):
         with pytest.raises(SelectionError) as raised:
             call()
         assert raised.value.code == code
+
+
+@given(at=st.integers(0, 900), cut=st.integers(0, 12), put=st.binary(max_size=6))
+def test_a_damaged_file_is_read_or_refused_with_a_code(at, cut, put):
+    whole = SPRING.read_bytes()
+    refusal = None
+    try:
+        SelectionPolicy.from_files({"selection.toml": whole[:at] + put + whole[at + cut :]})
+    except LabfactoryError as error:
+        refusal = error
+    assert refusal is None or (refusal.code and refusal.template == "selection.toml")
 
 
 def tensors(**arrays: np.ndarray) -> dict[str, bytes]:

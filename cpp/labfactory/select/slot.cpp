@@ -274,6 +274,13 @@ Slot::Slot(SlotSettings settings)
                       std::to_string(candidate));
     }
   }
+  for (const std::vector<std::int32_t>& needed : settings_.needed) {
+    for (const std::int32_t condition : needed) {
+      if (condition >= 0) continue;
+      throw Error(ErrorKind::selection, "decision_input",
+                  "expected conditions from 0 on, found " + std::to_string(condition));
+    }
+  }
   for (const Rule& rule : settings_.rules.value_or(std::vector<Rule>{})) {
     if (rule.candidate < 0 || static_cast<std::size_t>(rule.candidate) >= count) {
       throw Error(ErrorKind::selection, "decision_input",

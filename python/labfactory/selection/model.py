@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+_HIGHEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
@@ -25,11 +27,19 @@ class Feature:
         expression: A numeric or boolean expression over the customer's columns.
         missing: The value of a customer whose expression is null, not finite or failed; with "error" that
             customer gets no component (reason `missing_feature`).
+
+    Raises:
+        SelectionError: `model_value` when the value is not finite as float32.
     """
 
     name: str
     expression: str
     missing: float | Literal["error"] = "error"
+
+    def __post_init__(self) -> None:
+        if self.missing != "error" and not abs(self.missing) <= _HIGHEST:
+            message = f"expected a finite float32 to stand in for {self.name!r}, found {self.missing}"
+            raise SelectionError(message, code="model_value")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

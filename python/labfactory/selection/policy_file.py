@@ -127,8 +127,8 @@ def write_policy(version: str, slots: Mapping[str, SlotPolicy]) -> dict[str, byt
 
 def _read_table(text: PolicyText) -> _PolicyTable:
     try:
-        return _PolicyTable.model_validate(tomllib.loads(text.text))
-    except tomllib.TOMLDecodeError as error:
+        values = tomllib.loads(text.text)
+    except (ValueError, RecursionError) as error:  # beside its own error, digits or nesting without end
         place = _PLACE_OF_SYNTAX_ERROR.search(str(error))
         reason = _PLACE_OF_SYNTAX_ERROR.sub("", str(error))
         message = f"expected TOML, found {reason[:1].lower()}{reason[1:]}"
@@ -137,6 +137,8 @@ def _read_table(text: PolicyText) -> _PolicyTable:
         raise SelectionError(
             message, code="policy_syntax", template=text.name, line=line, column=column, source=text.text
         ) from None
+    try:
+        return _PolicyTable.model_validate(values)
     except ValidationError as error:
         raise _field_error(error, text) from None
 
@@ -178,29 +180,32 @@ def _read_tensors(model: bytes) -> dict[str, npt.NDArray[np.float32]]:
         tensors = safetensors.numpy.load(model)
     except (safetensors.SafetensorError, KeyError, ValueError) as error:
         message = f"expected {MODEL_FILE} in the safetensors format, found {error}"
-        raise SelectionError(message, code="model_file") from None
+        raise SelectionError(message, code="model_file", template=MODEL_FILE) from None
     for name, tensor in tensors.items():
         if tensor.dtype != np.float32:
             message = f"expected tensor {name!r} of float32, found {tensor.dtype}"
-            raise SelectionError(message, code="model_file")
+            raise SelectionError(message, code="model_file", template=MODEL_FILE)
     return tensors
 
 
 def _check_tensors(table: _PolicyTable, tensors: Tensors) -> None:
-    expected = [
+    read = [
         f"{name}.{part}"
         for name, slot in table.slots.items()
         if slot.model is not None and slot.model.components is None
         for part in ("weights", "bias")
     ]
-    for name in expected:
-        if name not in tensors:
-            message = f"expected the tensor {name!r} in {MODEL_FILE}, found none"
-            raise SelectionError(message, code="model_file", hint=nearest(name, tensors))
     for name in tensors:
-        if name not in expected:
+        if name not in read:
             message = f"found the tensor {name!r}, which no slot's model reads"
-            raise SelectionError(message, code="model_file", hint=nearest(name, expected))
+            raise SelectionError(message, code="model_file", template=MODEL_FILE, hint=nearest(name, read))
+
+
+def _tensor(name: str, tensors: Tensors) -> npt.NDArray[np.float32]:
+    if name not in tensors:
+        message = f"expected the tensor {name!r} in {MODEL_FILE}, found none"
+        raise SelectionError(message, code="model_file", hint=nearest(name, tensors))
+    return tensors[name]
 
 
 def _read_slot(name: str, table: _SlotTable, tensors: Tensors, text: PolicyText) -> SlotPolicy:
@@ -209,12 +214,16 @@ def _read_slot(name: str, table: _SlotTable, tensors: Tensors, text: PolicyText)
         exploration = Exploration(**table.exploration.model_dump())
     with text.at(*path, "model"):
         model = _read_model(name, table, tensors)
+    features = []
+    for number, feature in enumerate(table.features):
+        with text.at(*path, "features", number, "missing"):
+            features.append(Feature(**feature.model_dump()))
     with text.at(*path):
         return SlotPolicy(
             components=tuple(table.components),
             eligible=tuple(_eligibility(rule) for rule in table.eligible),
             rules=tuple(ChoiceRule(**rule.model_dump()) for rule in table.rules),
-            features=tuple(Feature(**feature.model_dump()) for feature in table.features),
+            features=tuple(features),
             model=model,
             exploration=exploration,
         )
@@ -229,7 +238,7 @@ def _read_model(name: str, table: _SlotTable, tensors: Tensors) -> LinearModel |
         return None
     kind, score, inline = table.model.kind, table.model.score, table.model.components
     if inline is None:
-        tensor, bias = tensors[f"{name}.weights"], tensors[f"{name}.bias"]
+        tensor, bias = _tensor(f"{name}.weights", tensors), _tensor(f"{name}.bias", tensors)
         return LinearModel.of_arrays(tensor, bias, kind=kind, score=score)
     _expect_names(inline, table.components, "component of the slot")
     features = [feature.name for feature in table.features]

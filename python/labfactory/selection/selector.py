@@ -124,7 +124,7 @@ class Selector:
 
         Args:
             batch: The customers, with the columns that it reads.
-            keys: The key of each row, of any type; its text seeds the row's draw. A null gets no component.
+            keys: The key of each row, text or integer; a null gets no component.
             seed: The run's seed, from 0 to 2^64 - 1.
             threads: How many threads share the rows; the decisions do not depend on it.
 
