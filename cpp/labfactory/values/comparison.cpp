@@ -117,7 +117,8 @@ Outcome equal(const Scope& scope, const Value& left, const Value& right, bool& o
     for (const Value* v : {&left, &right}) {
       if (v->kind == Kind::undefined && raises(scope, *v)) return Outcome::undefined;
     }
-    out = left.kind == right.kind;
+    // Undefined values are equal when their classes are; the missing else of an inline if is no ChainableUndefined.
+    out = left.kind == right.kind && chains(scope, left) == chains(scope, right);
     return Outcome::ok;
   }
   if (same_sequence(left, right)) return equal_sequences(scope, left, right, out);
