@@ -77,6 +77,7 @@ def test_missing_evidence_never_passes(evidence: Path) -> None:
     assert (code, verdict["status"]) == (1, "inconclusive")
     assert {row["name"].split()[0] for row in verdict["gates"] if row["status"] == "inconclusive"} == {
         "assets",
+        "compliance",
         "playbook",
     }
 

@@ -8,7 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from labfactory.base.errors import LabfactoryError, RunError
-from labfactory.cli import content, governance, handoff, lab, report
+from labfactory.cli import content, factory, governance, handoff, lab, report
+from labfactory.cli.demo import demo
 from labfactory.cli.output import print_error, print_line
 
 _INTERRUPTED = 4
@@ -49,7 +50,9 @@ app.add_typer(content.app, name="content")
 app.add_typer(lab.app, name="lab")
 app.add_typer(governance.app, name="governance")
 app.add_typer(handoff.app, name="handoff")
+app.add_typer(factory.app, name="factory")
 app.add_typer(report.app, name="report")
+app.command()(demo)
 
 
 def _print_version(is_wanted: bool) -> None:  # noqa: FBT001 - typer passes the value by position

@@ -28,7 +28,7 @@ def output() -> Console:
 
 def print_line(text: str) -> None:
     """Print a line for people on stderr."""
-    _errors().print(text, markup=False)
+    errors().print(text, markup=False)
 
 
 def print_json(value: object) -> None:
@@ -70,7 +70,7 @@ def print_error(error: LabfactoryError, *, as_json: bool) -> None:
     text = Text(f"labfactory.{type(error).__name__}: ", style="bold red")
     text.append(head, style="bold")
     text.append("".join(f"\n{line}" for line in rest), style="not bold")
-    _errors().print(text, soft_wrap=True)
+    errors().print(text, soft_wrap=True)
 
 
 def as_dict(error: LabfactoryError) -> dict[str, object]:
@@ -90,5 +90,6 @@ def as_dict(error: LabfactoryError) -> dict[str, object]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-def _errors() -> Console:
+def errors() -> Console:
+    """The console on stderr."""
     return Console(stderr=True, width=None if sys.stderr.isatty() else _WIDE, highlight=False)

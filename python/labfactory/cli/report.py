@@ -70,6 +70,23 @@ def package(
     output().print(f"page: {out}", markup=False)
 
 
+@app.command()
+def run(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    package: Annotated[Path, typer.Option(metavar="FILE", help="The package that the run made assets of.")],
+    out: Out,
+    letters: Annotated[int, typer.Option(min=0, max=24, help="How many finished assets to show.")] = 3,
+) -> None:
+    """Write a page with a run's finished assets and counts, and its package's evaluation and verdict."""
+    from labfactory.handoff import Package
+    from labfactory.reports import story
+    from labfactory.samples import pictures
+
+    page = story(Package.open(package), folder, letters=letters, pictures=pictures())
+    out.write_bytes(page.to_html())
+    output().print(f"page: {out}", markup=False)
+
+
 def _experiment(evaluation: Evaluation) -> dict[str, Any]:
     from labfactory.reports import intervals
 

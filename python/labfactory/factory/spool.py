@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from labfactory.factory.commit import storage
@@ -134,4 +135,13 @@ def _sliceable(kind: pa.DataType) -> pa.DataType:
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    return batch if batch.schema.equals(schema) else batch.cast(schema)
+    if batch.schema.equals(schema):
+        return batch
+    try:
+        return batch.cast(schema)
+    except pa.ArrowNotImplementedError:
+        # pyarrow has no cast from a dictionary of views, which is how Polars hands on categories.
+        plain = pl.DataFrame(batch).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
+        return pa.RecordBatch.from_arrays(
+            [column.combine_chunks() for column in plain.columns], schema=schema
+        )

@@ -5,5 +5,17 @@ from __future__ import annotations
 from labfactory.reports.page import Gate, Letter, Page, Table
 from labfactory.reports.plot import Interval, interval_plot
 from labfactory.reports.sections import gates, intervals, tables
+from labfactory.reports.story import story
 
-__all__ = ["Gate", "Interval", "Letter", "Page", "Table", "gates", "interval_plot", "intervals", "tables"]
+__all__ = [
+    "Gate",
+    "Interval",
+    "Letter",
+    "Page",
+    "Table",
+    "gates",
+    "interval_plot",
+    "intervals",
+    "story",
+    "tables",
+]
