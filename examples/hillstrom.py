@@ -18,19 +18,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from labfactory.content import Library
-from labfactory.factory import Factory, ParquetSink, golden_renderer
-from labfactory.handoff import Package, Signer, Trust
-from labfactory.lab import Experiment, Hypothesis, Mean, Proportion
-from labfactory.selection import SelectionPolicy
+import labfactory as lf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from labfactory.factory import Run
-    from labfactory.governance import Verdict
-    from labfactory.handoff import Draft
-    from labfactory.lab import Evaluation
 
 CONCEPT = Path(__file__).with_suffix("")  # library, selection.toml, graduation.toml, playbook.md, golden.csv
 CREATIVE = "offer/email"
@@ -49,26 +40,26 @@ def read(path: Path) -> pl.DataFrame:
     return pl.read_csv(path, schema_overrides={"spend": pl.Float64}).with_row_index("customer_id")
 
 
-def evaluate(customers: pl.DataFrame) -> Evaluation:
+def evaluate(customers: pl.DataFrame) -> lf.Evaluation:
     """Lab: what each e-mail did, compared with none."""
-    experiment = Experiment(
+    experiment = lf.Experiment(
         "hillstrom",
-        hypothesis=Hypothesis("An e-mail brings visits.", minimum_effect=0.1),
+        hypothesis=lf.Hypothesis("An e-mail brings visits.", minimum_effect=0.1),
         variants=[NONE, MENS, WOMENS],
         metrics={
-            "visit": Proportion("visit"),
-            "conversion": Proportion("conversion", role="secondary"),
-            "spend": Mean("spend", role="secondary"),
+            "visit": lf.Proportion("visit"),
+            "conversion": lf.Proportion("conversion", role="secondary"),
+            "spend": lf.Mean("spend", role="secondary"),
         },
     )
     return experiment.evaluate(customers, control=NONE, variant="segment", key="customer_id")
 
 
-def draft(evaluation: Evaluation) -> Draft:
+def draft(evaluation: lf.Evaluation) -> lf.Draft:
     """Handoff: content, policies, evidence, playbook and golden e-mails under one digest."""
-    library = Library.load(CONCEPT / "library")
-    selection = SelectionPolicy.load(CONCEPT / "selection.toml")
-    return Package.build(
+    library = lf.Library.load(CONCEPT / "library")
+    selection = lf.SelectionPolicy.load(CONCEPT / "selection.toml")
+    return lf.Package.build(
         "offer-by-purchases",
         version=1,
         library=library,
@@ -78,29 +69,29 @@ def draft(evaluation: Evaluation) -> Draft:
         graduation=CONCEPT / "graduation.toml",
         playbook=CONCEPT / "playbook.md",
         golden=pl.read_csv(CONCEPT / "golden.csv"),  # made up: golden customers travel with the package
-        render=golden_renderer(library, [CREATIVE], selection, now=NOW),
+        render=lf.golden_renderer(library, [CREATIVE], selection, now=NOW),
         author="hana",
         now=NOW,
     )
 
 
-def seal(unsigned: Draft, verdict: Verdict) -> tuple[Package, Trust]:
+def seal(unsigned: lf.Draft, verdict: lf.Verdict) -> tuple[lf.Package, lf.Trust]:
     """Governance: two people sign; a trust file tells the Factory whom to believe."""
     signers = {
-        "experimentation_lead": Signer.generate("tomasz"),
-        "bridge_manager": Signer.generate("amara"),
+        "experimentation_lead": lf.Signer.generate("tomasz"),
+        "bridge_manager": lf.Signer.generate("amara"),
     }
     approvals = [verdict.approve(role=role, signer=signer) for role, signer in signers.items()]
     people = tuple(signer.enrol([role]) for role, signer in signers.items())
-    trust = Trust(version=1, expires=NOW + timedelta(days=365), people=people)
+    trust = lf.Trust(version=1, expires=NOW + timedelta(days=365), people=people)
     return unsigned.seal(verdict, approvals), trust
 
 
-def make(package: Package, trust: Trust, customers: pl.DataFrame, out: Path) -> Run:
+def make(package: lf.Package, trust: lf.Trust, customers: pl.DataFrame, out: Path) -> lf.Run:
     """Factory: verify the package, then decide, assemble, audit and write an e-mail for each customer."""
-    factory = Factory.create(out / "factory", trust=trust)
+    factory = lf.Factory.create(out / "factory", trust=trust)
     factory.ingest(package, now=NOW)
-    sink = ParquetSink(out / "run")
+    sink = lf.ParquetSink(out / "run")
     return factory.run(package.id, customers, key="customer_id", seed=7, now=NOW, sink=sink)
 
 
