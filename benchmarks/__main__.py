@@ -22,9 +22,15 @@ def machine() -> dict[str, object]:
     model = "unknown processor"
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        names = [
+            line.split(":", 1)[1].strip()
+            for line in cpuinfo.read_text().splitlines()
+            if line.startswith("model name")
+        ]
         model = names[0] if names else model
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
     return {
         "processor": model,
         "cores": os.cpu_count(),
@@ -49,20 +55,29 @@ def table(comparison: assembly.Comparison) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the short message; others are scaled")
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help="rows of the short message; others are scaled"
+    )
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--json", type=Path, help="write all figures to this file too")
     options = parser.parse_args()
     about = machine()
-    print(f"{about['processor']}, {about['cores']} cores, Python {about['python']}, commit {about['commit']}\n")
+    print(
+        f"{about['processor']}, {about['cores']} cores, Python {about['python']}, commit {about['commit']}\n"
+    )
     comparisons = [
-        assembly.compare(workload, rows=int(options.rows * share), repeats=options.repeats) for workload, share in WORKLOADS
+        assembly.compare(workload, rows=int(options.rows * share), repeats=options.repeats)
+        for workload, share in WORKLOADS
     ]
     print("\n\n".join(table(comparison) for comparison in comparisons))
     whole = end_to_end.measure(customers=options.rows // 5)
     print(f"\n{end_to_end.table(whole)}")
     if options.json:
-        figures = {"machine": about, "assembly": [asdict(c) for c in comparisons], "end_to_end": asdict(whole)}
+        figures = {
+            "machine": about,
+            "assembly": [asdict(c) for c in comparisons],
+            "end_to_end": asdict(whole),
+        }
         options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 

@@ -49,13 +49,15 @@ def _message(name: str, filler: str) -> Workload:
     farewell = text[5] + filler
     template = (
         f"{greeting}{{{{ first_name }}}}{text[1]}{{{{ city }}}}{text[2]}{{{{ offer }}}}{text[3]}"
-        f"{{{{ '%.2f' % price }}}}{{% if vip %}}{text[4]}{{{{ points }}}}{farewell}{{% else %}}.{filler}{{% endif %}}"
+        f"{{{{ '%.2f' | format(price) }}}}{{% if vip %}}{text[4]}{{{{ points }}}}{farewell}{{% else %}}.{filler}{{% endif %}}"
     )
     return Workload(name, template, (greeting, text[1], text[2], text[3], text[4], farewell))
 
 
 # 1,150 bytes before and after the words: what an e-mail's frame of tables and styles weighs.
-_FRAME = '<table role="presentation" width="600"><tr><td style="padding:24px 32px;font:16px/1.5 Arial,sans-serif">'
+_FRAME = (
+    '<table role="presentation" width="600"><tr><td style="padding:24px 32px;font:16px/1.5 Arial,sans-serif">'
+)
 FILLER = (_FRAME * 12)[:1150]
 
 SMS = _message("SMS, about 80 bytes", "")

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from labfactory.audit import AuditRules
+    from labfactory.audit import AuditRules, Finding, Findings, Rule
     from labfactory.base.errors import (
         AssemblyError,
         CompileError,
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
         StatisticsError,
         UsageError,
     )
-    from labfactory.compiler import Environment, Expression, ExpressionPlan, Plan, Template
+    from labfactory.compiler import Environment, Expression, ExpressionPlan, Plan, Preview, Template
     from labfactory.content import (
         Channel,
         Component,
         Creative,
         Library,
+        LibraryError,
         Part,
         Variant,
         channel,
@@ -38,29 +39,52 @@ if TYPE_CHECKING:
         Job,
         MemorySink,
         ParquetSink,
+        Progress,
         Run,
+        Shard,
+        ShardedSource,
+        Sink,
+        Summary,
         golden_renderer,
     )
-    from labfactory.governance import GraduationPolicy, Ledger, Verdict
-    from labfactory.handoff import Draft, Package, Person, Signer, Trust
-    from labfactory.lab import Evaluation, Experiment, Hypothesis, Mean, Proportion
-    from labfactory.selection import SelectionPolicy, Selector
+    from labfactory.governance import Approval, GraduationPolicy, Ledger, Override, Verdict
+    from labfactory.handoff import Draft, Package, Person, Registry, Signer, Trust
+    from labfactory.lab import Comparison, Evaluation, Experiment, Flag, Hypothesis, Mean, Proportion
+    from labfactory.selection import (
+        ChoiceRule,
+        EligibilityRule,
+        Exploration,
+        Feature,
+        LinearModel,
+        SelectionPolicy,
+        Selector,
+        SlotPolicy,
+    )
 
 __all__ = [
+    "Approval",
     "AssemblyError",
     "AuditRules",
     "Channel",
+    "ChoiceRule",
+    "Comparison",
     "CompileError",
     "Component",
     "ContentError",
     "Creative",
     "Draft",
+    "EligibilityRule",
     "Environment",
     "Evaluation",
     "Experiment",
+    "Exploration",
     "Expression",
     "ExpressionPlan",
     "Factory",
+    "Feature",
+    "Finding",
+    "Findings",
+    "Flag",
     "GovernanceError",
     "GraduationPolicy",
     "HandoffError",
@@ -70,22 +94,34 @@ __all__ = [
     "LabfactoryError",
     "Ledger",
     "Library",
+    "LibraryError",
+    "LinearModel",
     "Mean",
     "MemorySink",
+    "Override",
     "Package",
     "ParquetSink",
     "Part",
     "Person",
     "Plan",
+    "Preview",
+    "Progress",
     "Proportion",
+    "Registry",
+    "Rule",
     "Run",
     "RunError",
     "SelectionError",
     "SelectionPolicy",
     "Selector",
+    "Shard",
+    "ShardedSource",
     "Signer",
+    "Sink",
+    "SlotPolicy",
     "SourceError",
     "StatisticsError",
+    "Summary",
     "Template",
     "Trust",
     "UsageError",
@@ -100,7 +136,7 @@ __all__ = [
 # Where each name is at home; a room is imported when one of its names is first asked for, so that the command
 # line answers before Polars and SciPy are read.
 _HOMES = {
-    "audit": ("AuditRules",),
+    "audit": ("AuditRules", "Finding", "Findings", "Rule"),
     "base.errors": (
         "AssemblyError",
         "CompileError",
@@ -114,23 +150,46 @@ _HOMES = {
         "StatisticsError",
         "UsageError",
     ),
-    "compiler": ("Environment", "Expression", "ExpressionPlan", "Plan", "Template"),
+    "compiler": ("Environment", "Expression", "ExpressionPlan", "Plan", "Preview", "Template"),
     "content": (
         "Channel",
         "Component",
         "Creative",
         "Library",
+        "LibraryError",
         "Part",
         "Variant",
         "channel",
         "channels",
         "register_channel",
     ),
-    "factory": ("Factory", "Heartbeat", "Job", "MemorySink", "ParquetSink", "Run", "golden_renderer"),
-    "governance": ("GraduationPolicy", "Ledger", "Verdict"),
-    "handoff": ("Draft", "Package", "Person", "Signer", "Trust"),
-    "lab": ("Evaluation", "Experiment", "Hypothesis", "Mean", "Proportion"),
-    "selection": ("SelectionPolicy", "Selector"),
+    "factory": (
+        "Factory",
+        "Heartbeat",
+        "Job",
+        "MemorySink",
+        "ParquetSink",
+        "Progress",
+        "Run",
+        "Shard",
+        "ShardedSource",
+        "Sink",
+        "Summary",
+        "golden_renderer",
+    ),
+    "governance": ("Approval", "GraduationPolicy", "Ledger", "Override", "Verdict"),
+    "handoff": ("Draft", "Package", "Person", "Registry", "Signer", "Trust"),
+    "lab": ("Comparison", "Evaluation", "Experiment", "Flag", "Hypothesis", "Mean", "Proportion"),
+    "selection": (
+        "ChoiceRule",
+        "EligibilityRule",
+        "Exploration",
+        "Feature",
+        "LinearModel",
+        "SelectionPolicy",
+        "Selector",
+        "SlotPolicy",
+    ),
 }
 _HOME_OF = {name: room for room, names in _HOMES.items() for name in names}
 

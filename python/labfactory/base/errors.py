@@ -148,6 +148,11 @@ class RunError(LabfactoryError):
     """A Factory run cannot start, go on or commit."""
 
 
+for _kind in (LabfactoryError, *LabfactoryError.__subclasses__()):
+    # Tracebacks name errors as people import them.
+    _kind.__module__ = "labfactory"
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str:
     """A hint that names the candidates nearest to a misspelt name, at most five, nearest first."""
     known = sorted(set(candidates))
