@@ -11,7 +11,6 @@ from labfactory.factory import Factory, Run
 from labfactory.factory.progress import silent
 from labfactory.samples import walk
 from labfactory.samples.customers import customers as sample_customers
-from labfactory.samples.shards import CustomerShards
 
 SEED = 7
 
@@ -51,7 +50,7 @@ def measure(*, customers: int) -> EndToEnd:
 
 def _run(factory: Factory, package_id: str, out: Path, customers: int) -> Run:
     package = factory.registry.open(package_id, trust=factory.trust, now=walk.NOW)
-    source = CustomerShards(customers, seed=SEED)
+    source = sample_customers(customers, seed=SEED)
     return walk.make(factory, package, source, out, seed=SEED, now=walk.NOW, threads=2, progress=silent)
 
 

@@ -126,12 +126,11 @@ class _Steps:
 def _customers(data: Path | None, count: int, seed: int) -> tuple[Any, Any]:
     """The customers of the run, and the population that the experiment's sample comes from."""
     from labfactory.samples import customers
-    from labfactory.samples.shards import CustomerShards
     from labfactory.samples.walk import SAMPLE_ROWS
 
     if data is None:
         # A small demo still has an experiment of full size: more customers of the same making.
-        return CustomerShards(count, seed=seed), customers(max(count, SAMPLE_ROWS), seed=seed)
+        return customers(count, seed=seed), customers(max(count, SAMPLE_ROWS), seed=seed)
     source = _file(data)
     return source, source
 

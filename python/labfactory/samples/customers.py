@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from labfactory.base.canonical import sha256_hex
 from labfactory.base.errors import UsageError
+from labfactory.factory import Shard
 from labfactory.samples.catalogue import PRODUCT, catalogue, categories
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -76,7 +78,7 @@ class BadRows:
 
 @dataclass(frozen=True, slots=True)
 class Customers:
-    """A source of customers that can be read any number of times.
+    """A source of customers that can be read any number of times, in a Factory run shard by shard.
 
     Args:
         count: How many rows there are.
@@ -126,6 +128,29 @@ class Customers:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Every batch in order, one in memory at a time."""
         return (self.batch(index) for index in range(self.batch_count))
+
+    @property
+    def digest(self) -> str:
+        """Digest of what decides the rows: count, seed, batch size and the shares of bad rows."""
+        return sha256_hex(repr(self).encode())
+
+    def shards(self, rows: int) -> Sequence[Shard]:
+        """A shard per batch, so that a Factory run makes each anew and keeps none; `rows` does not change them."""
+        del rows
+        return [
+            Shard(
+                index=index,
+                start=index * self.batch_rows,
+                rows=min(self.batch_rows, self.count - index * self.batch_rows),
+                digest=sha256_hex(f"{self.digest}/{index}".encode()),
+            )
+            for index in range(self.batch_count)
+        ]
+
+    def read(self, shard: Shard, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The customers of one shard, with only `columns` where they are given."""
+        batch = self.batch(shard.index)
+        yield batch if columns is None else batch.select(list(columns))
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return pa.RecordBatchReader.from_batches(SCHEMA, self.batches()).__arrow_c_stream__(requested_schema)
