@@ -115,6 +115,16 @@ def test_a_spool_reads_views_dictionaries_and_nested_columns_back(tmp_path: Path
     assert rows_of(source, 300, ["list", "code"]).column_names == ["list", "code"]
 
 
+def test_a_spool_reads_the_categories_of_polars(tmp_path: Path) -> None:
+    sizes = pl.Series(["S", None, "L"], dtype=pl.Enum(["S", "M", "L"]))
+    frame = pl.DataFrame({"size": sizes, "kind": sizes.cast(pl.Categorical)})
+    frame = frame.with_columns(pl.struct("size", "kind").implode().over("size").alias("nested"))
+    source = Intake(frame, shard_rows=300).open(frame.columns, folder=tmp_path / "spool", seen=lambda _: None)
+    made = rows_of(source, 300, frame.columns)
+    assert made.to_pylist() == frame.to_arrow().to_pylist()
+    assert made.schema.field("size").type == pa.string()
+
+
 def test_a_spool_of_other_rows_has_another_digest(tmp_path: Path) -> None:
     one = spool_of(customers(500, seed=1).to_arrow(), tmp_path / "one", batch_rows=100)
     other = spool_of(customers(500, seed=2).to_arrow(), tmp_path / "other", batch_rows=100)

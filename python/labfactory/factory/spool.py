@@ -6,7 +6,6 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 
 from labfactory.factory.commit import storage
@@ -114,34 +113,33 @@ class Spool:
 
 def spool_schema(schema: pa.Schema) -> pa.Schema:
     """The schema that a spool of these rows has."""
-    return pa.schema([field.with_type(_sliceable(field.type)) for field in schema])
+    return pa.schema([field.with_type(_plain(field.type, decoded=True)) for field in schema])
 
 
-def _sliceable(kind: pa.DataType) -> pa.DataType:
-    """Views keep whole buffers alive, so a slice of them would be written with all the text of its batch."""
+def _plain(kind: pa.DataType, *, decoded: bool) -> pa.DataType:
+    """The type without views, and without dictionaries where they are to be decoded.
+
+    Views keep whole buffers alive, so a slice of them would be written with all the text of its batch.
+    """
     if pa.types.is_string_view(kind):
         return pa.string()
     if pa.types.is_binary_view(kind):
         return pa.binary()
     if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_sliceable(kind.value_type)))
+        return pa.list_(kind.value_field.with_type(_plain(kind.value_type, decoded=decoded)))
     if pa.types.is_large_list(kind):
-        return pa.large_list(kind.value_field.with_type(_sliceable(kind.value_type)))
+        return pa.large_list(kind.value_field.with_type(_plain(kind.value_type, decoded=decoded)))
     if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_sliceable(field.type)) for field in kind.fields])
+        return pa.struct([field.with_type(_plain(field.type, decoded=decoded)) for field in kind.fields])
     if pa.types.is_dictionary(kind):
-        return _sliceable(kind.value_type)
+        values = _plain(kind.value_type, decoded=decoded)
+        return values if decoded else pa.dictionary(kind.index_type, values)
     return kind
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     if batch.schema.equals(schema):
         return batch
-    try:
-        return batch.cast(schema)
-    except pa.ArrowNotImplementedError:
-        # pyarrow has no cast from a dictionary of views, which is how Polars hands on categories.
-        plain = pl.DataFrame(batch).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
-        return pa.RecordBatch.from_arrays(
-            [column.combine_chunks() for column in plain.columns], schema=schema
-        )
+    # pyarrow cannot decode a dictionary of views, which is how Polars hands its categories over.
+    encoded = [field.with_type(_plain(field.type, decoded=False)) for field in batch.schema]
+    return batch.cast(pa.schema(encoded)).cast(schema)
