@@ -226,6 +226,14 @@ def test_a_lazy_frame_that_fails_midway_is_told() -> None:
     assert "conversion from `str` to `i64` failed" in str(error)
 
 
+def test_a_lazy_scan_of_a_csv_tells_the_column_of_a_value_that_does_not_fit(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("key,points\n1,2\n2,many\n", encoding="utf-8")
+    frame = pl.scan_csv(tmp_path / "c.csv", schema={"key": pl.Int64, "points": pl.Int64})
+    error = refused(lambda: list(batches(frame)))
+    assert error.code == "column_type"
+    assert error.message == "expected i64 in column 'points', found 'many'"
+
+
 def test_a_lazy_scan_of_a_missing_file_is_told(tmp_path: Path) -> None:
     assert refused(lambda: batches(pl.scan_csv(tmp_path / "gone.csv"))).code == "source_unreadable"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ __all__ = ["batches", "schema_of"]
 
 # Strings stay views, as Polars holds them: nothing is copied on the way in.
 _NEWEST = pl.CompatLevel.newest()
+
+# How Polars tells of a value of a file that is not of its column's type.
+_POLARS_VALUE = re.compile(r"could not parse `(.*?)` as dtype `([^`]+)` at column '(.*?)' \(", re.DOTALL)
 
 # Readers that were handed out once, by identity; an entry leaves when its reader dies.
 _consumed: dict[int, weakref.ref[Any]] = {}
@@ -283,6 +287,13 @@ def _claim(reader: object) -> None:
 
 def _explainer(name: str) -> Callable[[Exception], SourceError]:
     def explain(problem: Exception) -> SourceError:
+        found = _POLARS_VALUE.search(str(problem))
+        if found is not None:
+            value, kind, column = found.groups()
+            message = f"expected {kind} in column {column!r}, found {value!r}"
+            return SourceError(
+                message, code="column_type", hint="Mend the value, or read the column as text."
+            )
         # Polars appends its query plan after a blank line.
         message = " ".join(str(problem).split("\n\n")[0].split()) or type(problem).__name__
         return SourceError(f"cannot read {name}: {message}", code="source_unreadable")
