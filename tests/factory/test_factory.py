@@ -370,6 +370,8 @@ def test_a_job_whose_customers_do_not_fit_the_templates_is_refused(factory: Fact
     (problem,) = factory.problems(Job.load(job_in(tmp_path)))
     assert isinstance(problem, CompileError)
     assert "points" in str(problem)
+    with pytest.raises(CompileError, match="unknown column 'points'"):
+        factory.run_job(job_in(tmp_path))
 
 
 def test_errors_survive_a_trip_between_processes(factory: Factory) -> None:

@@ -18,7 +18,7 @@ from labfactory.content import Library
 from labfactory.factory.commit import digest_of
 from labfactory.factory.golden import golden_renderer
 from labfactory.factory.intake import Intake, mapped_schema
-from labfactory.factory.job import MAX_QUARANTINED_SHARE, Job
+from labfactory.factory.job import MAX_QUARANTINED_SHARE, Job, JobError
 from labfactory.factory.keys import key_field
 from labfactory.factory.progress import silent
 from labfactory.factory.run import Order, Run, make_run
@@ -219,15 +219,16 @@ class Factory:
             progress: Told the state of each phase.
 
         Raises:
-            UsageError: `settings` for faults of the file; `job_refused` lists everything else at once.
+            UsageError: `settings` for faults of the file.
+            JobError: `job_refused`, when several things keep the job from being run.
+            LabfactoryError: The one problem itself, where there is only one.
         """
         order = job if isinstance(job, Job) else Job.load(job)
         problems = self.problems(order)
+        if len(problems) == 1:
+            raise problems[0]
         if problems:
-            listed = "\n".join(f"{type(problem).__name__}: {problem}" for problem in problems)
-            count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-            message = f"expected a job that can be run, found {count}:\n{listed}"
-            raise UsageError(message, code="job_refused")
+            raise JobError(problems)
         return self.run(
             order.package,
             order.source.path,

@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AwareDatetime, Field
 
+from labfactory.base.errors import UsageError
 from labfactory.base.settings import Settings, read_bounded, settings_from
 from labfactory.factory.shard import BLOCK_ROWS, SHARD_ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from labfactory.base.errors import LabfactoryError
 
 # Half of the customers failing means that the data is not what the templates were written for.
 MAX_QUARANTINED_SHARE = 0.5
 
 _Count = Annotated[int, Field(ge=1)]
+
+
+class JobError(UsageError):
+    """Everything that keeps a job from being run, at once.
+
+    Args:
+        problems: Two or more, each with its own code.
+    """
+
+    def __init__(self, problems: Iterable[LabfactoryError]) -> None:
+        found = tuple(problems)
+        listed = "\n".join(f"{type(problem).__name__}: {problem}" for problem in found)
+        message = f"expected a job that can be run, found {len(found)} problems:\n{listed}"
+        super().__init__(message, code="job_refused")
+        self.problems = found
 
 
 class JobSource(Settings):
