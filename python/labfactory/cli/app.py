@@ -30,7 +30,8 @@ class Face(TyperGroup):
         except BrokenPipeError:
             raise
         except OSError as error:
-            failed = RunError(f"cannot use {error.filename!r}: {error.strerror}", code="system")
+            what = "the system refused" if error.filename is None else f"cannot use {str(error.filename)!r}"
+            failed = RunError(f"{what}: {error.strerror or error}", code="system")
             print_error(failed, as_json=as_json)
             raise typer.Exit(failed.exit_code) from error
         except KeyboardInterrupt as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from labfactory.base.errors import LabfactoryError, UsageError
+from labfactory.base.storage import write_atomically
 from labfactory.cli.options import Json  # noqa: TC001 - typer reads the annotation
 from labfactory.cli.output import output, print_json, print_table
 
@@ -236,9 +237,8 @@ def _write_page(path: Path, creative: Creative, shown: list[dict[str, Any]]) -> 
         )
         for one in shown
     ]
-    path.write_bytes(
-        Page(title=creative.name, eyebrow="Preview", letters=letters, pictures=pictures()).to_html()
-    )
+    page = Page(title=creative.name, eyebrow="Preview", letters=letters, pictures=pictures())
+    write_atomically(path, page.to_html())
 
 
 def _described(creative: Creative, plan: Plan | None) -> dict[str, Any]:

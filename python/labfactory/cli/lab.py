@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from labfactory.base.storage import write_atomically
 from labfactory.cli.options import Json  # noqa: TC001 - typer reads the annotation
 from labfactory.cli.output import output, print_json
 
@@ -40,7 +41,7 @@ def evaluate(
         responses, control=file.control, variant=variant, key=key, alpha=file.alpha
     )
     if out is not None:
-        out.write_bytes(evaluation.to_json())
+        write_atomically(out, evaluation.to_json())
     if as_json:
         print_json(evaluation.to_dict())
         return

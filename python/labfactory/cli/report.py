@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from labfactory.base.storage import write_atomically
 from labfactory.cli.output import output
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def evaluation(
     from labfactory.reports import Page
 
     read = Evaluation.from_json(read_bounded(evidence))
-    out.write_bytes(Page(title=read.experiment, eyebrow="Evaluation", **_experiment(read)).to_html())
+    write_atomically(out, Page(title=read.experiment, eyebrow="Evaluation", **_experiment(read)).to_html())
     output().print(f"page: {out}", markup=False)
 
 
@@ -66,7 +67,7 @@ def package(
         facts=[("root", f"sha256:{opened.root}"), ("created", str(opened.header.created))],
         pictures=pictures(),
     )
-    out.write_bytes(page.to_html())
+    write_atomically(out, page.to_html())
     output().print(f"page: {out}", markup=False)
 
 
@@ -83,7 +84,7 @@ def run(
     from labfactory.samples import pictures
 
     page = story(Package.open(package), folder, letters=letters, pictures=pictures())
-    out.write_bytes(page.to_html())
+    write_atomically(out, page.to_html())
     output().print(f"page: {out}", markup=False)
 
 

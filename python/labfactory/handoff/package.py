@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +11,7 @@ from labfactory.base.errors import GovernanceError, HandoffError, RunError, Usag
 from labfactory.base.identity import engine_identity
 from labfactory.base.instants import instant, instant_text
 from labfactory.base.settings import read_bounded, settings_from
+from labfactory.base.storage import write_atomically
 from labfactory.governance.lifecycle import State
 from labfactory.governance.policy import GraduationPolicy
 from labfactory.governance.roles import OVERRIDE_SIGNATURES, Approval, Override, check_distinct, in_order
@@ -485,26 +484,6 @@ class Package:
             if signed.role not in person.roles:
                 message = f"expected {person.id} to hold the role {signed.role}, found no such role of theirs"
                 raise HandoffError(message, code="role_refused")
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _golden_files(

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from labfactory.base.canonical import sha256_hex
 from labfactory.base.errors import HandoffError, RunError, UsageError, nearest
 from labfactory.base.identity import engine_identity
+from labfactory.base.storage import write_atomically
 from labfactory.governance.lifecycle import State
 from labfactory.handoff.golden import check_assets, write_assets
-from labfactory.handoff.package import Package, write_atomically
+from labfactory.handoff.package import Package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,6 +15,7 @@ from labfactory.base.canonical import canonical_json, parse_json, sha256_hex
 from labfactory.base.errors import HandoffError, UsageError
 from labfactory.base.instants import instant, instant_text
 from labfactory.base.settings import Settings, read_bounded, settings_from
+from labfactory.base.storage import write_atomically
 from labfactory.governance.roles import PersonId, Role  # noqa: TC001 - pydantic reads the annotations
 from labfactory.handoff.envelope import Envelope, check_public_key, key_id
 
@@ -104,12 +105,15 @@ class Trust(Settings):
         return settings_from(cls, read_bounded(path), name=str(path))
 
     def save(self, path: Path | str) -> None:
-        """Write the trust file as canonical JSON.
+        """Write the trust file as canonical JSON, whole or not at all.
 
         Args:
             path: A name that ends in `.json`.
+
+        Raises:
+            OSError: Whatever the system refused.
         """
-        Path(path).write_bytes(self.to_json())
+        write_atomically(path, self.to_json())
 
     def person_of(self, envelope: Envelope, *, now: datetime) -> Person:
         """Whose key signed an envelope: no claim inside the envelope is believed for it.
@@ -197,6 +201,7 @@ class Signer:
 
         Raises:
             UsageError: `signer_refused` when the file exists or cannot be made.
+            OSError: The disk is full; nothing half-written is left.
         """
         text = self._private.private_bytes_raw().hex()
         data = canonical_json({"format": _SIGNER_FORMAT, "person": self.person, "private": text})
@@ -205,8 +210,12 @@ class Signer:
         except OSError as error:
             message = f"expected to make a new file at {path}, found: {error.strerror}"
             raise UsageError(message, code="signer_refused") from None
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+        except OSError as error:
+            Path(path).unlink()
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
     @property
     def public(self) -> bytes:
