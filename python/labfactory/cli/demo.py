@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labfactory.base.errors import SourceError, UsageError, nearest
+from labfactory.base.errors import UsageError
+from labfactory.base.storage import write_atomically
 from labfactory.cli.options import Json  # noqa: TC001 - typer reads the annotation
 from labfactory.cli.output import print_json, print_line, print_table
 from labfactory.cli.progress import shown
@@ -70,7 +71,7 @@ def demo(
     steps.show("2. Governance: the verdict", repr(verdict))
     if verdict.status != "passed":
         out.mkdir(parents=True, exist_ok=True)
-        (out / "verdict.json").write_bytes(verdict.to_json())
+        write_atomically(out / "verdict.json", verdict.to_json())
         print_line(
             f"The verdict is {verdict.status}: nothing is handed over. It lies in {out / 'verdict.json'}."
         )
@@ -90,7 +91,7 @@ def demo(
         )
     with steps.timed("page"):
         page = story(package, out / "run", summary=run.summary, pictures=pictures())
-        (out / "index.html").write_bytes(page.to_html())
+        write_atomically(out / "index.html", page.to_html())
     summary = {
         "out": str(out),
         "page": str(out / "index.html"),
@@ -139,15 +140,16 @@ def _file(path: Path) -> Any:
     """A customer file; a CSV's columns are read as the sample schema says, lists as JSON text."""
     import polars as pl
 
+    from labfactory.base.columns import check_columns, check_names
+    from labfactory.base.files import CsvFile, ParquetFile, check_path
     from labfactory.samples.customers import SCHEMA
 
-    if not path.is_file():
-        message = f"expected a file of customers, found none at {path}"
-        raise SourceError(message, code="source_unreadable", hint="--data takes a .parquet or .csv file.")
+    check_path(path)
     if path.suffix.lower() != ".csv":
+        check_columns(ParquetFile(path).schema, SCHEMA, name=path.name)
         return path
+    check_names(CsvFile(path, {}).schema, SCHEMA.names, name=path.name)
     wanted = pl.DataFrame(SCHEMA.empty_table()).schema
-    _check_columns(pl.scan_csv(path, n_rows=0).collect_schema().names(), wanted.names(), path)
     as_text = {name: pl.String for name, dtype in wanted.items() if dtype.is_nested() or dtype == pl.Datetime}
     return pl.scan_csv(path, schema_overrides={**wanted, **as_text}).select(
         _parsed(name, dtype) if name in as_text else pl.col(name) for name, dtype in wanted.items()
@@ -159,13 +161,6 @@ def _parsed(name: str, dtype: pl.DataType) -> pl.Expr:
 
     text = pl.col(name).str
     return text.json_decode(dtype) if dtype.is_nested() else text.to_datetime(time_unit="us", time_zone="UTC")
-
-
-def _check_columns(found: list[str], wanted: list[str], path: Path) -> None:
-    for name in wanted:
-        if name not in found:
-            message = f"expected column {name!r} in {path}, found none"
-            raise SourceError(message, code="missing_column", hint=nearest(name, found))
 
 
 def _print_schema(*, as_json: bool) -> None:
