@@ -36,6 +36,18 @@ std::size_t position(const Names& names, std::string_view name, std::string_view
   return static_cast<std::size_t>(found - names.begin());
 }
 
+// The calendar counts days from the year 1, values from 1970.
+constexpr std::int64_t kFirstDay = 719'163;
+
+// Days of a date, or microseconds of a datetime without zone.
+Value moment(py::handle object, bool has_time) {
+  const std::int64_t days = object.attr("toordinal")().cast<std::int64_t>() - kFirstDay;
+  if (!has_time) return Value::date(days);
+  const auto part = [&](const char* name) { return object.attr(name).cast<std::int64_t>(); };
+  const std::int64_t seconds = ((days * 24 + part("hour")) * 60 + part("minute")) * 60 + part("second");
+  return Value::timestamp(seconds * 1'000'000 + part("microsecond"));
+}
+
 Value constant(Program& program, py::handle object) {
   if (object.is_none()) return Value::none();
   if (py::isinstance<py::bool_>(object)) return Value::boolean(object.cast<bool>());
@@ -48,6 +60,11 @@ Value constant(Program& program, py::handle object) {
     std::vector<Value> items;
     for (const py::handle item : object) items.push_back(constant(program, item));
     return program.keep_list(std::move(items), py::isinstance<py::list>(object) ? Kind::list : Kind::tuple);
+  }
+  const py::module_ datetime = py::module_::import("datetime");
+  const bool has_time = py::isinstance(object, datetime.attr("datetime"));
+  if (py::isinstance(object, datetime.attr("date")) && !(has_time && !object.attr("tzinfo").is_none())) {
+    return moment(object, has_time);
   }
   throw Error(ErrorKind::compile, "plan_invalid",
               "invalid plan: a constant of type " + std::string(py::str(py::type::of(object).attr("__name__"))));

@@ -34,6 +34,8 @@ std::string constant(const Value& value) {
     case Kind::boolean: return value.payload.integer != 0 ? "True" : "False";
     case Kind::integer: return std::to_string(value.payload.integer);
     case Kind::floating: return {buffer, write_repr(buffer, value.payload.floating)};
+    case Kind::date: return {buffer, write_date(buffer, value.payload.integer)};
+    case Kind::timestamp: return {buffer, write_timestamp(buffer, value.payload.integer)};
     case Kind::text: return quoted(value.view());
     case Kind::markup: return "Markup(" + quoted(value.view()) + ")";
     case Kind::list:

@@ -103,6 +103,11 @@ def demo(
         return
     steps.show("4. Factory: the run", repr(run))
     print_table("Steps", ["step", "seconds>"], [(name, f"{s:.2f}") for name, s in steps.seconds.items()])
+    rates = [
+        (name, f"{s:.2f}", f"{run.summary.made / s:,.0f}" if s > 0 else "–")
+        for name, s in run.summary.seconds.items()
+    ]
+    print_table("Steps of the run", ["step", "seconds>", "assets a second>"], rates)
     print_line(f"Look at {out / 'index.html'}")
 
 

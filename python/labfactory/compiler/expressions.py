@@ -207,7 +207,10 @@ class Expressions:
             self.refuse("an integer past 64 bits", node)
         elif isinstance(value, float) and not math.isfinite(value):
             self.refuse("a constant that is not finite", node)
-        elif value is not None and not isinstance(value, (bool, int, float, str)):
+        elif isinstance(value, datetime.datetime) and value.tzinfo is not None:
+            hint = "give it without zone, or print its parts, as now.year."
+            self.refuse("computing with a datetime that has a zone", node, hint=hint)
+        elif value is not None and not isinstance(value, (bool, int, float, str, datetime.date)):
             self.refuse(f"a constant of type {type(value).__name__}", node)
 
     def _lower(self, node: nodes.Node, target: int) -> Static:
@@ -230,6 +233,8 @@ class Expressions:
         name = node.name
         if name == "self":
             self.refuse("the name self", node)
+        if name in self.options.constants:
+            return self.load_constant(name, target, node)
         if name in self.options.columns:
             return self.column(name, target, node)
         if name in DEFAULT_NAMESPACE:

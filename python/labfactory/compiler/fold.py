@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import nodes
@@ -37,6 +38,7 @@ _TESTS = frozenset(
         *("even", "odd", "true", "false"),
     }
 )
+_PARTS = frozenset({"year", "month", "day", "hour", "minute", "second", "microsecond"})
 _OPERATORS = (nodes.BinExpr, nodes.UnaryExpr)
 _REFUSED = (nodes.Pow,)
 
@@ -74,7 +76,7 @@ class Folder:
             jinja2.nodes.Impossible: It is none, or may be too large to compute here.
         """
         folded = self._fold(node)
-        if not has_safe_repr(folded.value):
+        if not (has_safe_repr(folded.value) or isinstance(folded.value, date)):
             raise nodes.Impossible
         return folded
 
@@ -90,6 +92,8 @@ class Folder:
                 return self._fold_inline_if(node)
             case nodes.Concat():
                 return self._fold_concat(node)
+            case nodes.Getattr():
+                return self._fold_moment(node)
             case _:
                 return self._fold_call(node)
 
@@ -116,6 +120,13 @@ class Folder:
             # Jinja2's own folding forgets that a part is Markup; its bytes are the reference.
             return Folded("".join(map(str, values)))
         return Folded((markup_join if self.context.autoescape else str_join)(values), is_literal=False)
+
+    def _fold_moment(self, node: nodes.Getattr) -> Folded:
+        """A part of a constant date or datetime, such as `now.year`."""
+        moment = self._fold(node.node).value
+        if not isinstance(moment, date) or node.attr not in _PARTS or not hasattr(moment, node.attr):
+            raise nodes.Impossible
+        return Folded(getattr(moment, node.attr), is_literal=False)
 
     def _fold_call(self, node: nodes.Node) -> Folded:
         if not _is_covered(node):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Literal
 
 import pyarrow as pa
@@ -158,6 +159,10 @@ def static_of(value: object) -> Static:
             return Static.of("floating")
         case str():
             return Static.of("text")
+        case datetime():
+            return Static.of("timestamp")
+        case date():
+            return Static.of("date")
         case list() | tuple():
             kind = TUPLE if isinstance(value, tuple) else "list"
             item: Static | None = None
