@@ -115,6 +115,13 @@ labfactory.CompileError: unknown column 'first_nme'
     assert (machines["code"], machines["line"], machines["kind"]) == ("unknown_column", 3, "CompileError")
 
 
+def test_what_the_system_refuses_names_the_file() -> None:
+    error = FileNotFoundError(2, "No such file or directory", "absent.csv")
+    found = json.loads(runner.invoke(failing(error), ["group", "go", "--json"]).stderr)["error"]
+    assert found["code"] == "system"
+    assert found["message"] == "cannot use 'absent.csv': No such file or directory"
+
+
 def test_markup_in_an_error_is_text() -> None:
     error = LabfactoryError("found [bold]x[/] and [/red]", code="x")
     assert "found [bold]x[/] and [/red]" in runner.invoke(failing(error), ["group", "go"]).stderr

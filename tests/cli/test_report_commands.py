@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from selectolax.lexbor import LexborHTMLParser
 from typer.testing import CliRunner
 
+from labfactory.base.errors import UsageError
 from labfactory.cli.app import app
 from labfactory.handoff import Package
+from labfactory.reports import story
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +39,19 @@ def test_an_evaluation_is_shown_by_its_intervals(place: Path, tmp_path: Path) ->
     tree = LexborHTMLParser(out.read_text(encoding="utf-8"))
     assert tree.css_first("h1").text() == "welcome-tone"
     assert tree.css_first("text.metric").text() == "orders"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "code"), [(None, "run_missing"), ('{"root": "another"}', "run_differs")]
+)
+def test_a_page_of_a_run_needs_that_packages_finished_run(
+    place: Path, tmp_path: Path, manifest: str | None, code: str
+) -> None:
+    if manifest is not None:
+        (tmp_path / "run.json").write_text(manifest)
+    with pytest.raises(UsageError) as caught:
+        story(Package.open(place / "welcome.lfpkg"), tmp_path)
+    assert caught.value.code == code
 
 
 def test_a_page_that_cannot_be_written_is_a_failure(place: Path) -> None:

@@ -60,14 +60,6 @@ def test_the_examples_of_docstrings_run(name):
     assert "".join(reports) == ""
 
 
-@pytest.mark.usefixtures("_elsewhere")
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_the_fences_of_a_page_run(page):
-    if not page.exists():
-        pytest.skip("no such page")
-    assert "".join(run_page(page.read_text(encoding="utf-8"), page.name)) == ""
-
-
 def test_a_wrong_example_is_seen():
     assert "Expected" in "".join(run_page("```python\n>>> 1 + 1\n3\n```\n", "page"))
     assert run_page("```python\nx = 1\n```\ntext\n```python\n>>> x\n1\n```\n", "page") == []

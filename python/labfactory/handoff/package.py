@@ -144,7 +144,7 @@ class Package:
     Example:
         >>> Package.open(b"PK")
         Traceback (most recent call last):
-        labfactory.base.errors.HandoffError: expected an entry at byte 0, found none
+        labfactory.HandoffError: expected an entry at byte 0, found none
     """
 
     content: Content

@@ -162,5 +162,6 @@ def _refuse_duplicates(names: Iterable[str], what: str) -> None:
     for name in names:
         if name in seen:
             message = f"expected each {what} once, found {name!r} again"
-            raise SelectionError(message, code=f"duplicate_{what}")
+            code = "duplicate_component" if what == "component" else "duplicate_feature"
+            raise SelectionError(message, code=code)
         seen.add(name)
