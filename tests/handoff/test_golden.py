@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from decimal import Decimal
 
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -27,6 +28,9 @@ COLUMNS = {
     "large": pa.array(["a", None, "b"], pa.large_string()),
     "view": pa.array(["a", None, "longer than twelve bytes"], pa.string_view()),
     "dictionary": pa.array(["x", None, "x"]).dictionary_encode(),
+    "category": pa.table(pl.DataFrame({"c": pl.Series(["x", None, "x"], dtype=pl.Categorical)}))["c"].chunk(
+        0
+    ),
     "binary": pa.array([b"\xff\0", None, b""]),
     "fixed": pa.array([b"ab", None, b"cd"], pa.binary(2)),
     "date": pa.array([dt.date(1, 1, 1), None, dt.date(9999, 12, 31)]),

@@ -28,6 +28,15 @@ def evaluated(experiment: Experiment, data: Any, **options: Any) -> Evaluation:
     return experiment.evaluate(data, control="plain", **options)
 
 
+def test_categories_of_polars_are_arms_and_keys_are_looked_for(
+    three_arms: Experiment, responses: pa.Table
+) -> None:
+    keyed = responses.append_column("unit", pa.array(range(responses.num_rows)))
+    categories = pl.DataFrame(keyed).with_columns(pl.col("variant").cast(pl.Categorical))
+    expected = evaluated(three_arms, keyed, key="unit")
+    assert evaluated(three_arms, categories, key="unit").to_json() == expected.to_json()
+
+
 def test_every_figure_is_what_polars_and_scipy_say(three_arms: Experiment, responses: pa.Table) -> None:
     evaluation = evaluated(three_arms, responses)
     frame = pl.DataFrame(responses).with_columns(pl.col("visit", "opted_out").cast(pl.Float64))

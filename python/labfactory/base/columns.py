@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -11,7 +11,7 @@ from labfactory.base.errors import SourceError, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["check_columns", "check_names", "is_text", "value_type"]
+__all__ = ["cast_values", "check_columns", "check_names", "is_text", "plain_type", "value_type"]
 
 
 def check_names(found: pa.Schema, names: Iterable[str], *, name: str = "the source") -> None:
@@ -69,6 +69,35 @@ def value_type(kind: pa.DataType) -> pa.DataType:
 def is_text(kind: pa.DataType) -> bool:
     """Whether values are text, in any of Arrow's layouts."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def plain_type(kind: pa.DataType, *, decoded: bool) -> pa.DataType:
+    """The type without views, and without dictionaries where they are to be decoded.
+
+    Views keep whole buffers alive, so a slice of them would be written with all the text of its batch.
+    """
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(plain_type(kind.value_type, decoded=decoded)))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(kind.value_field.with_type(plain_type(kind.value_type, decoded=decoded)))
+    if pa.types.is_struct(kind):
+        return pa.struct([field.with_type(plain_type(field.type, decoded=decoded)) for field in kind.fields])
+    if pa.types.is_dictionary(kind):
+        values = plain_type(kind.value_type, decoded=decoded)
+        return values if decoded else pa.dictionary(kind.index_type, values)
+    return kind
+
+
+def cast_values(values: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> Any:
+    """The values in another type of the same kind, by way of plain layouts.
+
+    pyarrow alone cannot decode a dictionary of views, which is how Polars hands its categories over.
+    """
+    return values.cast(plain_type(values.type, decoded=False)).cast(kind)
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from labfactory.base.columns import cast_values
 from labfactory.base.errors import SourceError, nearest
 from labfactory.factory.commit import storage
 
@@ -52,9 +53,7 @@ def key_field(schema: pa.Schema, key: str) -> pa.Field:
 
 def key_values(values: pa.Array, field: pa.Field) -> pa.Array:
     """The keys of a batch in the layout of `key_field`, whatever layout the source has."""
-    if isinstance(values, pa.DictionaryArray):
-        values = values.dictionary_decode()
-    return values if values.type == field.type else values.cast(field.type)
+    return values if values.type == field.type else cast_values(values, field.type)
 
 
 def repeats(hashes: np.ndarray[Any, Any], keys: pa.Array) -> np.ndarray[Any, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from labfactory.base.columns import cast_values, plain_type
 from labfactory.factory.commit import storage
 from labfactory.factory.shard import BLOCK_ROWS, Shard, blocks
 
@@ -113,33 +114,11 @@ class Spool:
 
 def spool_schema(schema: pa.Schema) -> pa.Schema:
     """The schema that a spool of these rows has."""
-    return pa.schema([field.with_type(_plain(field.type, decoded=True)) for field in schema])
-
-
-def _plain(kind: pa.DataType, *, decoded: bool) -> pa.DataType:
-    """The type without views, and without dictionaries where they are to be decoded.
-
-    Views keep whole buffers alive, so a slice of them would be written with all the text of its batch.
-    """
-    if pa.types.is_string_view(kind):
-        return pa.string()
-    if pa.types.is_binary_view(kind):
-        return pa.binary()
-    if pa.types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_plain(kind.value_type, decoded=decoded)))
-    if pa.types.is_large_list(kind):
-        return pa.large_list(kind.value_field.with_type(_plain(kind.value_type, decoded=decoded)))
-    if pa.types.is_struct(kind):
-        return pa.struct([field.with_type(_plain(field.type, decoded=decoded)) for field in kind.fields])
-    if pa.types.is_dictionary(kind):
-        values = _plain(kind.value_type, decoded=decoded)
-        return values if decoded else pa.dictionary(kind.index_type, values)
-    return kind
+    return pa.schema([field.with_type(plain_type(field.type, decoded=True)) for field in schema])
 
 
 def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     if batch.schema.equals(schema):
         return batch
-    # pyarrow cannot decode a dictionary of views, which is how Polars hands its categories over.
-    encoded = [field.with_type(_plain(field.type, decoded=False)) for field in batch.schema]
-    return batch.cast(pa.schema(encoded)).cast(schema)
+    columns = [cast_values(column, field.type) for column, field in zip(batch.columns, schema, strict=True)]
+    return pa.record_batch(columns, schema=schema)

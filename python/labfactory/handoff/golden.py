@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 
 from labfactory.base.canonical import MAX_INTEGER, canonical_json, parse_json, sha256_hex
+from labfactory.base.columns import cast_values
 from labfactory.base.errors import HandoffError, UsageError
 
 __all__ = [
@@ -105,7 +106,9 @@ def golden_table(data: object) -> pa.Table:
             f"{', '.join(table.column_names[:12])}"
         )
         raise UsageError(message, code="golden_rows")
-    return table.cast(pa.schema([(field.name, _plain(field.type, field.name)) for field in table.schema]))
+    schema = pa.schema([(field.name, _plain(field.type, field.name)) for field in table.schema])
+    columns = [cast_values(column, field.type) for column, field in zip(table.columns, schema, strict=True)]
+    return pa.table(columns, schema=schema)
 
 
 def logical_types(table: pa.Table) -> dict[str, str]:

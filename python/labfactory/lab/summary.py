@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from labfactory._core import base as core_base
 from labfactory._core import stats as core
+from labfactory.base.columns import cast_values
 from labfactory.base.errors import StatisticsError
 from labfactory.base.sources import batches
 from labfactory.lab.estimators import Sample
@@ -178,7 +179,7 @@ class _KeyLog:
         hashes = pa.array(core_base.hash_keys(keys))
         self._missing += hashes.null_count
         known = hashes.is_valid()
-        names = arms.cast(pa.string()).filter(known)
+        names = cast_values(arms, pa.string()).filter(known)
         codes = pc.index_in(names, pa.array(variants, pa.string())).fill_null(-1)
         self._hashes.append(hashes.filter(known).to_numpy(zero_copy_only=False))
         self._arms.append(codes.to_numpy(zero_copy_only=False).astype(np.int16))

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labfactory.base.columns import cast_values
 from labfactory.base.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def responses(
         >>> responses(assigned, seed=7).column_names
         ['customer_id', 'variant', 'opened', 'orders', 'spend', 'opted_out']
     """
-    arms = pc.dictionary_encode(pc.cast(assigned[variant], pa.string())).combine_chunks()
+    arms = pc.dictionary_encode(cast_values(assigned[variant], pa.string())).combine_chunks()
     names = arms.dictionary.to_pylist()
     for name in names:
         if name not in effects:
