@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import mmap
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
 import pytest
 
-from labfactory.base.errors import CompileError, UsageError
+from labfactory.base.errors import CompileError, SourceError, UsageError
 from labfactory.compiler import Environment, Template
+from labfactory.testing import to_python
 
 if TYPE_CHECKING:
     import pathlib
@@ -141,3 +145,46 @@ def test_compile_refuses_what_it_cannot_honour() -> None:
         template.compile(twice)
     with pytest.raises(UsageError, match="names of optional columns"):
         template.compile(FRAME, optional="points")
+
+
+def test_a_float_is_no_integer_of_a_row() -> None:
+    plan = Template("{{ n }}").compile(pa.schema({"n": pa.int64()}))
+    with pytest.raises(SourceError, match=r"expected int64 for the column 'n', found 1\.5") as caught:
+        plan.assemble_one({"n": 1.5})
+    assert caught.value.code == "column_type"
+
+
+def test_nan_in_a_list_is_a_row_error_where_python_asks_for_identity() -> None:
+    batch = pa.record_batch({"f": [math.nan, 2.5], "fs": [[math.nan, 1.0], [2.5]]})
+    for source in (
+        "{{ f in [f] }}",
+        "{{ f not in fs }}",
+        "{{ fs == fs }}",
+        "{{ [f] <= [f] }}",
+        "{{ (f,) == (f,) }}",
+    ):
+        made = Template(source).compile(batch).assemble(batch)
+        assert made["code"].to_pylist() == ["unsupported", None]
+        assert made["asset"].to_pylist()[1] in ("True", "False")
+    made = Template("{{ f == f }}{{ f in [1.0, 2.5] }}").compile(batch).assemble(batch)
+    assert made["asset"].to_pylist() == ["FalseFalse", "TrueTrue"]
+
+
+def test_dictionaries_of_views_are_read_by_the_oracle() -> None:
+    values = pa.DictionaryArray.from_arrays(pa.array([1, None, 0]), pa.array(["a", "b"], pa.string_view()))
+    assert to_python(pa.record_batch({"x": values})) == [{"x": "b"}, {"x": None}, {"x": "a"}]
+
+
+def test_a_text_of_more_than_four_gibibytes_is_a_row_error() -> None:
+    size = (4 << 30) + 3
+    # Never touched, so it takes no memory.
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | getattr(mmap, "MAP_NORESERVE", 0)
+    with contextlib.closing(mmap.mmap(-1, size, flags=flags)) as memory:
+        for kind in (pa.large_string(), pa.large_binary()):
+            offsets = pa.array([0, size, size], pa.int64()).buffers()[1]
+            text = pa.Array.from_buffers(kind, 2, [None, offsets, pa.py_buffer(memory)])
+            batch = pa.record_batch([text], names=["t"])
+            made = Template("{{ t }}!").compile(batch).assemble_batch(batch)[0]
+            assert made["code"].to_pylist() == ["asset_too_large", None]
+            assert made["asset"].to_pylist() == [None, "!"]
+            del text, batch

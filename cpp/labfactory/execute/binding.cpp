@@ -64,7 +64,7 @@ Cell bound(const ColumnUse& use, const Column& column) {
       break;
     case LogicalType::text:
       fits = is_text(layout) || is_binary(layout);
-      cell.reading = is_text(layout) ? Reading::text : Reading::bytes;
+      cell.reading = layout == Layout::large_utf8 ? Reading::large_text : is_text(layout) ? Reading::text : Reading::bytes;
       break;
     case LogicalType::date:
       fits = layout == Layout::date32 || layout == Layout::date64;

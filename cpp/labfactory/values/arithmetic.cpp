@@ -165,6 +165,11 @@ Outcome add(const Scope& scope, const Value& left, const Value& right, Value& ou
   if (left.is_text() && right.is_text()) return add_text(scope, left, right, out);
   if (is_list(left) && is_list(right)) return add_lists(scope, left, right, out);
   if (left.kind == Kind::tuple && right.kind == Kind::tuple) return add_lists(scope, left, right, out);
+  if (left.kind == Kind::markup && is_html(scope, right)) {
+    // Its __html__ is empty.
+    out = left;
+    return Outcome::ok;
+  }
   // Markup + None and the like are TypeErrors too.
   return mismatch(left, right);
 }

@@ -137,7 +137,8 @@ Outcome filter_round(const Value* a, Value& out) {
   return overflow ? Outcome::int_overflow : Outcome::ok;
 }
 
-// The pieces of an iterable as str; `markup` escapes what is not markup. Strings give their characters.
+// The pieces of an iterable as str; `markup` escapes what is not markup. Strings give their characters, those
+// of markup as plain str.
 Outcome pieces_of(const Scope& scope, const Value& value, bool markup, std::string_view*& pieces, std::uint32_t& count) {
   pieces = reinterpret_cast<std::string_view*>(scope.arena.allocate(value.length * sizeof(std::string_view)));
   count = 0;
@@ -146,7 +147,7 @@ Outcome pieces_of(const Scope& scope, const Value& value, bool markup, std::stri
     while (!rest.empty()) {
       std::string_view piece = rest.substr(0, decode_code_point(rest).bytes);
       rest.remove_prefix(piece.size());
-      if (markup && value.kind != Kind::markup) {
+      if (markup) {
         if (const Outcome o = escape(scope, piece, piece); o != Outcome::ok) return o;
       }
       pieces[count++] = piece;
@@ -180,11 +181,8 @@ Outcome filter_join(const Scope& scope, const Value* a, Value& out) {
   if (value.kind == Kind::record) return Outcome::unsupported;
   if (!is_iterable(value)) return Outcome::type_error;
   bool markup = autoescape && a[1].kind == Kind::markup;
-  if (autoescape && !markup) {
-    if (value.kind == Kind::markup) markup = value.length != 0;
-    if (value.kind == Kind::list || value.kind == Kind::tuple) {
-      for (std::uint32_t i = 0; i < value.length; ++i) markup = markup || value.payload.items[i].kind == Kind::markup;
-    }
+  if (autoescape && !is_html(scope, a[1]) && (value.kind == Kind::list || value.kind == Kind::tuple)) {
+    for (std::uint32_t i = 0; i < value.length; ++i) markup = markup || is_html(scope, value.payload.items[i]);
   }
   std::string_view separator;
   if (const Outcome o = text_of(scope, a[1], separator); o != Outcome::ok) return o;
@@ -208,7 +206,7 @@ Outcome filter_replace(const Scope& scope, const Value* a, Value& out) {
   std::string_view to;
   if (const Outcome o = text_of(scope, a[0], text); o != Outcome::ok) return o;
   bool markup = autoescape && a[0].kind == Kind::markup;
-  if (autoescape && !markup && (a[1].kind == Kind::markup || a[2].kind == Kind::markup)) {
+  if (autoescape && !markup && (is_html(scope, a[1]) || (is_html(scope, a[2]) && !is_html(scope, a[0])))) {
     if (const Outcome o = escape(scope, text, text); o != Outcome::ok) return o;
     markup = true;
   }
@@ -232,7 +230,10 @@ Outcome filter_truncate(const Scope& scope, const Value* a, Value& out) {
   const bool counts = (a[1].kind == Kind::integer || a[1].kind == Kind::boolean) &&
                       (a[4].kind == Kind::integer || a[4].kind == Kind::boolean);
   if (!counts || !a[3].is_text()) return Outcome::type_error;
-  Value value = a[0];
+  const std::int64_t length = a[1].payload.integer;
+  const std::int64_t leeway = a[4].payload.integer;
+  if (length < count_code_points(a[3].view()) || leeway < 0) return Outcome::value_error;
+  const Value& value = a[0];
   if (value.kind == Kind::undefined) {
     if (raises(scope, value)) return Outcome::undefined;
     // Its length is 0, so it comes back as it is.
@@ -240,11 +241,15 @@ Outcome filter_truncate(const Scope& scope, const Value* a, Value& out) {
     return Outcome::ok;
   }
   if (!value.is_text()) return is_iterable(value) || value.kind == Kind::record ? Outcome::unsupported : Outcome::type_error;
+  if (!is_truncated(value.view(), length, leeway)) {
+    out = value;
+    return Outcome::ok;
+  }
   bool kill_words = false;
   if (const Outcome o = truth(scope, a[2], kill_words); o != Outcome::ok) return o;
   const bool markup = value.kind == Kind::markup;
   if (!markup && a[3].kind == Kind::markup) return Outcome::unsupported;
-  const auto cut = truncate_text(value.view(), a[1].payload.integer, kill_words, a[3].view(), a[4].payload.integer,
+  const auto cut = truncate_text(value.view(), length, kill_words, a[3].view(), leeway,
                                  markup && a[3].kind != Kind::markup, scope.arena);
   if (!cut) return Outcome::value_error;
   out = Value::text(*cut, markup);

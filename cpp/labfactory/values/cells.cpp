@@ -1,11 +1,16 @@
 #include "labfactory/values/cells.hpp"
 
+#include <limits>
+
 #include "labfactory/values/text.hpp"
 #include "labfactory/values/unicode.hpp"
 
 namespace labfactory {
 
 namespace {
+
+// A value counts its bytes in 32 bits.
+constexpr std::size_t kMostText = std::numeric_limits<std::uint32_t>::max();
 
 // Whole units below a microsecond cannot be held by datetime: never truncated.
 Outcome scaled(std::int64_t stored, std::int64_t scale, std::int64_t& out) {
@@ -33,8 +38,15 @@ Outcome Cells::read_other(std::size_t column, const Cell& cell, std::int64_t row
       if (cell.column->exceeds_int64(row)) return Outcome::int_overflow;
       out = Value::integer(cell.column->integer(row));
       return Outcome::ok;
+    case Reading::large_text: {
+      const std::string_view text = cell.column->text(row);
+      if (text.size() > kMostText) return Outcome::asset_too_large;
+      out = Value::text(text);
+      return Outcome::ok;
+    }
     case Reading::bytes: {
       const std::string_view bytes = cell.column->text(row);
+      if (bytes.size() > kMostText) return Outcome::asset_too_large;
       if (!is_utf8(bytes)) return Outcome::encoding;
       out = Value::text(bytes);
       return Outcome::ok;

@@ -16,7 +16,7 @@
 namespace labfactory {
 
 // How the cells of one column are read; fixed when the column is bound so that a row costs one jump.
-enum class Reading : std::uint8_t { null, boolean, integer, unsigned64, floating, text, bytes, date, timestamp, list, record };
+enum class Reading : std::uint8_t { null, boolean, integer, unsigned64, floating, text, large_text, bytes, date, timestamp, list, record };
 
 struct Cell {
   const Column* column = nullptr;

@@ -47,6 +47,14 @@ bool holds(Order order, std::partial_ordering found) {
   return false;
 }
 
+// Within lists Python takes one object for equal to itself before it compares. Only a NaN shows the difference, and
+// whether two are one object is not known here.
+Outcome equal_items(const Scope& scope, const Value& left, const Value& right, bool& out) {
+  const auto is_nan = [](const Value& v) { return v.kind == Kind::floating && std::isnan(v.payload.floating); };
+  if (is_nan(left) && is_nan(right)) return Outcome::unsupported;
+  return equal(scope, left, right, out);
+}
+
 // Lists of lists come from columns of bounded depth and from literals of bounded source, so recursion is bounded too.
 Outcome equal_sequences(const Scope& scope, const Value& left, const Value& right, bool& out) {
   out = left.length == right.length;
@@ -55,7 +63,7 @@ Outcome equal_sequences(const Scope& scope, const Value& left, const Value& righ
     Value b;
     if (const Outcome o = item(scope, left, i, a); o != Outcome::ok) return o;
     if (const Outcome o = item(scope, right, i, b); o != Outcome::ok) return o;
-    if (const Outcome o = equal(scope, a, b, out); o != Outcome::ok) return o;
+    if (const Outcome o = equal_items(scope, a, b, out); o != Outcome::ok) return o;
   }
   return Outcome::ok;
 }
@@ -81,7 +89,7 @@ Outcome equal_records(const Scope& scope, const Value& left, const Value& right,
     if (const Outcome o = scope.cells.read(static_cast<std::size_t>(other), right.payload.integer, b); o != Outcome::ok) {
       return o;
     }
-    if (const Outcome o = equal(scope, a, b, out); o != Outcome::ok) return o;
+    if (const Outcome o = equal_items(scope, a, b, out); o != Outcome::ok) return o;
   }
   return Outcome::ok;
 }
@@ -95,7 +103,7 @@ Outcome compare_sequences(const Scope& scope, Order order, const Value& left, co
     if (const Outcome o = item(scope, left, i, a); o != Outcome::ok) return o;
     if (const Outcome o = item(scope, right, i, b); o != Outcome::ok) return o;
     bool same = false;
-    if (const Outcome o = equal(scope, a, b, same); o != Outcome::ok) return o;
+    if (const Outcome o = equal_items(scope, a, b, same); o != Outcome::ok) return o;
     if (!same) return compare(scope, order, a, b, out);
   }
   out = holds(order, left.length <=> right.length);
@@ -158,7 +166,7 @@ Outcome contains(const Scope& scope, const Value& needle, const Value& haystack,
     for (std::uint32_t i = 0; !out && i < haystack.length; ++i) {
       Value candidate;
       if (const Outcome o = item(scope, haystack, i, candidate); o != Outcome::ok) return o;
-      if (const Outcome o = equal(scope, candidate, needle, out); o != Outcome::ok) return o;
+      if (const Outcome o = equal_items(scope, candidate, needle, out); o != Outcome::ok) return o;
     }
     return Outcome::ok;
   }

@@ -154,12 +154,16 @@ std::string_view title_text(std::string_view text, Arena& arena) {
   return span_between(begin, out);
 }
 
+bool is_truncated(std::string_view text, std::int64_t length, std::int64_t leeway) {
+  return is_longer(text, saturated_sum(length, leeway));
+}
+
 std::optional<std::string_view> truncate_text(std::string_view text, std::int64_t length, bool killwords,
                                               std::string_view end, std::int64_t leeway, bool escape_end,
                                               Arena& arena) {
   const std::int64_t end_length = count_code_points(end);
   if (length < end_length || leeway < 0) return std::nullopt;
-  if (!is_longer(text, saturated_sum(length, leeway))) return text;
+  if (!is_truncated(text, length, leeway)) return text;
   std::string_view kept = first_code_points(text, length - end_length);
   if (!killwords) kept = kept.substr(0, kept.rfind(' '));
   char* const begin = arena.allocate(kept.size() + (escape_end ? escaped_bound(end.size()) : end.size()));

@@ -16,6 +16,9 @@ namespace labfactory {
 // `text|title`: words after - ( { [ < and white space; at most 3 bytes out for each byte in.
 [[nodiscard]] std::string_view title_text(std::string_view text, Arena& arena);
 
+// Whether truncate shortens a text: it has more than length + leeway code points, neither of them negative.
+[[nodiscard]] bool is_truncated(std::string_view text, std::int64_t length, std::int64_t leeway);
+
 // `text|truncate(length, killwords, end, leeway)`, all counts in code points. With escape_end (text is Markup
 // and end is not) the end is counted as given and written escaped. Nothing where Jinja2's assertions fail:
 // length < len(end) or leeway < 0.

@@ -33,6 +33,11 @@ struct Scope {
   return scope.undefined == UndefinedMode::chainable && undefined.length == 0;
 }
 
+// True for what has Python's __html__: markup, and undefined values of Jinja2's ChainableUndefined.
+[[nodiscard]] inline bool is_html(const Scope& scope, const Value& value) {
+  return value.kind == Kind::markup || (value.kind == Kind::undefined && chains(scope, value));
+}
+
 // Truth, as `if` asks for it.
 [[nodiscard]] Outcome truth(const Scope& scope, const Value& value, bool& out);
 

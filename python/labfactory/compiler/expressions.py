@@ -21,6 +21,7 @@ from labfactory.compiler.filters import COMPARISONS, FILTER_ALIASES, FILTERS, TE
 from labfactory.compiler.fold import Folded, Folder
 from labfactory.compiler.hints import meant
 from labfactory.compiler.scope import LoopName, Scope, Unassigned, Variable
+from labfactory.compiler.syntax import check_encoding
 from labfactory.compiler.types import (
     CONTAINERS,
     NONE,
@@ -517,6 +518,7 @@ class Expressions:
     def _conversions(self, node: nodes.Expr, text: str) -> int:
         from labfactory.base.errors import LabfactoryError
 
+        check_encoding(text, self.tree.name)
         try:
             return int(core.format_arguments(str(text)))
         except LabfactoryError as error:

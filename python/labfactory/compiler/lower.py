@@ -17,11 +17,11 @@ from labfactory.compiler.hints import meant
 from labfactory.compiler.positions import Span
 from labfactory.compiler.scope import Scope, template_scope
 from labfactory.compiler.statements import Statements
-from labfactory.compiler.syntax import parse_template
+from labfactory.compiler.syntax import check_encoding, parse_template
 from labfactory.compiler.types import NONE, UNDEFINED, Static, spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from labfactory.compiler.columns import ColumnTable
     from labfactory.compiler.environment import Environment
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 WORK_LIMIT = 1_000_000
 # No mail server takes a larger message, no browser wants one.
 ASSET_LIMIT_BYTES = 16 << 20
+# The core's registers; a list that is written out takes one for each of its values.
+_MOST_REGISTERS = 1 << 14
 # Components within components: deeper is a mistake, and every level multiplies the plan.
 _MOST_SLOTS_DEEP = 16
 
@@ -150,8 +152,22 @@ def _expression_type(tree: SyntaxTree, static: Static) -> str:
     )
 
 
+def _texts(values: Iterable[object]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _texts(value)
+
+
 def program(code: Code, table: ColumnTable, *, parts: Sequence[str], undefined: str) -> core.Program:
     """The verified program of finished code."""
+    if code.registers > _MOST_REGISTERS:
+        message = f"expected at most {_MOST_REGISTERS:,} values at a time, found {code.registers:,}"
+        hint = "a long list of constants is read from a column, or given as one to compile."
+        raise CompileError(message, code="too_large", hint=hint)
+    for text in _texts([code.literals, code.formats, code.constants]):
+        check_encoding(text, code.templates[0])
     rows = code.finish()
     cells = np.zeros((len(rows), 6), dtype=np.int32)
     for at, row in enumerate(rows):

@@ -278,7 +278,16 @@ def _value(row: Mapping[str, object], name: str) -> object:
 
 def _array(values: list[object], field: pa.Field) -> pa.Array:
     try:
-        return pa.array(values, field.type)
+        array = pa.array(values, field.type)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        message = f"expected {field.type} for the column {field.name!r}, found {values[0]!r}"
-        raise SourceError(message, code="column_type") from error
+        raise _wrong_type(values[0], field) from error
+    # Arrow cuts the fraction off a float that is to be an integer.
+    cut = next((v for v in values if isinstance(v, float) and pa.types.is_integer(field.type)), None)
+    if cut is not None:
+        raise _wrong_type(cut, field)
+    return array
+
+
+def _wrong_type(value: object, field: pa.Field) -> SourceError:
+    message = f"expected {field.type} for the column {field.name!r}, found {value!r}"
+    return SourceError(message, code="column_type")

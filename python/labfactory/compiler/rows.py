@@ -38,7 +38,9 @@ def _values(array: pa.Array | pa.ChunkedArray) -> list[Any]:
         return [value for chunk in array.chunks for value in _values(chunk)]
     kind = array.type
     if arrow.is_dictionary(kind):
-        return _values(array.dictionary_decode())
+        # Arrow's own decoding knows no views.
+        entries = _values(array.dictionary)
+        return [None if at is None else entries[at] for at in array.indices.to_pylist()]
     if arrow.is_struct(kind):
         return _records(array)
     if arrow.is_map(kind):

@@ -213,9 +213,13 @@ class Statements:
         outer = self.values.autoescape
         for option in node.options:
             try:
-                self.values.autoescape = bool(self.values.fold(option.value).value)
+                chosen = self.values.fold(option.value)
             except nodes.Impossible:
                 self.values.refuse("autoescape that is not constant", option.value)
+            if not chosen.is_literal:
+                # To Jinja2 it is a variable, and `~` then forgets markup.
+                self.values.refuse("autoescape by a constant given to compile", option.value)
+            self.values.autoescape = bool(chosen.value)
         self._all(node.body)
         self.values.autoescape = outer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -10,10 +11,12 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.parser import Parser
 
-from labfactory.base.errors import CompileError
+from labfactory.base.errors import CompileError, UsageError
 from labfactory.compiler.positions import PositionedLexer, Positions, Span
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from labfactory.compiler.environment import Environment
 
 # Python's parser and ours recurse once a nesting level; a source nested deeper than this is no content.
@@ -86,6 +89,7 @@ def parse_expression(source: str, name: str, environment: Environment) -> Syntax
 
 
 def _parse(source: str, name: str, environment: Environment, state: str | None) -> SyntaxTree:
+    _check_text(source, name)
     jinja = environment.jinja2(_PositionedEnvironment)
     lexer = PositionedLexer(jinja)
     lexer.positions = Positions("")
@@ -104,7 +108,53 @@ def _parse(source: str, name: str, environment: Environment, state: str | None) 
         raise _syntax_error(error, lexer.positions, source, name) from None
     except RecursionError:
         raise CompileError(_TOO_DEEP, code="too_deep", template=name) from None
-    return SyntaxTree(name, source, body, lexer.positions, jinja, environment.autoescape)
+    tree = SyntaxTree(name, source, body, lexer.positions, jinja, environment.autoescape)
+    try:
+        _check_names(tree)
+    except RecursionError:
+        raise CompileError(_TOO_DEEP, code="too_deep", template=name) from None
+    return tree
+
+
+def _check_text(source: str, name: str) -> None:
+    for what, text in (("source", source), ("name", name)):
+        if not isinstance(text, str):
+            message = f"expected the {what} of a template as text, found {type(text).__name__}"
+            raise UsageError(message, code="template")
+    check_encoding(source, name)
+    check_encoding(name, name)
+
+
+def check_encoding(text: str, template: str) -> None:
+    """Refuses text that has no UTF-8.
+
+    Raises:
+        CompileError: `encoding` where a template or a constant holds half of a surrogate pair.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        message = f"expected text that UTF-8 can hold, found the surrogate {text[error.start]!a}"
+        raise CompileError(message, code="encoding", template=ascii(template)[1:-1]) from None
+
+
+def _check_names(tree: SyntaxTree) -> None:
+    """Refuses what Jinja2 mixes up: names that Python, to which it compiles, takes for one."""
+    if tree.source.isascii():
+        return
+    known: dict[str, str] = {}
+    for node in _nodes(tree.body):
+        if isinstance(node, nodes.Name):
+            other = known.setdefault(unicodedata.normalize("NFKC", node.name), node.name)
+            if other != node.name:
+                message = f"the names {other!r} and {node.name!r}, which are one to Python, are not covered"
+                tree.fail(message, node)
+
+
+def _nodes(node: nodes.Node) -> Iterator[nodes.Node]:
+    yield node
+    for child in node.iter_child_nodes():
+        yield from _nodes(child)
 
 
 def _syntax_error(error: TemplateSyntaxError, positions: Positions, source: str, name: str) -> CompileError:

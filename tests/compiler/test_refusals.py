@@ -1,0 +1,63 @@
+"""What Jinja2 itself mixes up is refused, not rendered as one would expect."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from labfactory.base.errors import CompileError, UsageError
+from labfactory.compiler import Expression, Template
+
+SCHEMA = pa.schema({"ﬁ": pa.string(), "fi": pa.string(), "x": pa.string()})
+
+
+@pytest.mark.parametrize("source", ["{{ ﬁ }}{{ fi }}", "{% set ﬁ = 1 %}{{ fi }}", "{{ x|default(fi ~ ﬁ) }}"])
+def test_names_that_python_takes_for_one_are_refused(source: str) -> None:
+    with pytest.raises(CompileError, match="one to Python") as caught:
+        Template(source)
+    assert caught.value.code == "refused"
+
+
+def test_a_name_that_python_writes_differently_is_read_as_it_stands() -> None:
+    row = {"ﬁ": "one", "fi": "other", "x": "x"}
+    assert Template("{{ ﬁ }}").compile(SCHEMA).assemble_one(row) == "one"
+    assert Template("{{ fi }}").compile(SCHEMA).assemble_one(row) == "other"
+
+
+def test_autoescape_by_a_constant_given_to_compile_is_refused() -> None:
+    template = Template("{% autoescape html %}{{ '<b>'|safe ~ x }}{% endautoescape %}")
+    with pytest.raises(CompileError, match="autoescape by a constant") as caught:
+        template.compile(SCHEMA, constants={"html": True})
+    assert caught.value.code == "refused"
+
+
+@pytest.mark.parametrize("made", [Template, Expression])
+def test_what_is_no_text_is_no_template(made: type[Template] | type[Expression]) -> None:
+    for source in (None, 5, b"x", ["x"]):
+        with pytest.raises(UsageError, match="expected the source of a template as text") as caught:
+            made(source)  # type: ignore[arg-type]
+        assert caught.value.code == "template"
+
+
+@pytest.mark.parametrize(
+    "source", ["\ud800", "{{ '\ud800' ~ x }}", "{{ '\\ud800' }}", "{{ '%s\\ud800' % x }}"]
+)
+def test_text_that_utf_8_cannot_hold_is_refused(source: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        Template(source).compile(SCHEMA)
+    assert caught.value.code == "encoding"
+
+
+def test_a_constant_that_utf_8_cannot_hold_is_refused() -> None:
+    for constant in ("\ud800", ["a", "\udfff"]):
+        for source in ("{{ c|join }}", "{{ [x, c]|length }}"):
+            with pytest.raises(CompileError) as caught:
+                Template(source).compile(SCHEMA, constants={"c": constant})
+            assert caught.value.code == "encoding"
+
+
+def test_a_list_longer_than_the_core_has_registers_is_refused() -> None:
+    source = "{{ [x, " + ", ".join(["x"] * 20000) + "]|length }}"
+    with pytest.raises(CompileError, match=r"at most 16,384 values at a time, found 20,0") as caught:
+        Template(source).compile(SCHEMA)
+    assert caught.value.code == "too_large"
