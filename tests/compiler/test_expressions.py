@@ -116,3 +116,10 @@ def test_evaluate_of_a_table_without_rows_has_the_type() -> None:
     values: Any = Expression("i / j").compile(empty).evaluate(empty)
     assert values.type == pa.float64()
     assert len(values) == 0
+
+
+def test_an_integer_that_no_double_holds_is_a_row_error_among_floats() -> None:
+    batch = pa.record_batch({"i": [2**53 + 1, 2**53, -(2**63), 2**63 - 1], "f": [0.5] * 4})
+    values, codes = Expression("i if f else f").compile(batch).evaluate_batch(batch)
+    assert values.to_pylist() == [None, 2.0**53, -(2.0**63), None]
+    assert codes.to_pylist() == ["unsupported", None, None, "unsupported"]

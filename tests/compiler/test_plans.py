@@ -188,3 +188,42 @@ def test_a_text_of_more_than_four_gibibytes_is_a_row_error() -> None:
             assert made["code"].to_pylist() == ["asset_too_large", None]
             assert made["asset"].to_pylist() == [None, "!"]
             del text, batch
+
+
+def test_looking_through_lists_counts_as_work() -> None:
+    batch = pa.record_batch({"xs": [list(range(20_000)), [1, 2]]})
+    for source in (
+        "{% for x in xs %}{{ x in xs }}{% endfor %}",
+        "{% for x in xs %}{{ xs == xs }}{% endfor %}",
+    ):
+        made = Template(source).compile(batch).assemble(batch)
+        assert made["code"].to_pylist() == ["work_limit", None]
+        assert made["asset"].to_pylist() == [None, "TrueTrue"]
+
+
+def test_looking_through_text_counts_as_work() -> None:
+    batch = pa.record_batch({"t": ["x" * 4_000_000, "xy"], "xs": [list(range(1000)), [1, 2]]})
+    for value in (
+        "'y' in t",
+        "t|length",
+        "t == t ~ ''",
+        "t|trim('z')|string is none",
+        "t|replace('z', '') is none",
+    ):
+        source = f"{{% for x in xs %}}{{% if {value} %}}{{% endif %}}{{% endfor %}}"
+        made = Template(source).compile(batch).assemble(batch)
+        assert made["status"].to_pylist() == ["error", "ok"]
+
+
+def test_a_text_is_found_in_time_that_grows_with_its_length() -> None:
+    batch = pa.record_batch({"t": ["a" * 2_000_000], "part": ["a" * 1_000_000 + "b"]})
+    plan = Template("{{ part in t }}{{ t|replace(part, '')|length }}").compile(batch)
+    assert plan.assemble(batch)["asset"].to_pylist() == ["False2000000"]
+
+
+def test_an_empty_batch_of_any_column_gives_an_empty_table() -> None:
+    for kind in (pa.date32(), pa.timestamp("us"), pa.string_view()):
+        schema = pa.schema({"x": pa.dictionary(pa.int8(), kind)})
+        plan = Template("{{ x }}").compile(schema)
+        assert plan.assemble(schema.empty_table()).num_rows == 0
+        assert plan.assemble_one({"x": None}) == "None"

@@ -169,6 +169,8 @@ void Column::bind_buffers(const ArrowArray& array) {
   const char* const second = static_cast<const char*>(array.buffers[1]);
   if (const std::int64_t width = offset_width(layout_); width != 0) {
     if (second == nullptr && length_ > 0) malformed("expected offsets, found none");
+    if (base_ + length_ >= std::numeric_limits<std::int64_t>::max() / width)
+      malformed("length " + std::to_string(array.length) + ", offset " + std::to_string(array.offset));
     offsets_ = second == nullptr ? reinterpret_cast<const char*>(kNoOffsets) : second + base_ * width;
     if (is_list(layout_)) return;
     const Range bytes = width == 4
@@ -247,12 +249,28 @@ void Column::check_values(std::int64_t first, std::int64_t count) const {
     const std::int64_t start = list_range(first).first;
     children_[0].check_values(start, list_range(first + count - 1).last - start);
   } else if (layout_ == Layout::structure) {
-    for (const Column& child : children_) child.check_values(first, count);
+    check_fields(first, count);
   } else if (layout_ == Layout::dictionary) {
     check_entries(first, count);
     // A dictionary larger than the batch is trusted: reading all of it for each batch would cost more than
     // the rows.
     if (dictionary_->length() <= count) dictionary_->check_values(0, dictionary_->length());
+  }
+}
+
+void Column::check_fields(std::int64_t first, std::int64_t count) const {
+  if (!has_nulls()) {
+    for (const Column& child : children_) child.check_values(first, count);
+    return;
+  }
+  // Under a null struct a field may hold anything: Arrow's own builders leave an index into an empty dictionary.
+  const std::int64_t end = first + count;
+  while (first < end) {
+    while (first < end && !is_valid(first)) ++first;
+    std::int64_t last = first;
+    while (last < end && is_valid(last)) ++last;
+    for (const Column& child : children_) child.check_values(first, last - first);
+    first = last;
   }
 }
 

@@ -11,7 +11,6 @@
 #include "labfactory/arrow/builder.hpp"
 #include "labfactory/arrow/column.hpp"
 #include "labfactory/plan/program.hpp"
-#include "labfactory/plan/tape.hpp"
 
 namespace labfactory {
 
@@ -43,7 +42,6 @@ class Assembler {
 
  private:
   std::shared_ptr<const Program> program_;
-  Tape tape_;
   Dictionaries dictionaries_;
   // Bytes a row that each part took last, so that the next buffers start at the right size.
   std::unique_ptr<std::atomic<std::int64_t>[]> bytes_a_row_;

@@ -34,10 +34,15 @@ class Arena {
   // Bytes handed out since the last reset; machines charge this to a row's limit.
   [[nodiscard]] std::size_t used() const { return used_; }
 
+  // Counts work that leaves no bytes here, as looking through a list: machines charge it to a row's limit.
+  void charge(std::size_t steps) { charged_ += steps; }
+  [[nodiscard]] std::size_t charged() const { return charged_; }
+
   // Gives everything back; keeps the first block so that rows do not allocate.
   void reset() {
     if (blocks_.size() > 1) blocks_.resize(1);
     used_ = 0;
+    charged_ = 0;
     next_ = blocks_.empty() ? nullptr : blocks_.front().get();
     available_ = blocks_.empty() ? 0 : kFirstBlock;
   }
@@ -60,6 +65,7 @@ class Arena {
   char* next_ = nullptr;
   std::size_t available_ = 0;
   std::size_t used_ = 0;
+  std::size_t charged_ = 0;
 };
 
 }  // namespace labfactory

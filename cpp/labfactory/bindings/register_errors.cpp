@@ -1,5 +1,6 @@
 #include <array>
 #include <exception>
+#include <string>
 
 #include "labfactory/base/error.hpp"
 #include "labfactory/bindings/registers.hpp"
@@ -14,11 +15,17 @@ namespace {
 constexpr std::array kClassNames = {"UsageError",    "CompileError",    "ContentError",   "SourceError",
                                     "AssemblyError", "StatisticsError", "SelectionError", "RunError"};
 
+// A message may quote a name that is not UTF-8.
+py::object text_of(const std::string& text) {
+  return py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace"));
+}
+
 void raise(const Error& error) {
   const py::object tree = py::module_::import("labfactory.base.errors");
   const py::object kind = tree.attr(kClassNames.at(static_cast<std::size_t>(error.kind())));
-  const py::object hint = error.hint().empty() ? py::object(py::none()) : py::object(py::str(error.hint()));
-  const py::object raised = kind(py::str(error.what()), py::arg("code") = error.code(), py::arg("hint") = hint);
+  const py::object hint = error.hint().empty() ? py::object(py::none()) : text_of(error.hint());
+  const py::object raised = kind(text_of(error.what()), py::arg("code") = error.code(), py::arg("hint") = hint);
   PyErr_SetObject(kind.ptr(), raised.ptr());
 }
 

@@ -13,6 +13,12 @@ namespace labfactory {
 
 namespace {
 
+// Whether a double holds an integer exactly.
+bool is_double(std::int64_t integer) {
+  const auto rounded = static_cast<double>(integer);
+  return rounded < 0x1p63 && static_cast<std::int64_t>(rounded) == integer;
+}
+
 // Collects the values of one type.
 class Collector {
  public:
@@ -37,6 +43,10 @@ class Collector {
     bool is_valid = outcome == Outcome::ok && value.kind != Kind::none;
     if (is_valid && !fits(value)) {
       outcome = Outcome::type_error;
+      is_valid = false;
+    }
+    if (is_valid && type_ == LogicalType::floating && value.kind == Kind::integer && !is_double(value.payload.integer)) {
+      outcome = Outcome::unsupported;
       is_valid = false;
     }
     store(is_valid ? value : Value::integer(0), is_valid);

@@ -48,6 +48,7 @@ Outcome filter_title(const Scope& scope, const Value& value, Value& out) {
 Outcome filter_trim(const Scope& scope, const Value* a, Value& out) {
   std::string_view text;
   if (const Outcome o = text_of(scope, a[0], text); o != Outcome::ok) return o;
+  charge_text(scope, text);
   if (a[1].kind == Kind::none) {
     out = Value::text(strip_text(text), a[0].kind == Kind::markup);
     return Outcome::ok;
@@ -220,6 +221,7 @@ Outcome filter_replace(const Scope& scope, const Value* a, Value& out) {
     if (a[3].kind != Kind::integer && a[3].kind != Kind::boolean) return Outcome::type_error;
     count = a[3].payload.integer;
   }
+  charge_text(scope, text);
   const auto replaced = replace_text(text, from, to, count, scope.arena, scope.most_bytes);
   if (!replaced) return Outcome::asset_too_large;
   out = Value::text(*replaced, markup);
@@ -241,6 +243,7 @@ Outcome filter_truncate(const Scope& scope, const Value* a, Value& out) {
     return Outcome::ok;
   }
   if (!value.is_text()) return is_iterable(value) || value.kind == Kind::record ? Outcome::unsupported : Outcome::type_error;
+  charge_text(scope, value.view());
   if (!is_truncated(value.view(), length, leeway)) {
     out = value;
     return Outcome::ok;

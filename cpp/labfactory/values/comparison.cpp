@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "labfactory/values/operators.hpp"
+#include "labfactory/values/unicode.hpp"
 
 namespace labfactory {
 
@@ -59,6 +60,7 @@ Outcome equal_items(const Scope& scope, const Value& left, const Value& right, b
 Outcome equal_sequences(const Scope& scope, const Value& left, const Value& right, bool& out) {
   out = left.length == right.length;
   for (std::uint32_t i = 0; out && i < left.length; ++i) {
+    scope.arena.charge(1);
     Value a;
     Value b;
     if (const Outcome o = item(scope, left, i, a); o != Outcome::ok) return o;
@@ -98,6 +100,7 @@ Outcome equal_records(const Scope& scope, const Value& left, const Value& right,
 Outcome compare_sequences(const Scope& scope, Order order, const Value& left, const Value& right, bool& out) {
   const std::uint32_t shared = std::min(left.length, right.length);
   for (std::uint32_t i = 0; i < shared; ++i) {
+    scope.arena.charge(1);
     Value a;
     Value b;
     if (const Outcome o = item(scope, left, i, a); o != Outcome::ok) return o;
@@ -118,6 +121,7 @@ Outcome equal(const Scope& scope, const Value& left, const Value& right, bool& o
     return Outcome::ok;
   }
   if (left.is_text() && right.is_text()) {
+    if (left.length == right.length) charge_text(scope, left.view());
     out = left.view() == right.view();
     return Outcome::ok;
   }
@@ -142,6 +146,7 @@ Outcome compare(const Scope& scope, Order order, const Value& left, const Value&
     return Outcome::ok;
   }
   if (left.is_text() && right.is_text()) {
+    charge_text(scope, left.view());
     // UTF-8 bytes sort as code points do.
     out = holds(order, left.view() <=> right.view());
     return Outcome::ok;
@@ -159,11 +164,13 @@ Outcome contains(const Scope& scope, const Value& needle, const Value& haystack,
   out = false;
   if (haystack.is_text()) {
     if (!needle.is_text()) return Outcome::type_error;
-    out = haystack.view().find(needle.view()) != std::string_view::npos;
+    charge_text(scope, haystack.view());
+    out = find_text(haystack.view(), needle.view()) != std::string_view::npos;
     return Outcome::ok;
   }
   if (is_sequence(haystack)) {
     for (std::uint32_t i = 0; !out && i < haystack.length; ++i) {
+      scope.arena.charge(1);
       Value candidate;
       if (const Outcome o = item(scope, haystack, i, candidate); o != Outcome::ok) return o;
       if (const Outcome o = equal_items(scope, candidate, needle, out); o != Outcome::ok) return o;

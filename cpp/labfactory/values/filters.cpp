@@ -69,7 +69,7 @@ bool fits(std::size_t text, std::size_t count, std::size_t size, std::size_t lim
 std::size_t count_occurrences(std::string_view text, std::string_view part, std::size_t most) {
   std::size_t count = 0;
   for (std::size_t at = 0; count < most; ++count) {
-    at = text.find(part, at);
+    at = find_text(text, part, at);
     if (at == std::string_view::npos) break;
     at += part.size();
   }
@@ -188,7 +188,7 @@ std::optional<std::string_view> replace_text(std::string_view text, std::string_
   char* const begin = arena.allocate(rest + found * to.size());
   char* out = begin;
   for (std::size_t i = 0; i < found; ++i) {
-    const std::size_t at = text.find(from);
+    const std::size_t at = find_text(text, from);
     out = append(out, text.substr(0, at));
     out = append(out, to);
     text.remove_prefix(at + from.size());

@@ -103,7 +103,10 @@ Outcome concat(const Scope& scope, const Value* values, std::uint32_t count, boo
 Outcome length(const Scope& scope, const Value& value, std::int64_t& out) {
   switch (value.kind) {
     case Kind::text:
-    case Kind::markup: out = count_code_points(value.view()); return Outcome::ok;
+    case Kind::markup:
+      charge_text(scope, value.view());
+      out = count_code_points(value.view());
+      return Outcome::ok;
     case Kind::list:
     case Kind::tuple:
     case Kind::column_list: out = value.length; return Outcome::ok;
@@ -144,6 +147,7 @@ Outcome subscript(const Scope& scope, const Value& container, const Value& index
   switch (container.kind) {
     case Kind::text:
     case Kind::markup: {
+      charge_text(scope, container.view());
       const auto character = index_text(container.view(), at);
       if (character) out = Value::text(*character, container.kind == Kind::markup);
       return Outcome::ok;

@@ -38,6 +38,9 @@ struct Scope {
   return value.kind == Kind::markup || (value.kind == Kind::undefined && chains(scope, value));
 }
 
+// Charges looking through a text; a step of work is about what 16 bytes cost.
+inline void charge_text(const Scope& scope, std::string_view text) { scope.arena.charge(text.size() / 16); }
+
 // Truth, as `if` asks for it.
 [[nodiscard]] Outcome truth(const Scope& scope, const Value& value, bool& out);
 

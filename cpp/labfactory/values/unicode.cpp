@@ -297,6 +297,19 @@ std::optional<std::string_view> index_text(std::string_view text, std::int64_t i
   return first_code_points(rest, 1);
 }
 
+std::size_t find_text(std::string_view text, std::string_view part, std::size_t from) {
+#if defined(__GLIBC__)
+  // The standard library's find takes time by the product of both lengths.
+  constexpr std::size_t kShort = 32;
+  if (part.size() > kShort && from <= text.size()) {
+    const void* const found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
+    return found == nullptr ? std::string_view::npos
+                            : static_cast<std::size_t>(static_cast<const char*>(found) - text.data());
+  }
+#endif
+  return text.find(part, from);
+}
+
 bool is_space(char32_t code_point) {
   return record_of(code_point).is_space != 0;
 }

@@ -39,6 +39,9 @@ extern const std::string_view kUnicodeVersion;
 [[nodiscard]] std::optional<std::string_view> index_text(std::string_view text, std::int64_t index);
 
 // Of one code point: str.isspace, str.isprintable, and the value of a decimal digit of any script or -1.
+// Where a part first stands in a text from an offset on; npos where it does not. Linear in both.
+[[nodiscard]] std::size_t find_text(std::string_view text, std::string_view part, std::size_t from = 0);
+
 [[nodiscard]] bool is_space(char32_t code_point);
 [[nodiscard]] bool is_printable(char32_t code_point);
 [[nodiscard]] int decimal_digit(char32_t code_point);

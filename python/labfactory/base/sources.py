@@ -249,7 +249,9 @@ def _stream(source: _Source, names: list[str], max_rows: int) -> Iterator[pa.Rec
             code="source_empty",
             hint="A stream can be read once: it may have been read before.",
         )
-    yield pa.RecordBatch.from_pylist([], schema=pa.schema([source.schema.field(name) for name in names]))
+    schema = pa.schema([source.schema.field(name) for name in names])
+    # Arrow makes no dictionary of dates from Python's values, even of none.
+    yield pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
 def _guarded(source: _Source, names: list[str], max_rows: int) -> Iterator[pa.RecordBatch]:

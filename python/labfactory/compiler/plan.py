@@ -209,7 +209,7 @@ class Plan:
         if not arrays:
             # A batch without columns has no length of its own.
             return pa.record_batch([pa.nulls(len(rows))], names=["row"])
-        return pa.record_batch(arrays, schema=self._schema)
+        return pa.record_batch(arrays, names=self._schema.names)
 
     def preview(self, data: Any) -> list[Preview]:
         """Assembles some rows and renders them with Jinja2 beside it.
@@ -277,12 +277,13 @@ def _value(row: Mapping[str, object], name: str) -> object:
 
 
 def _array(values: list[object], field: pa.Field) -> pa.Array:
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     try:
-        array = pa.array(values, field.type)
+        array = pa.array(values, kind)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise _wrong_type(values[0], field) from error
     # Arrow cuts the fraction off a float that is to be an integer.
-    cut = next((v for v in values if isinstance(v, float) and pa.types.is_integer(field.type)), None)
+    cut = next((v for v in values if isinstance(v, float) and pa.types.is_integer(kind)), None)
     if cut is not None:
         raise _wrong_type(cut, field)
     return array
