@@ -80,6 +80,13 @@ def test_a_truncated_file_is_refused_and_nothing_is_written(tmp_path: Path) -> N
     assert caught.value.code == "source_unreadable"
 
 
+def test_a_file_that_is_not_there_is_told_beside_those_that_are(tmp_path: Path) -> None:
+    customers(1).write_parquet(tmp_path / "customers.parquet")
+    with pytest.raises(SourceError, match=r"there is no file 'customer\.parquet'") as caught:
+        Intake(tmp_path / "customer.parquet", shard_rows=100)
+    assert "did you mean 'customers.parquet'?" in str(caught.value)
+
+
 def test_a_file_with_damaged_pages_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.parquet"
     pq.write_table(customers(1_000).to_arrow(), path, compression="zstd")

@@ -33,6 +33,8 @@ class Intake:
     def __init__(self, data: Any, *, shard_rows: int) -> None:
         self._data = data
         self._shard_rows = shard_rows
+        if isinstance(data, (str, Path)):
+            check_path(Path(data))
         self._sharded = _sharded(data, shard_rows)
         if self._sharded is not None:
             self.schema = self._sharded.schema
@@ -91,7 +93,6 @@ def _sharded(data: Any, shard_rows: int) -> ShardedSource | None:
 
 
 def _file_schema(path: Path) -> pa.Schema:
-    check_path(path)
     return CsvFile(path, {}).schema if path.suffix.lower() == ".csv" else ParquetFile(path).schema
 
 
