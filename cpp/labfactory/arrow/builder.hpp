@@ -26,13 +26,13 @@ struct SharedBuffer {
   SharedBuffer() = default;
   SharedBuffer(std::shared_ptr<const void> holder, const void* bytes)
       : owner(std::move(holder)), data(bytes) {}
-  SharedBuffer(PooledBuffer buffer) {  // NOLINT(google-explicit-constructor): a buffer is a buffer
+  SharedBuffer(PooledBuffer buffer) {  // NOLINT(*-explicit-constructor): a buffer is a buffer
     auto held = std::make_shared<const PooledBuffer>(std::move(buffer));
     data = held->data();
     owner = std::move(held);
   }
   template <class T>
-  SharedBuffer(std::vector<T> values) {  // NOLINT(google-explicit-constructor)
+  SharedBuffer(std::vector<T> values) {  // NOLINT(*-explicit-constructor)
     auto held = std::make_shared<const std::vector<T>>(std::move(values));
     data = held->data();
     owner = std::move(held);

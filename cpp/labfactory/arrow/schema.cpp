@@ -194,7 +194,7 @@ DataType parse_schema(const ArrowSchema& schema) {
 }
 
 std::string type_name(const DataType& type) {
-  const std::string name(kNames.at(static_cast<std::size_t>(type.layout)));
+  std::string name(kNames.at(static_cast<std::size_t>(type.layout)));
   switch (type.layout) {
     case Layout::unsupported:
       return unread_name(type.format);

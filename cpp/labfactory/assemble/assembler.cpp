@@ -101,7 +101,7 @@ class Morsel {
     }
   }
 
-  std::vector<std::int64_t> capacities(std::int64_t rows) const {
+  [[nodiscard]] std::vector<std::int64_t> capacities(std::int64_t rows) const {
     std::vector<std::int64_t> sizes;
     for (const auto& bytes : bytes_a_row_) {
       // An eighth more than last time keeps the usual spread from growing the buffer.

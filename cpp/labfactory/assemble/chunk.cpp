@@ -111,7 +111,7 @@ bool Chunk::grow(std::size_t part) {
   const auto capacity = cursors_[part].limit - text.data();
   if (capacity >= kMostPartBytes) return false;
   PooledBuffer larger = BufferPool::acquire(static_cast<std::size_t>(std::min(2 * capacity, kMostPartBytes)) + kPartSlack);
-  const std::size_t used = static_cast<std::size_t>(bytes(part));
+  const auto used = static_cast<std::size_t>(bytes(part));
   std::memcpy(larger.data(), text.data(), used);
   const std::size_t usable = std::min(larger.capacity() - kPartSlack, static_cast<std::size_t>(kMostPartBytes));
   cursors_[part] = {larger.data() + used, larger.data() + usable};

@@ -37,8 +37,8 @@ bool has_line_break(std::string_view text) {
   return text.find('\n') != std::string_view::npos || text.find('\r') != std::string_view::npos;
 }
 
-const Column& text_column(const Column& column, const std::string& name) {
-  if (is_text(column.value_layout()) || column.value_layout() == Layout::null) return column;
+void expect_text(const Column& column, const std::string& name) {
+  if (is_text(column.value_layout()) || column.value_layout() == Layout::null) return;
   throw Error(ErrorKind::source, "column_type",
               "expected text in '" + name + "', found " + type_name(column.type()));
 }
@@ -46,7 +46,7 @@ const Column& text_column(const Column& column, const std::string& name) {
 }  // namespace
 
 std::optional<RuleKind> rule_kind_of(std::string_view name) {
-  const auto at = std::find(kKindNames.begin(), kKindNames.end(), name);
+  const auto* const at = std::find(kKindNames.begin(), kKindNames.end(), name);
   if (at == kKindNames.end()) return std::nullopt;
   return static_cast<RuleKind>(at - kKindNames.begin());
 }
@@ -83,7 +83,8 @@ std::vector<Auditor::Part> Auditor::bind(const Batch& batch) const {
             ErrorKind::content, "audit_part",
             "rule " + std::to_string(i + 1) + " audits the part '" + name + "', the assets have no such part",
             "Audit only parts that the creative has.");
-      part = parts.insert(parts.end(), Part{name, parent, &text_column(*column, name), {}, {}});
+      expect_text(*column, name);
+      part = parts.insert(parts.end(), Part{name, parent, column, {}, {}});
     }
     (reads_links(rules_[i].kind) ? part->link_rules : part->rules).push_back(i);
   }
@@ -93,7 +94,7 @@ std::vector<Auditor::Part> Auditor::bind(const Batch& batch) const {
 AuditFindings Auditor::audit(const Batch& batch, int threads) const {
   const std::vector<Part> parts = bind(batch);
   const Column* const status = batch.find("status");
-  if (status != nullptr) (void)text_column(*status, "status");
+  if (status != nullptr) expect_text(*status, "status");
   const auto is_audited = [status](std::int64_t row) {
     return status == nullptr || (status->is_valid(row) && status->text(row) == "ok");
   };

@@ -78,7 +78,7 @@ PooledBuffer BufferPool::acquire(std::size_t bytes) {
   const std::size_t capacity = std::bit_ceil(bytes < kSmallest ? kSmallest : bytes);
   State& pool = state();
   {
-    const std::lock_guard lock(pool.mutex);
+    const std::scoped_lock lock(pool.mutex);
     std::vector<char*>& idle = pool.idle.at(class_of(capacity));
     // Room for every buffer that may come back, so that giving back never allocates.
     idle.reserve(idle.size() + static_cast<std::size_t>(pool.outstanding) + 1);
@@ -93,7 +93,7 @@ PooledBuffer BufferPool::acquire(std::size_t bytes) {
   try {
     return {allocate(capacity), capacity};
   } catch (...) {
-    const std::lock_guard lock(pool.mutex);
+    const std::scoped_lock lock(pool.mutex);
     --pool.outstanding;
     throw;
   }
@@ -102,7 +102,7 @@ PooledBuffer BufferPool::acquire(std::size_t bytes) {
 void BufferPool::give_back(char* data, std::size_t capacity) noexcept {
   State& pool = state();
   {
-    const std::lock_guard lock(pool.mutex);
+    const std::scoped_lock lock(pool.mutex);
     --pool.outstanding;
     std::vector<char*>& idle = pool.idle.at(class_of(capacity));
     if (pool.idle_bytes + capacity <= kIdleLimit && idle.size() < idle.capacity()) {
@@ -115,7 +115,7 @@ void BufferPool::give_back(char* data, std::size_t capacity) noexcept {
 }
 
 std::size_t BufferPool::idle_bytes() {
-  const std::lock_guard lock(state().mutex);
+  const std::scoped_lock lock(state().mutex);
   return state().idle_bytes;
 }
 
@@ -124,14 +124,14 @@ std::size_t BufferPool::idle_limit() {
 }
 
 std::int64_t BufferPool::outstanding() {
-  const std::lock_guard lock(state().mutex);
+  const std::scoped_lock lock(state().mutex);
   return state().outstanding;
 }
 
 void BufferPool::trim() {
   std::array<std::vector<char*>, kClasses> taken;
   {
-    const std::lock_guard lock(state().mutex);
+    const std::scoped_lock lock(state().mutex);
     taken.swap(state().idle);
     state().idle_bytes = 0;
   }

@@ -51,7 +51,7 @@ std::string_view level_name(Level level) {
 }
 
 std::optional<Level> level_of(std::string_view name) {
-  const auto at = std::find(kNames.begin(), kNames.end(), name);
+  const auto* const at = std::find(kNames.begin(), kNames.end(), name);
   if (at == kNames.end()) return std::nullopt;
   return static_cast<Level>(at - kNames.begin());
 }

@@ -12,7 +12,7 @@
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): pthread_sigmask is not C++
 #endif
 
 namespace labfactory {
@@ -29,7 +29,7 @@ class Job {
 
   // Takes one of the places for helpers; false when all are taken or the job is over.
   bool join(int* worker) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (open_ == 0 || next_ >= tasks_) return false;
     --open_;
     ++inside_;
@@ -38,7 +38,7 @@ class Job {
   }
 
   void leave() {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (--inside_ == 0) left_.notify_all();
   }
 
@@ -63,14 +63,14 @@ class Job {
 
  private:
   bool take(std::int64_t* task) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     if (next_ >= tasks_) return false;
     *task = next_++;
     return true;
   }
 
   void fail(std::int64_t task, std::exception_ptr failure) {
-    const std::lock_guard lock(mutex_);
+    const std::scoped_lock lock(mutex_);
     next_ = tasks_;
     if (task >= failed_) return;
     failed_ = task;
@@ -154,7 +154,7 @@ Pool* the_pool() {
 
 void call_helpers(const std::shared_ptr<Job>& job, int helpers) {
   Pool* const own = the_pool();
-  const std::lock_guard lock(own->mutex);
+  const std::scoped_lock lock(own->mutex);
   if (own->threads < helpers) {
     const SignalsBlocked blocked;
     try {

@@ -57,7 +57,7 @@ class Collector {
 
   Evaluated take() {
     static const std::vector<std::string> kNames(kOutcomes.begin(), kOutcomes.end());
-    ArrayPointer codes = make_dictionary_array(std::move(codes_), kNames, std::move(code_validity_));
+    const ArrayPointer codes = make_dictionary_array(std::move(codes_), kNames, std::move(code_validity_));
     switch (type_) {
       case LogicalType::boolean: return {make_boolean_array(booleans_, std::move(validity_)), codes};
       case LogicalType::integer: return {make_array(std::move(integers_), std::move(validity_)), codes};

@@ -51,6 +51,7 @@ class FormatWriter {
 
   Outcome literal(std::string_view text) {
     if (const Outcome o = reserve(text.size()); o != Outcome::ok) return o;
+    // reserve has made room. NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker)
     if (!text.empty()) std::memcpy(at_, text.data(), text.size());
     at_ += text.size();
     return Outcome::ok;
@@ -114,7 +115,7 @@ class FormatWriter {
   }
 
   Outcome reserve(std::size_t bytes) {
-    const std::size_t used = static_cast<std::size_t>(at_ - begin_);
+    const auto used = static_cast<std::size_t>(at_ - begin_);
     if (used + bytes <= capacity_) return Outcome::ok;
     if (used + bytes > scope_.most_bytes) return Outcome::asset_too_large;
     const std::size_t grown = 2 * (used + bytes);

@@ -49,7 +49,6 @@ void copy_bytes(char* to, const char* from, std::size_t n) {
 
 RowMachine::RowMachine(const Program& program, const Binding& binding)
     : program_(program),
-      binding_(binding),
       scope_{arena_, binding.cells(), program.undefined, static_cast<std::size_t>(program.limits.asset_bytes)},
       most_arena_bytes_(kArenaShare * static_cast<std::size_t>(program.limits.asset_bytes)),
       most_charged_(kLooksAStep * static_cast<std::size_t>(program.limits.work)),

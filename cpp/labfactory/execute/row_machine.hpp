@@ -63,7 +63,6 @@ class RowMachine {
   Outcome emit(const Value& value, bool escaped, bool& full);
 
   const Program& program_;
-  const Binding& binding_;
   Arena arena_;
   Scope scope_;
   std::size_t most_arena_bytes_;

@@ -71,7 +71,7 @@ std::string format_text(const Format& format) {
 
 std::string operand(const Program& p, const Instruction& instruction, Operand kind, std::size_t i) {
   const std::int32_t value = instruction.operands[i];
-  const std::size_t at = static_cast<std::size_t>(value);
+  const auto at = static_cast<std::size_t>(value);
   switch (kind) {
     case Operand::none: return "";
     case Operand::target: return "r" + std::to_string(value) + " <-";

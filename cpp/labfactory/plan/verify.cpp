@@ -105,7 +105,7 @@ class Verifier {
     check_meaning(at, instruction);
   }
 
-  bool operand_holds(const Instruction& instruction, const OpcodeShape& shape, std::size_t i) const {
+  [[nodiscard]] bool operand_holds(const Instruction& instruction, const OpcodeShape& shape, std::size_t i) const {
     const Program& p = program_;
     const std::int32_t operand = instruction.operands[i];
     switch (shape.operands[i]) {
@@ -201,7 +201,7 @@ class Verifier {
 
   // Forward data flow to a fixed point. Loops are bits behind the registers.
   void check_assignment() {
-    const std::size_t registers = static_cast<std::size_t>(program_.registers);
+    const auto registers = static_cast<std::size_t>(program_.registers);
     const std::size_t bits = registers + static_cast<std::size_t>(program_.loops);
     std::vector<std::unique_ptr<Assigned>> before(program_.code.size());
     std::vector<std::size_t> pending{0};
@@ -253,11 +253,11 @@ class Verifier {
     if (!ends(instruction.opcode)) flow(after, at + 1);
   }
 
-  void check_reads(std::size_t at, const Instruction& instruction, const Assigned& before, std::size_t registers) const {
+  static void check_reads(std::size_t at, const Instruction& instruction, const Assigned& before, std::size_t registers) {
     const OpcodeShape& shape = kOpcodes[static_cast<std::size_t>(instruction.opcode)];
     for (std::size_t i = 0; i < shape.operands.size(); ++i) {
       const Operand kind = shape.operands[i];
-      std::size_t first = static_cast<std::size_t>(instruction.operands[i]);
+      auto first = static_cast<std::size_t>(instruction.operands[i]);
       std::size_t count = 0;
       if (kind == Operand::source) count = 1;
       if (kind == Operand::sources) count = static_cast<std::size_t>(instruction.operands[i + 1]);

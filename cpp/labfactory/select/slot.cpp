@@ -163,7 +163,8 @@ class Decider {
     }
     std::uint64_t decided = 0;
     for (std::int64_t r = 0; r < rows; ++r) {
-      if (r % kDrawRows == 0 && exploration_.temperature) draw_base(tile, r, scratch);
+      if (r % kDrawRows == 0 && exploration_.temperature)
+        draw_base(tile, r, *exploration_.temperature, scratch);
       const std::int64_t row = first + tile + r;
       if (((keyed >> (tile + r)) & 1) == 0) {
         output_.undecided(row, Reason::missing_key);
@@ -191,13 +192,13 @@ class Decider {
   }
 
   // Draws from the softmax for kDrawRows rows of the tile, from row r on.
-  void draw_base(std::int64_t tile, std::int64_t r, Scratch& scratch) const {
+  void draw_base(std::int64_t tile, std::int64_t r, double temperature, Scratch& scratch) const {
     std::array<double, kDrawRows> numbers{};
     for (std::size_t i = 0; i < numbers.size(); ++i)
       numbers[i] = scratch.splits[static_cast<std::size_t>(r) + i].base;
     kernels_.softmax(scratch.scores.data() + r, base(scratch), tile + r, model_.candidates(),
-                     scratch.best.data() + r, 1.0 / *exploration_.temperature, numbers.data(),
-                     scratch.weights.data(), scratch.draws.data());
+                     scratch.best.data() + r, 1.0 / temperature, numbers.data(), scratch.weights.data(),
+                     scratch.draws.data());
   }
 
   void decide(std::int64_t row, std::int64_t tile, std::size_t r, const Scratch& scratch) const {

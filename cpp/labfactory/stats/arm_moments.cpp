@@ -58,6 +58,7 @@ std::size_t gather_all(std::span<const std::uint16_t> rows, std::span<const doub
 
 bool all_zero_or_one(std::span<const double> values) {
   bool allowed = true;
+  // No branch, so that it becomes vector code. NOLINTNEXTLINE(readability-implicit-bool-conversion)
   for (const double value : values) allowed &= (value == 0.0) | (value == 1.0);
   return allowed;
 }

@@ -1,5 +1,6 @@
 #include "labfactory/values/calls.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -123,9 +124,7 @@ Outcome filter_round(const Value* a, Value& out) {
   }
   if (!a[2].is_text()) return Outcome::value_error;
   if (!a[0].is_number() || !counts) return Outcome::type_error;
-  std::int64_t precision = a[1].payload.integer;
-  if (precision > kMostPrecision) precision = kMostPrecision;
-  if (precision < -kMostPrecision) precision = -kMostPrecision;
+  const std::int64_t precision = std::clamp(a[1].payload.integer, -kMostPrecision, kMostPrecision);
   if (a[0].kind == Kind::floating) {
     const double value = a[0].payload.floating;
     const double rounded = round_to(value, static_cast<int>(precision));

@@ -17,7 +17,7 @@ std::partial_ordering order_mixed(std::int64_t integer, double floating) {
   if (floating >= 9223372036854775808.0) return std::partial_ordering::less;
   if (floating < -9223372036854775808.0) return std::partial_ordering::greater;
   const double whole = std::trunc(floating);
-  const std::int64_t truncated = static_cast<std::int64_t>(whole);
+  const auto truncated = static_cast<std::int64_t>(whole);
   if (integer != truncated) return integer <=> truncated;
   const double rest = floating - whole;
   return rest > 0 ? std::partial_ordering::less : rest < 0 ? std::partial_ordering::greater : std::partial_ordering::equivalent;

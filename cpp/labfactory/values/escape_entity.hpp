@@ -5,9 +5,7 @@
 
 #include <cstddef>
 
-namespace labfactory {
-
-namespace escape_detail {
+namespace labfactory::escape_detail {
 
 struct Entity {
   char text[7];
@@ -18,9 +16,9 @@ struct Entity {
 inline constexpr std::size_t kEntities = 64;
 
 struct Entities {
-  Entity at[kEntities];
+  Entity at[kEntities]{};
 
-  constexpr Entities() : at{} {
+  constexpr Entities() {
     at[static_cast<std::size_t>('&')] = {"&amp;", 5};
     at[static_cast<std::size_t>('<')] = {"&lt;", 4};
     at[static_cast<std::size_t>('>')] = {"&gt;", 4};
@@ -31,6 +29,4 @@ struct Entities {
 
 inline constexpr Entities kEntityTable;
 
-}  // namespace escape_detail
-
-}  // namespace labfactory
+}  // namespace labfactory::escape_detail

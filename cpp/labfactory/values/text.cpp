@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cassert>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -153,6 +154,7 @@ char* write_civil(char* out, std::int64_t days) {
 // 10^8.
 template <std::uint64_t Scale>
 char* write_decimal(char* out, double magnitude) {
+  // What rounding gets wrong here, the comparison refuses. NOLINTNEXTLINE(bugprone-incorrect-roundings)
   const auto scaled = static_cast<std::uint64_t>(magnitude * static_cast<double>(Scale) + 0.5);
   if (static_cast<double>(scaled) / static_cast<double>(Scale) != magnitude) return nullptr;
   const std::uint64_t whole = scaled / Scale;
@@ -283,6 +285,7 @@ std::size_t fixed_bound(double value, int precision) {
 }
 
 char* write_fixed(char* out, double value, int precision) {
+  assert(precision >= 0);
   const auto bits = std::bit_cast<std::uint64_t>(value);
   const Scaled scaled = scale(bits, precision);
   if (!scaled.is_exact) {
@@ -385,7 +388,7 @@ double round_to(double value, int precision) {
     const Scaled scaled = scale(bits, precision);
     // Both are exact as doubles, so their quotient is the double nearest to the decimal.
     if (scaled.is_exact && scaled.count <= std::uint64_t{1} << 53) {
-      const double power = static_cast<double>(kPowersOfTen[static_cast<std::size_t>(precision)]);
+      const auto power = static_cast<double>(kPowersOfTen[static_cast<std::size_t>(precision)]);
       return std::copysign(static_cast<double>(scaled.count) / power, value);
     }
   }
