@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from labfactory.base.errors import CompileError, UsageError
-from labfactory.compiler import Expression, Template
+from labfactory.compiler import Expression, Template, lower
 
 SCHEMA = pa.schema({"ﬁ": pa.string(), "fi": pa.string(), "x": pa.string()})
 
@@ -56,8 +56,22 @@ def test_a_constant_that_utf_8_cannot_hold_is_refused() -> None:
             assert caught.value.code == "encoding"
 
 
+def test_a_template_of_more_columns_than_the_core_counts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lower, "_MOST_COLUMNS", 2)
+    assert Template("{{ x }}{{ fi }}").compile(SCHEMA).columns == ("x", "fi")
+    fields = pa.schema({"s": pa.struct({"a": pa.int8(), "b": pa.int8()})})
+    with pytest.raises(CompileError, match="at most 2 columns, found 3") as caught:
+        Template("{{ s.a }}{{ s.b }}").compile(fields)
+    assert caught.value.code == "plan_too_large"
+
+
+def test_the_names_of_a_wide_schema_are_compared_once() -> None:
+    schema = pa.schema({f"c{at}": pa.int8() for at in range(50_000)})
+    assert Template("{{ c1 }}").compile(schema).columns == ("c1",)
+
+
 def test_a_list_longer_than_the_core_has_registers_is_refused() -> None:
     source = "{{ [x, " + ", ".join(["x"] * 20000) + "]|length }}"
     with pytest.raises(CompileError, match=r"at most 16,384 values at a time, found 20,0") as caught:
         Template(source).compile(SCHEMA)
-    assert caught.value.code == "too_large"
+    assert caught.value.code == "plan_too_large"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -125,8 +126,7 @@ def read_schema(schema: Any) -> pa.Schema:
         CompileError: `duplicate_name` when two columns share a name.
     """
     known = schema_of(schema)
-    names = known.names
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(known.names).items() if count > 1)
     if twice:
         message = f"expected columns of different names, found {twice[0]!r} twice"
         raise CompileError(message, code="duplicate_name")

@@ -33,6 +33,7 @@ WORK_LIMIT = 1_000_000
 ASSET_LIMIT_BYTES = 16 << 20
 # The core's registers; a list that is written out takes one for each of its values.
 _MOST_REGISTERS = 1 << 14
+_MOST_COLUMNS = (1 << 16) - 1
 # Components within components: deeper is a mistake, and every level multiplies the plan.
 _MOST_SLOTS_DEEP = 16
 
@@ -165,7 +166,12 @@ def program(code: Code, table: ColumnTable, *, parts: Sequence[str], undefined: 
     if code.registers > _MOST_REGISTERS:
         message = f"expected at most {_MOST_REGISTERS:,} values at a time, found {code.registers:,}"
         hint = "a long list of constants is read from a column, or given as one to compile."
-        raise CompileError(message, code="too_large", hint=hint)
+        raise CompileError(message, code="plan_too_large", hint=hint)
+    if len(table.entries) > _MOST_COLUMNS:
+        message = (
+            f"expected a template that reads at most {_MOST_COLUMNS:,} columns, found {len(table.entries):,}"
+        )
+        raise CompileError(message, code="plan_too_large")
     for text in _texts([code.literals, code.formats, code.constants]):
         check_encoding(text, code.templates[0])
     rows = code.finish()
