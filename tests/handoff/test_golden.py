@@ -47,12 +47,18 @@ COLUMNS = {
 }
 
 
+def shown(column: pa.ChunkedArray) -> str:
+    """The values as Python prints them; what datetime cannot hold, as a number."""
+    is_fine = pa.types.is_timestamp(column.type) and column.type.unit == "ns"
+    return repr((column.cast(pa.int64()) if is_fine else column).to_pylist())
+
+
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_column_comes_back_as_it_went(name: str) -> None:
     table = golden_table(pa.table({"value": COLUMNS[name]}))
     again = read_rows(write_schema(table), write_rows(table))
     assert again.schema == table.schema
-    assert repr(again.to_pydict()) == repr(pa.table({"value": COLUMNS[name]}).to_pydict())
+    assert shown(again["value"]) == shown(pa.chunked_array([COLUMNS[name]]))
     assert write_rows(again) == write_rows(table)
 
 
