@@ -1,4 +1,5 @@
-// Random programs: whatever the verifier lets through runs on any batch without a fault, and both machines agree.
+// Random programs: whatever the verifier lets through runs on any batch without a fault, and both machines
+// agree.
 #include <doctest/doctest.h>
 
 #include <optional>
@@ -20,7 +21,9 @@ namespace {
 
 using Random = std::mt19937_64;
 
-std::int32_t below(Random& random, std::size_t n) { return static_cast<std::int32_t>(random() % n); }
+std::int32_t below(Random& random, std::size_t n) {
+  return static_cast<std::int32_t>(random() % n);
+}
 
 constexpr std::int64_t kRows = 70;
 
@@ -35,7 +38,8 @@ std::shared_ptr<const Batch> random_batch(Random& random) {
   std::vector<double> floats;
   std::vector<std::uint8_t> booleans;
   std::vector<std::optional<std::string_view>> texts;
-  constexpr std::array<std::string_view, 6> kTexts = {"", "a", "Zoë <&>", "ﬁne ΑΣ", "\xf0\x9f\x8e\x89 yes", "%s {{"};
+  constexpr std::array<std::string_view, 6> kTexts = {
+      "", "a", "Zoë <&>", "ﬁne ΑΣ", "\xf0\x9f\x8e\x89 yes", "%s {{"};
   constexpr std::array<std::int64_t, 6> kIntegers = {0, 1, -7, INT64_MAX, INT64_MIN, 40};
   std::vector<std::int32_t> offsets{0};
   for (std::int64_t i = 0; i < kRows; ++i) {
@@ -63,38 +67,54 @@ std::shared_ptr<const Batch> random_batch(Random& random) {
   return import_batch(&schema, &array);
 }
 
-std::int32_t random_operand(Random& random, const Program& p, Operand kind, std::size_t at, std::size_t size, bool forward) {
+std::int32_t random_operand(Random& random, const Program& p, Operand kind, std::size_t at, std::size_t size,
+                            bool forward) {
   switch (kind) {
     case Operand::target:
-    case Operand::source: return below(random, static_cast<std::size_t>(p.registers));
-    case Operand::sources: return below(random, 2);
-    case Operand::count: return below(random, 4);
-    case Operand::column: return below(random, p.columns.size());
-    case Operand::constant: return below(random, p.constants.size());
-    case Operand::literal: return below(random, p.literals.size());
-    case Operand::format: return below(random, p.formats.size());
+    case Operand::source:
+      return below(random, static_cast<std::size_t>(p.registers));
+    case Operand::sources:
+      return below(random, 2);
+    case Operand::count:
+      return below(random, 4);
+    case Operand::column:
+      return below(random, p.columns.size());
+    case Operand::constant:
+      return below(random, p.constants.size());
+    case Operand::literal:
+      return below(random, p.literals.size());
+    case Operand::format:
+      return below(random, p.formats.size());
     case Operand::jump:
-      return forward ? static_cast<std::int32_t>(std::min(size - 1, at + 1 + random() % 4)) : below(random, size);
-    case Operand::loop: return below(random, static_cast<std::size_t>(p.loops));
-    case Operand::table: return below(random, p.tables.size());
-    case Operand::filter: return below(random, kFilters.size());
-    case Operand::test: return below(random, kTests.size());
-    case Operand::attribute: return below(random, kLoopAttributes.size());
-    case Operand::flag: return below(random, 2);
-    default: return 0;
+      return forward ? static_cast<std::int32_t>(std::min(size - 1, at + 1 + random() % 4))
+                     : below(random, size);
+    case Operand::loop:
+      return below(random, static_cast<std::size_t>(p.loops));
+    case Operand::table:
+      return below(random, p.tables.size());
+    case Operand::filter:
+      return below(random, kFilters.size());
+    case Operand::test:
+      return below(random, kTests.size());
+    case Operand::attribute:
+      return below(random, kLoopAttributes.size());
+    case Operand::flag:
+      return below(random, 2);
+    default:
+      return 0;
   }
 }
 
 Program random_program(Random& random, bool expression) {
   Program p;
-  p.columns = {{"x", -1, ColumnRole::root, LogicalType::integer},
-               {"f", -1, ColumnRole::root, LogicalType::floating},
-               {"s", -1, ColumnRole::root, LogicalType::text},
-               {"b", -1, ColumnRole::root, LogicalType::boolean},
-               {"xs", -1, ColumnRole::root, LogicalType::list},
-               {"item", 4, ColumnRole::item, LogicalType::integer}};
-  p.constants = {Value::integer(2), p.keep_text("né<"), p.keep_text("&amp;", true), Value::none(), Value::boolean(false),
-                 Value::floating(0.5), p.keep_text("common"), p.keep_list({Value::integer(2), p.keep_text("a")}, Kind::list)};
+  p.columns = {
+      {"x", -1, ColumnRole::root, LogicalType::integer}, {"f", -1, ColumnRole::root, LogicalType::floating},
+      {"s", -1, ColumnRole::root, LogicalType::text},    {"b", -1, ColumnRole::root, LogicalType::boolean},
+      {"xs", -1, ColumnRole::root, LogicalType::list},   {"item", 4, ColumnRole::item, LogicalType::integer}};
+  p.constants = {Value::integer(2),          p.keep_text("né<"),
+                 p.keep_text("&amp;", true), Value::none(),
+                 Value::boolean(false),      Value::floating(0.5),
+                 p.keep_text("common"),      p.keep_list({Value::integer(2), p.keep_text("a")}, Kind::list)};
   p.literals = {"", "literal ", std::string(300, '.')};
   p.formats.emplace_back("%s=%.2f");
   p.formats.emplace_back("%5d|");
@@ -110,24 +130,27 @@ Program random_program(Random& random, bool expression) {
   for (std::int32_t r = 0; r < p.registers; ++r) {
     const bool reads = random() % 2 == 0;
     p.code.push_back({reads ? Opcode::column : Opcode::constant,
-                      {r, reads ? below(random, 5) : below(random, p.constants.size()), 0, 0}, 0});
+                      {r, reads ? below(random, 5) : below(random, p.constants.size()), 0, 0},
+                      0});
   }
   const auto last = static_cast<std::size_t>(expression ? Opcode::jump_if_true : Opcode::emit_column_escaped);
   while (p.code.size() + 1 < size) {
     const auto opcode = static_cast<Opcode>(random() % (last + 1));
-    if (opcode == Opcode::part || opcode == Opcode::skip || (expression && opcode == Opcode::append)) continue;
+    if (opcode == Opcode::part || opcode == Opcode::skip || (expression && opcode == Opcode::append))
+      continue;
     Instruction instruction{opcode, {}, 0};
     const OpcodeShape& shape = kOpcodes[static_cast<std::size_t>(opcode)];
     for (std::size_t i = 0; i < shape.operands.size(); ++i) {
-      instruction.operands[i] = random_operand(random, p, shape.operands[i], p.code.size(), size, opcode != Opcode::loop_next);
+      instruction.operands[i] =
+          random_operand(random, p, shape.operands[i], p.code.size(), size, opcode != Opcode::loop_next);
     }
     if (opcode == Opcode::filter) {
       const FilterShape& filter = kFilters[static_cast<std::size_t>(instruction.operands[1])];
       instruction.operands[3] = 1 + filter.arguments + (filter.autoescape ? 1 : 0);
     }
     if (opcode == Opcode::format) {
-      instruction.operands[3] =
-          static_cast<std::int32_t>(p.formats[static_cast<std::size_t>(instruction.operands[1])].argument_count());
+      instruction.operands[3] = static_cast<std::int32_t>(
+          p.formats[static_cast<std::size_t>(instruction.operands[1])].argument_count());
     }
     if (opcode == Opcode::undefined) instruction.operands[1] = 1;
     if (opcode == Opcode::absent_field) instruction.operands[2] = 1;

@@ -51,7 +51,9 @@ def test_a_constant_prints_and_compares_as_in_jinja2(source: str, undefined: str
     ]
 
 
-@pytest.mark.parametrize("source", ["{{ now > since }}", "{% set d = now %}{{ d }}", "{{ now.tzinfo }}", "{{ zone }}"])
+@pytest.mark.parametrize(
+    "source", ["{{ now > since }}", "{% set d = now %}{{ d }}", "{{ now.tzinfo }}", "{{ zone }}"]
+)
 @pytest.mark.parametrize("undefined", ["error", "default"])
 def test_a_constant_that_plans_cannot_hold_is_refused_by_name(source: str, undefined: str) -> None:
     template = Template(source, undefined=undefined)

@@ -124,9 +124,7 @@ def test_the_sum_of_two_large_integers_is_a_row_error_not_a_wrong_number():
     assert table["line"].to_pylist() == [None, 1, None]
 
 
-@given(
-    st.lists(st.text(max_size=30), min_size=1, max_size=400), st.integers(1, 3), st.integers(1, 4000)
-)
+@given(st.lists(st.text(max_size=30), min_size=1, max_size=400), st.integers(1, 3), st.integers(1, 4000))
 def test_any_split_into_chunks_and_threads_gives_the_same_text(values, threads, batch_bytes):
     echo = program(
         [("part", 0), ("emit_column", 0), ("part", 1), ("emit_column_escaped", 0), ("end",)],
@@ -230,4 +228,9 @@ def test_the_explanation_names_columns_constants_and_places():
         columns=[NUMBER],
         constants=[7],
     ).explain()
-    assert text.splitlines()[:4] == ["columns", "  x: integer", "code (4 registers)", "  0 column r0 <- x  ; t:1:1"]
+    assert text.splitlines()[:4] == [
+        "columns",
+        "  x: integer",
+        "code (4 registers)",
+        "  0 column r0 <- x  ; t:1:1",
+    ]

@@ -263,7 +263,8 @@ void Column::check_fields(std::int64_t first, std::int64_t count) const {
     for (const Column& child : children_) child.check_values(first, count);
     return;
   }
-  // Under a null struct a field may hold anything: Arrow's own builders leave an index into an empty dictionary.
+  // Under a null struct a field may hold anything: Arrow's own builders leave an index into an empty
+  // dictionary.
   const std::int64_t end = first + count;
   while (first < end) {
     while (first < end && !is_valid(first)) ++first;

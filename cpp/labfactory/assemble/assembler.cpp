@@ -106,7 +106,8 @@ class Morsel {
     for (const auto& bytes : bytes_a_row_) {
       // An eighth more than last time keeps the usual spread from growing the buffer.
       const std::int64_t expected = bytes.load(std::memory_order_relaxed) * rows;
-      sizes.push_back(std::clamp(expected + expected / 8, kLeastCapacity, std::max(batch_bytes_, kLeastCapacity)));
+      sizes.push_back(
+          std::clamp(expected + expected / 8, kLeastCapacity, std::max(batch_bytes_, kLeastCapacity)));
     }
     return sizes;
   }
@@ -125,7 +126,9 @@ class Morsel {
   std::span<std::atomic<std::int64_t>> bytes_a_row_;
 };
 
-std::size_t part_count(const Program& program) { return std::max<std::size_t>(program.parts.size(), 1); }
+std::size_t part_count(const Program& program) {
+  return std::max<std::size_t>(program.parts.size(), 1);
+}
 
 }  // namespace
 
@@ -139,7 +142,8 @@ Assembler::Assembler(std::shared_ptr<const Program> program)
 std::vector<ArrayPointer> Assembler::assemble(const std::shared_ptr<const Batch>& batch,
                                               const AssembleOptions& options) const {
   if (options.threads < 1) {
-    throw Error(ErrorKind::usage, "option", "expected threads of at least 1, found " + std::to_string(options.threads));
+    throw Error(ErrorKind::usage, "option",
+                "expected threads of at least 1, found " + std::to_string(options.threads));
   }
   constexpr std::int64_t kMostBatchBytes = std::numeric_limits<std::int32_t>::max();
   if (options.batch_bytes < 1 || options.batch_bytes > kMostBatchBytes) {

@@ -24,8 +24,8 @@ class Assembler {
   // A program without parts makes a lone column `asset`, one with parts a struct `parts`.
   explicit Assembler(std::shared_ptr<const Program> program);
 
-  // Struct arrays in the order of the rows: status, reason, code, template, line, column, then the text. No chunk holds
-  // more text than batch_bytes, save one whose single asset is larger.
+  // Struct arrays in the order of the rows: status, reason, code, template, line, column, then the text. No
+  // chunk holds more text than batch_bytes, save one whose single asset is larger.
   [[nodiscard]] std::vector<ArrayPointer> assemble(const std::shared_ptr<const Batch>& batch,
                                                    const AssembleOptions& options) const;
 

@@ -19,10 +19,12 @@ const void* zeros() {
   return kZeros;
 }
 
-SharedBuffer shared_zeros() { return {nullptr, zeros()}; }
+SharedBuffer shared_zeros() {
+  return {nullptr, zeros()};
+}
 
-ArrayPointer column(std::string format, std::int64_t rows, std::int64_t nulls, SharedBuffer validity, SharedBuffer values,
-                    ArrayPointer dictionary = nullptr) {
+ArrayPointer column(std::string format, std::int64_t rows, std::int64_t nulls, SharedBuffer validity,
+                    SharedBuffer values, ArrayPointer dictionary = nullptr) {
   auto array = std::make_shared<ArrayData>();
   array->format = std::move(format);
   array->length = rows;
@@ -36,7 +38,8 @@ ArrayPointer column(std::string format, std::int64_t rows, std::int64_t nulls, S
 template <class T>
 class Sparse {
  public:
-  explicit Sparse(std::int64_t rows) : values_(static_cast<std::size_t>(rows)), bits_(static_cast<std::size_t>((rows + 7) / 8)) {}
+  explicit Sparse(std::int64_t rows)
+      : values_(static_cast<std::size_t>(rows)), bits_(static_cast<std::size_t>((rows + 7) / 8)) {}
   void set(std::int64_t row, T value) {
     values_[static_cast<std::size_t>(row)] = value;
     auto& byte = bits_[static_cast<std::size_t>(row >> 3)];
@@ -45,9 +48,10 @@ class Sparse {
   }
   ArrayPointer take(std::string format, ArrayPointer dictionary = nullptr) {
     const auto rows = static_cast<std::int64_t>(values_.size());
-    if (valid_ == 0) return column(std::move(format), rows, rows, shared_zeros(), shared_zeros(), std::move(dictionary));
-    return column(std::move(format), rows, rows - valid_, SharedBuffer(std::move(bits_)), SharedBuffer(std::move(values_)),
-                  std::move(dictionary));
+    if (valid_ == 0)
+      return column(std::move(format), rows, rows, shared_zeros(), shared_zeros(), std::move(dictionary));
+    return column(std::move(format), rows, rows - valid_, SharedBuffer(std::move(bits_)),
+                  SharedBuffer(std::move(values_)), std::move(dictionary));
   }
 
  private:
@@ -63,7 +67,8 @@ Chunk::Chunk(const Program& program, const Assembler::Dictionaries& dictionaries
     : program_(program), dictionaries_(dictionaries) {
   for (const std::int64_t capacity : capacities) {
     PooledBuffer text = BufferPool::acquire(static_cast<std::size_t>(capacity) + kPartSlack);
-    const std::size_t usable = std::min(text.capacity() - kPartSlack, static_cast<std::size_t>(kMostPartBytes));
+    const std::size_t usable =
+        std::min(text.capacity() - kPartSlack, static_cast<std::size_t>(kMostPartBytes));
     cursors_.push_back({text.data(), text.data() + usable});
     texts_.push_back(std::move(text));
     PooledBuffer offsets = BufferPool::acquire(static_cast<std::size_t>(rows + 1) * sizeof(std::int32_t));
@@ -72,7 +77,9 @@ Chunk::Chunk(const Program& program, const Assembler::Dictionaries& dictionaries
   }
 }
 
-std::int64_t Chunk::bytes(std::size_t part) const { return cursors_[part].at - texts_[part].data(); }
+std::int64_t Chunk::bytes(std::size_t part) const {
+  return cursors_[part].at - texts_[part].data();
+}
 
 std::int64_t Chunk::bytes() const {
   std::int64_t total = 0;
@@ -90,7 +97,9 @@ void Chunk::end_row() {
   }
 }
 
-void Chunk::commit() { end_row(); }
+void Chunk::commit() {
+  end_row();
+}
 
 void Chunk::commit(const RowEvent& event) {
   rewind();
@@ -110,10 +119,12 @@ bool Chunk::grow(std::size_t part) {
   PooledBuffer& text = texts_[part];
   const auto capacity = cursors_[part].limit - text.data();
   if (capacity >= kMostPartBytes) return false;
-  PooledBuffer larger = BufferPool::acquire(static_cast<std::size_t>(std::min(2 * capacity, kMostPartBytes)) + kPartSlack);
+  PooledBuffer larger =
+      BufferPool::acquire(static_cast<std::size_t>(std::min(2 * capacity, kMostPartBytes)) + kPartSlack);
   const auto used = static_cast<std::size_t>(bytes(part));
   std::memcpy(larger.data(), text.data(), used);
-  const std::size_t usable = std::min(larger.capacity() - kPartSlack, static_cast<std::size_t>(kMostPartBytes));
+  const std::size_t usable =
+      std::min(larger.capacity() - kPartSlack, static_cast<std::size_t>(kMostPartBytes));
   cursors_[part] = {larger.data() + used, larger.data() + usable};
   text = std::move(larger);
   return true;

@@ -18,8 +18,8 @@ inline constexpr std::int64_t kMostChunkRows = 65536;
 
 class Chunk {
  public:
-  Chunk(const Program& program, const Assembler::Dictionaries& dictionaries, std::span<const std::int64_t> capacities,
-        std::int64_t rows);
+  Chunk(const Program& program, const Assembler::Dictionaries& dictionaries,
+        std::span<const std::int64_t> capacities, std::int64_t rows);
 
   [[nodiscard]] std::span<PartCursor> cursors() { return cursors_; }
   [[nodiscard]] std::int64_t rows() const { return rows_; }

@@ -53,7 +53,8 @@ class Arena {
 
   char* grow(std::size_t n) {
     const std::size_t size = n > kFirstBlock ? n : kFirstBlock;
-    if (blocks_.empty() && size > kFirstBlock) blocks_.push_back(std::make_unique_for_overwrite<char[]>(kFirstBlock));
+    if (blocks_.empty() && size > kFirstBlock)
+      blocks_.push_back(std::make_unique_for_overwrite<char[]>(kFirstBlock));
     blocks_.push_back(std::make_unique_for_overwrite<char[]>(size));
     next_ = blocks_.back().get() + n;
     available_ = size - n;

@@ -1,6 +1,5 @@
-// The one exception of the core: what went wrong, by code, with a hint; bindings turn it into the Python tree.
-// Owner: strings inside.
-// Threads: a value.
+// The one exception of the core: what went wrong, by code, with a hint; bindings turn it into the Python
+// tree. Owner: strings inside. Threads: a value.
 #pragma once
 
 #include <cstdint>

@@ -25,7 +25,8 @@ void raise(const Error& error) {
   const py::object tree = py::module_::import("labfactory.base.errors");
   const py::object kind = tree.attr(kClassNames.at(static_cast<std::size_t>(error.kind())));
   const py::object hint = error.hint().empty() ? py::object(py::none()) : text_of(error.hint());
-  const py::object raised = kind(text_of(error.what()), py::arg("code") = error.code(), py::arg("hint") = hint);
+  const py::object raised =
+      kind(text_of(error.what()), py::arg("code") = error.code(), py::arg("hint") = hint);
   PyErr_SetObject(kind.ptr(), raised.ptr());
 }
 

@@ -31,7 +31,8 @@ template <class Names>
 std::size_t position(const Names& names, std::string_view name, std::string_view what) {
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) {
-    throw Error(ErrorKind::compile, "plan_invalid", "invalid plan: unknown " + std::string(what) + " '" + std::string(name) + "'");
+    throw Error(ErrorKind::compile, "plan_invalid",
+                "invalid plan: unknown " + std::string(what) + " '" + std::string(name) + "'");
   }
   return static_cast<std::size_t>(found - names.begin());
 }
@@ -66,8 +67,9 @@ Value constant(Program& program, py::handle object) {
   if (py::isinstance(object, datetime.attr("date")) && !(has_time && !object.attr("tzinfo").is_none())) {
     return moment(object, has_time);
   }
-  throw Error(ErrorKind::compile, "plan_invalid",
-              "invalid plan: a constant of type " + std::string(py::str(py::type::of(object).attr("__name__"))));
+  throw Error(
+      ErrorKind::compile, "plan_invalid",
+      "invalid plan: a constant of type " + std::string(py::str(py::type::of(object).attr("__name__"))));
 }
 
 std::vector<Instruction> instructions(const CodeRows& rows) {
@@ -79,9 +81,12 @@ std::vector<Instruction> instructions(const CodeRows& rows) {
   std::vector<Instruction> code;
   for (py::ssize_t i = 0; i < cells.shape(0); ++i) {
     if (cells(i, 0) < 0 || static_cast<std::size_t>(cells(i, 0)) >= kOpcodes.size()) {
-      throw Error(ErrorKind::compile, "plan_invalid", "invalid plan: unknown opcode " + std::to_string(cells(i, 0)));
+      throw Error(ErrorKind::compile, "plan_invalid",
+                  "invalid plan: unknown opcode " + std::to_string(cells(i, 0)));
     }
-    code.push_back({static_cast<Opcode>(cells(i, 0)), {cells(i, 1), cells(i, 2), cells(i, 3), cells(i, 4)}, cells(i, 5)});
+    code.push_back({static_cast<Opcode>(cells(i, 0)),
+                    {cells(i, 1), cells(i, 2), cells(i, 3), cells(i, 4)},
+                    cells(i, 5)});
   }
   return code;
 }
@@ -92,14 +97,12 @@ struct RunnableProgram {
   Assembler assembler;
 };
 
-std::unique_ptr<RunnableProgram> make_program(const std::vector<ColumnRow>& columns, const py::list& constants,
-                                              std::vector<std::string> literals, const std::vector<std::string>& formats,
-                                              std::int32_t registers, std::int32_t loops,
-                                              std::vector<std::vector<std::int32_t>> tables,
-                                              std::vector<std::string> parts, const CodeRows& code,
-                                              const std::vector<SpanRow>& spans, std::vector<std::string> templates,
-                                              const std::string& undefined, std::int64_t work_limit,
-                                              std::int64_t asset_limit_bytes) {
+std::unique_ptr<RunnableProgram> make_program(
+    const std::vector<ColumnRow>& columns, const py::list& constants, std::vector<std::string> literals,
+    const std::vector<std::string>& formats, std::int32_t registers, std::int32_t loops,
+    std::vector<std::vector<std::int32_t>> tables, std::vector<std::string> parts, const CodeRows& code,
+    const std::vector<SpanRow>& spans, std::vector<std::string> templates, const std::string& undefined,
+    std::int64_t work_limit, std::int64_t asset_limit_bytes) {
   auto program = std::make_shared<Program>();
   for (const auto& [name, parent, role, type] : columns) {
     program->columns.push_back({name, parent, static_cast<ColumnRole>(position(kRoles, role, "role")),
@@ -113,7 +116,8 @@ std::unique_ptr<RunnableProgram> make_program(const std::vector<ColumnRow>& colu
   program->tables = std::move(tables);
   program->parts = std::move(parts);
   program->code = instructions(code);
-  for (const auto& [source, line, column, width] : spans) program->spans.push_back({source, line, column, width});
+  for (const auto& [source, line, column, width] : spans)
+    program->spans.push_back({source, line, column, width});
   program->sources = std::move(templates);
   program->undefined = static_cast<UndefinedMode>(position(kUndefinedModes, undefined, "undefined mode"));
   program->limits = {work_limit, asset_limit_bytes};
@@ -121,7 +125,8 @@ std::unique_ptr<RunnableProgram> make_program(const std::vector<ColumnRow>& colu
   return std::make_unique<RunnableProgram>(RunnableProgram{program, Assembler(program)});
 }
 
-std::vector<Array> assemble(const RunnableProgram& self, py::handle batch, int threads, std::int64_t batch_bytes) {
+std::vector<Array> assemble(const RunnableProgram& self, py::handle batch, int threads,
+                            std::int64_t batch_bytes) {
   const std::shared_ptr<const Batch> imported = import_batch(batch);
   std::vector<ArrayPointer> chunks;
   {
@@ -163,20 +168,25 @@ py::dict numbered(const Names& names) {
 
 void register_plan(py::module_& module) {
   py::module_ plan = module.def_submodule("plan", "Programs: what templates and expressions compile to.");
-  py::class_<RunnableProgram>(plan, "Program", "A verified program; immutable, shared by any number of threads.")
-      .def(py::init(&make_program), py::kw_only(), py::arg("columns"), py::arg("constants"), py::arg("literals"),
-           py::arg("formats"), py::arg("registers"), py::arg("loops"), py::arg("tables"), py::arg("parts"),
-           py::arg("code"), py::arg("spans"), py::arg("templates"), py::arg("undefined"), py::arg("work_limit"),
-           py::arg("asset_limit_bytes"))
+  py::class_<RunnableProgram>(plan, "Program",
+                              "A verified program; immutable, shared by any number of threads.")
+      .def(py::init(&make_program), py::kw_only(), py::arg("columns"), py::arg("constants"),
+           py::arg("literals"), py::arg("formats"), py::arg("registers"), py::arg("loops"), py::arg("tables"),
+           py::arg("parts"), py::arg("code"), py::arg("spans"), py::arg("templates"), py::arg("undefined"),
+           py::arg("work_limit"), py::arg("asset_limit_bytes"))
       .def("assemble", &assemble, py::arg("batch"), py::kw_only(), py::arg("threads") = 1,
            py::arg("batch_bytes") = std::int64_t{64} << 20,
            "Assembles a record batch into chunks of status, reason, code, template, line, column and text.")
-      .def("evaluate", &evaluate_batch, py::arg("batch"), py::arg("type"), py::kw_only(), py::arg("machine") = "block",
+      .def("evaluate", &evaluate_batch, py::arg("batch"), py::arg("type"), py::kw_only(),
+           py::arg("machine") = "block",
            "Evaluates an expression over a record batch: its values, and a code where a row failed.")
-      .def_property_readonly("is_expression", [](const RunnableProgram& self) { return is_expression(*self.program); })
-      .def("explain", [](const RunnableProgram& self) { return explain(*self.program); }, "A stable listing.");
+      .def_property_readonly("is_expression",
+                             [](const RunnableProgram& self) { return is_expression(*self.program); })
+      .def(
+          "explain", [](const RunnableProgram& self) { return explain(*self.program); }, "A stable listing.");
   plan.def(
-      "format_arguments", [](const std::string& format) { return Format(format).argument_count(); }, py::arg("format"),
+      "format_arguments", [](const std::string& format) { return Format(format).argument_count(); },
+      py::arg("format"),
       "How many arguments a printf format takes; CompileError `format` where it cannot be run.");
   plan.attr("OPCODES") = numbered(kOpcodes);
   plan.attr("FILTERS") = numbered(kFilters);

@@ -24,10 +24,14 @@ const Column& find(const Program& program, const ColumnUse& use, const Batch& ba
 // Microseconds a unit of a timestamp, or negative: units a microsecond.
 std::int64_t microseconds(TimeUnit unit) {
   switch (unit) {
-    case TimeUnit::second: return 1'000'000;
-    case TimeUnit::millisecond: return 1'000;
-    case TimeUnit::microsecond: return 1;
-    case TimeUnit::nanosecond: return -1'000;
+    case TimeUnit::second:
+      return 1'000'000;
+    case TimeUnit::millisecond:
+      return 1'000;
+    case TimeUnit::microsecond:
+      return 1;
+    case TimeUnit::nanosecond:
+      return -1'000;
   }
   return 1;
 }
@@ -49,7 +53,8 @@ Cell bound(const ColumnUse& use, const Column& column) {
   const bool is_direct = column.layout() != Layout::dictionary;
   bool fits = false;
   switch (use.type) {
-    case LogicalType::null: break;
+    case LogicalType::null:
+      break;
     case LogicalType::boolean:
       fits = layout == Layout::boolean;
       cell.reading = Reading::boolean;
@@ -64,7 +69,9 @@ Cell bound(const ColumnUse& use, const Column& column) {
       break;
     case LogicalType::text:
       fits = is_text(layout) || is_binary(layout);
-      cell.reading = layout == Layout::large_utf8 ? Reading::large_text : is_text(layout) ? Reading::text : Reading::bytes;
+      cell.reading = layout == Layout::large_utf8 ? Reading::large_text
+                     : is_text(layout)            ? Reading::text
+                                                  : Reading::bytes;
       break;
     case LogicalType::date:
       fits = layout == Layout::date32 || layout == Layout::date64;
@@ -95,8 +102,8 @@ Binding::Binding(const Program& program, std::shared_ptr<const Batch> batch) : b
   cells_.cells.reserve(program.columns.size());
   for (std::size_t i = 0; i < program.columns.size(); ++i) {
     const ColumnUse& use = program.columns[i];
-    const bool absent_parent =
-        use.role != ColumnRole::root && cells_.at(static_cast<std::size_t>(use.parent)).reading == Reading::null;
+    const bool absent_parent = use.role != ColumnRole::root &&
+                               cells_.at(static_cast<std::size_t>(use.parent)).reading == Reading::null;
     // Below a column of Arrow's null type there is nothing to read, and nothing will be.
     cells_.cells.push_back(absent_parent ? cells_.at(static_cast<std::size_t>(use.parent))
                                          : bound(use, find(program, use, *batch_, cells_)));

@@ -13,13 +13,15 @@ constexpr std::int32_t kGone = std::numeric_limits<std::int32_t>::max();
 
 BlockMachine::BlockMachine(const Program& program, const Binding& binding)
     : program_(program),
-      scope_{arena_, binding.cells(), program.undefined, static_cast<std::size_t>(program.limits.asset_bytes)},
+      scope_{arena_, binding.cells(), program.undefined,
+             static_cast<std::size_t>(program.limits.asset_bytes)},
       is_target_(program.code.size(), false),
       registers_(std::make_unique<Value[]>(static_cast<std::size_t>(program.registers) * kBlockRows)),
       resume_(kBlockRows) {
   active_.reserve(kBlockRows);
   for (const Instruction& instruction : program.code) {
-    if (instruction.opcode == Opcode::jump) is_target_[static_cast<std::size_t>(instruction.operands[0])] = true;
+    if (instruction.opcode == Opcode::jump)
+      is_target_[static_cast<std::size_t>(instruction.operands[0])] = true;
     if (instruction.opcode == Opcode::jump_if_false || instruction.opcode == Opcode::jump_if_true) {
       is_target_[static_cast<std::size_t>(instruction.operands[1])] = true;
     }
@@ -64,15 +66,20 @@ void BlockMachine::step(const Instruction& instruction) {
       for (const Row row : active_) resume_[row] = o[0];
       active_.clear();
       return;
-    case Opcode::jump_if_false: jump_where(instruction, false); return;
-    case Opcode::jump_if_true: jump_where(instruction, true); return;
+    case Opcode::jump_if_false:
+      jump_where(instruction, false);
+      return;
+    case Opcode::jump_if_true:
+      jump_where(instruction, true);
+      return;
     case Opcode::result:
       for (const Row row : active_) {
         values_[row] = registers_[static_cast<std::size_t>(o[0]) * kBlockRows + row];
       }
       active_.clear();
       return;
-    default: break;
+    default:
+      break;
   }
   std::size_t kept = 0;
   for (const Row row : active_) {
@@ -88,7 +95,8 @@ void BlockMachine::step(const Instruction& instruction) {
 }
 
 void BlockMachine::jump_where(const Instruction& instruction, bool sense) {
-  const Value* const condition = registers_.get() + static_cast<std::size_t>(instruction.operands[0]) * kBlockRows;
+  const Value* const condition =
+      registers_.get() + static_cast<std::size_t>(instruction.operands[0]) * kBlockRows;
   std::size_t kept = 0;
   for (const Row row : active_) {
     bool holds = false;

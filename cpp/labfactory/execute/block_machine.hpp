@@ -20,8 +20,8 @@ class BlockMachine {
   // The program must hold is_expression().
   BlockMachine(const Program& program, const Binding& binding);
 
-  // Evaluates rows first .. first + values.size(), at most kBlockRows; outcomes say which of the values count. They
-  // die at the next call.
+  // Evaluates rows first .. first + values.size(), at most kBlockRows; outcomes say which of the values
+  // count. They die at the next call.
   void evaluate(std::int64_t first, std::span<Value> values, std::span<Outcome> outcomes);
 
  private:
@@ -34,10 +34,10 @@ class BlockMachine {
   const Program& program_;
   Arena arena_;
   Scope scope_;
-  std::vector<bool> is_target_;              // of a jump, by instruction
-  std::unique_ptr<Value[]> registers_;       // kBlockRows a register
-  std::vector<Row> active_;                  // rows that reach the instruction, ascending
-  std::vector<std::int32_t> resume_;         // where a row that jumped goes on; kGone when it has ended
+  std::vector<bool> is_target_;         // of a jump, by instruction
+  std::unique_ptr<Value[]> registers_;  // kBlockRows a register
+  std::vector<Row> active_;             // rows that reach the instruction, ascending
+  std::vector<std::int32_t> resume_;    // where a row that jumped goes on; kGone when it has ended
   std::int64_t first_ = 0;
   std::span<Value> values_;
   std::span<Outcome> outcomes_;

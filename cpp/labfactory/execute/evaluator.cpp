@@ -26,10 +26,18 @@ class Collector {
     const auto n = static_cast<std::size_t>(rows);
     codes_.reserve(n);
     switch (type) {
-      case LogicalType::boolean: booleans_.reserve(n); break;
-      case LogicalType::integer: integers_.reserve(n); break;
-      case LogicalType::floating: floats_.reserve(n); break;
-      case LogicalType::text: offsets_.reserve(n + 1); break;
+      case LogicalType::boolean:
+        booleans_.reserve(n);
+        break;
+      case LogicalType::integer:
+        integers_.reserve(n);
+        break;
+      case LogicalType::floating:
+        floats_.reserve(n);
+        break;
+      case LogicalType::text:
+        offsets_.reserve(n + 1);
+        break;
       default:
         throw Error(ErrorKind::usage, "expression_type",
                     "expected a boolean, integer, floating or text expression, found " +
@@ -45,7 +53,8 @@ class Collector {
       outcome = Outcome::type_error;
       is_valid = false;
     }
-    if (is_valid && type_ == LogicalType::floating && value.kind == Kind::integer && !is_double(value.payload.integer)) {
+    if (is_valid && type_ == LogicalType::floating && value.kind == Kind::integer &&
+        !is_double(value.payload.integer)) {
       outcome = Outcome::unsupported;
       is_valid = false;
     }
@@ -59,28 +68,40 @@ class Collector {
     static const std::vector<std::string> kNames(kOutcomes.begin(), kOutcomes.end());
     const ArrayPointer codes = make_dictionary_array(std::move(codes_), kNames, std::move(code_validity_));
     switch (type_) {
-      case LogicalType::boolean: return {make_boolean_array(booleans_, std::move(validity_)), codes};
-      case LogicalType::integer: return {make_array(std::move(integers_), std::move(validity_)), codes};
-      case LogicalType::floating: return {make_array(std::move(floats_), std::move(validity_)), codes};
+      case LogicalType::boolean:
+        return {make_boolean_array(booleans_, std::move(validity_)), codes};
+      case LogicalType::integer:
+        return {make_array(std::move(integers_), std::move(validity_)), codes};
+      case LogicalType::floating:
+        return {make_array(std::move(floats_), std::move(validity_)), codes};
       default:
-        return {make_text_array(std::move(offsets_), SharedBuffer(std::move(text_)), std::move(validity_)), codes};
+        return {make_text_array(std::move(offsets_), SharedBuffer(std::move(text_)), std::move(validity_)),
+                codes};
     }
   }
 
  private:
   [[nodiscard]] bool fits(const Value& value) const {
     switch (type_) {
-      case LogicalType::boolean: return value.kind == Kind::boolean;
-      case LogicalType::integer: return value.kind == Kind::integer || value.kind == Kind::boolean;
-      case LogicalType::floating: return value.is_number();
-      default: return value.is_text();
+      case LogicalType::boolean:
+        return value.kind == Kind::boolean;
+      case LogicalType::integer:
+        return value.kind == Kind::integer || value.kind == Kind::boolean;
+      case LogicalType::floating:
+        return value.is_number();
+      default:
+        return value.is_text();
     }
   }
 
   void store(const Value& value, bool is_valid) {
     switch (type_) {
-      case LogicalType::boolean: booleans_.push_back(value.payload.integer != 0 ? 1 : 0); break;
-      case LogicalType::integer: integers_.push_back(value.payload.integer); break;
+      case LogicalType::boolean:
+        booleans_.push_back(value.payload.integer != 0 ? 1 : 0);
+        break;
+      case LogicalType::integer:
+        integers_.push_back(value.payload.integer);
+        break;
       case LogicalType::floating:
         floats_.push_back(value.kind == Kind::floating ? value.payload.floating
                                                        : static_cast<double>(value.payload.integer));
@@ -130,7 +151,8 @@ void run_rows(const Program& program, const Binding& binding, Collector& collect
 
 }  // namespace
 
-Evaluated evaluate(const Program& program, const std::shared_ptr<const Batch>& batch, LogicalType type, Machine machine) {
+Evaluated evaluate(const Program& program, const std::shared_ptr<const Batch>& batch, LogicalType type,
+                   Machine machine) {
   const Binding binding(program, batch);
   Collector collector(type, binding.rows());
   if (machine == Machine::block && is_expression(program)) {

@@ -21,7 +21,7 @@ struct Evaluated {
 };
 
 // `type` is boolean, integer, floating or text; a value of another kind is the row error type_error.
-[[nodiscard]] Evaluated evaluate(const Program& program, const std::shared_ptr<const Batch>& batch, LogicalType type,
-                                 Machine machine);
+[[nodiscard]] Evaluated evaluate(const Program& program, const std::shared_ptr<const Batch>& batch,
+                                 LogicalType type, Machine machine);
 
 }  // namespace labfactory

@@ -10,7 +10,8 @@ namespace labfactory {
 namespace {
 
 // environment.getattr of a struct's field.
-Outcome field(const Program& program, const Scope& scope, const Value& base, std::int32_t column, Value& out) {
+Outcome field(const Program& program, const Scope& scope, const Value& base, std::int32_t column,
+              Value& out) {
   out = Value::undefined();
   switch (base.kind) {
     case Kind::record: {
@@ -20,10 +21,14 @@ Outcome field(const Program& program, const Scope& scope, const Value& base, std
       if (found < 0) return Outcome::unsupported;
       return scope.cells.read(static_cast<std::size_t>(found), base.payload.integer, out);
     }
-    case Kind::undefined: out = base; return chains(scope, base) ? Outcome::ok : Outcome::undefined;
+    case Kind::undefined:
+      out = base;
+      return chains(scope, base) ? Outcome::ok : Outcome::undefined;
     // Other kinds have Python methods that a field's name could mean.
-    case Kind::none: return Outcome::ok;
-    default: return Outcome::unsupported;
+    case Kind::none:
+      return Outcome::ok;
+    default:
+      return Outcome::unsupported;
   }
 }
 
@@ -59,19 +64,24 @@ class FormatWriter {
 
   Outcome argument(const Conversion& conversion, const Value& value) {
     if (value.kind == Kind::integer) {
-      if (const auto f = conversion.integer_fault(value.payload.integer); f != FormatFault::none) return fault(f);
-      if (const Outcome o = reserve(conversion.integer_bound(value.payload.integer)); o != Outcome::ok) return o;
+      if (const auto f = conversion.integer_fault(value.payload.integer); f != FormatFault::none)
+        return fault(f);
+      if (const Outcome o = reserve(conversion.integer_bound(value.payload.integer)); o != Outcome::ok)
+        return o;
       at_ = conversion.write_integer(at_, value.payload.integer);
       return Outcome::ok;
     }
     if (value.kind == Kind::floating) {
-      if (const auto f = conversion.floating_fault(value.payload.floating); f != FormatFault::none) return fault(f);
-      if (const Outcome o = reserve(conversion.floating_bound(value.payload.floating)); o != Outcome::ok) return o;
+      if (const auto f = conversion.floating_fault(value.payload.floating); f != FormatFault::none)
+        return fault(f);
+      if (const Outcome o = reserve(conversion.floating_bound(value.payload.floating)); o != Outcome::ok)
+        return o;
       at_ = conversion.write_floating(at_, value.payload.floating);
       return Outcome::ok;
     }
     const bool as_text = conversion.type == 's' || conversion.type == 'r';
-    if (value.kind == Kind::boolean && !as_text) return argument(conversion, Value::integer(value.payload.integer));
+    if (value.kind == Kind::boolean && !as_text)
+      return argument(conversion, Value::integer(value.payload.integer));
     std::string_view text;
     if (conversion.type == 'r') {
       if (const Outcome o = repr(value, text); o != Outcome::ok) return o;
@@ -97,9 +107,14 @@ class FormatWriter {
   Outcome repr(const Value& value, std::string_view& out) {
     switch (value.kind) {
       case Kind::none:
-      case Kind::boolean: return text_of(scope_, value, out);
-      case Kind::undefined: out = "Undefined"; return Outcome::ok;  // under strict too
-      case Kind::text: out = repr_text(value.view(), scope_.arena); return Outcome::ok;
+      case Kind::boolean:
+        return text_of(scope_, value, out);
+      case Kind::undefined:
+        out = "Undefined";
+        return Outcome::ok;  // under strict too
+      case Kind::text:
+        out = repr_text(value.view(), scope_.arena);
+        return Outcome::ok;
       case Kind::markup: {
         constexpr std::string_view kOpening = "Markup(";
         const std::string_view inner = repr_text(value.view(), scope_.arena);
@@ -110,7 +125,8 @@ class FormatWriter {
         out = {at, kOpening.size() + inner.size() + 1};
         return Outcome::ok;
       }
-      default: return Outcome::unsupported;
+      default:
+        return Outcome::unsupported;
     }
   }
 
@@ -147,15 +163,16 @@ Outcome format(const Scope& scope, const Format& format, const Value* arguments,
 }  // namespace
 
 template <std::size_t Stride>
-Outcome compute(const Program& program, const Scope& scope, const Instruction& instruction, Frame<Stride> frame,
-                std::int64_t row) {
+Outcome compute(const Program& program, const Scope& scope, const Instruction& instruction,
+                Frame<Stride> frame, std::int64_t row) {
   const auto& o = instruction.operands;
   Value& out = frame[o[0]];
   // Consecutive registers as an array: in place where they are adjacent, else gathered.
   Value* gathered = nullptr;
   const auto arguments = [&](std::int32_t first, std::int32_t count) -> const Value* {
     if constexpr (Stride == 1) return &frame.first[first];
-    gathered = reinterpret_cast<Value*>(scope.arena.allocate(static_cast<std::size_t>(count) * sizeof(Value)));
+    gathered =
+        reinterpret_cast<Value*>(scope.arena.allocate(static_cast<std::size_t>(count) * sizeof(Value)));
     for (std::int32_t i = 0; i < count; ++i) gathered[i] = frame[first + i];
     return gathered;
   };
@@ -165,38 +182,58 @@ Outcome compute(const Program& program, const Scope& scope, const Instruction& i
   };
   bool found = false;
   switch (instruction.opcode) {
-    case Opcode::constant: out = program.constants[static_cast<std::size_t>(o[1])]; return Outcome::ok;
-    case Opcode::column: return scope.cells.read(static_cast<std::size_t>(o[1]), row, out);
-    case Opcode::field: return field(program, scope, Value{frame[o[1]]}, o[2], out);
-    case Opcode::absent_field: return absent_field(scope, Value{frame[o[1]]}, o[2], out);
-    case Opcode::subscript: return subscript(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
-    case Opcode::move: out = frame[o[1]]; return Outcome::ok;
-    case Opcode::undefined: out = Value::undefined(o[1], o[2] != 0); return Outcome::ok;
+    case Opcode::constant:
+      out = program.constants[static_cast<std::size_t>(o[1])];
+      return Outcome::ok;
+    case Opcode::column:
+      return scope.cells.read(static_cast<std::size_t>(o[1]), row, out);
+    case Opcode::field:
+      return field(program, scope, Value{frame[o[1]]}, o[2], out);
+    case Opcode::absent_field:
+      return absent_field(scope, Value{frame[o[1]]}, o[2], out);
+    case Opcode::subscript:
+      return subscript(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::move:
+      out = frame[o[1]];
+      return Outcome::ok;
+    case Opcode::undefined:
+      out = Value::undefined(o[1], o[2] != 0);
+      return Outcome::ok;
     case Opcode::list:
       return make_list(scope, arguments(o[1], o[2]), static_cast<std::uint32_t>(o[2]), Kind::list, out);
     case Opcode::tuple:
       return make_list(scope, arguments(o[1], o[2]), static_cast<std::uint32_t>(o[2]), Kind::tuple, out);
-    case Opcode::add: return add(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
-    case Opcode::subtract: return subtract(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
-    case Opcode::multiply: return multiply(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
-    case Opcode::divide: return divide(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
-    case Opcode::floor_divide: return floor_divide(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
-    case Opcode::modulo: return modulo(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
-    case Opcode::negate: return negate(Value{frame[o[1]]}, out);
-    case Opcode::positive: return positive(Value{frame[o[1]]}, out);
+    case Opcode::add:
+      return add(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::subtract:
+      return subtract(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::multiply:
+      return multiply(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::divide:
+      return divide(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::floor_divide:
+      return floor_divide(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::modulo:
+      return modulo(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::negate:
+      return negate(Value{frame[o[1]]}, out);
+    case Opcode::positive:
+      return positive(Value{frame[o[1]]}, out);
     case Opcode::negation: {
       const Outcome outcome = truth(scope, frame[o[1]], found);
       return boolean(outcome, !found);
     }
     case Opcode::concat: {
       Value joined;
-      const Outcome outcome = concat(scope, arguments(o[1], o[2]), static_cast<std::uint32_t>(o[2]), o[3] != 0, joined);
+      const Outcome outcome =
+          concat(scope, arguments(o[1], o[2]), static_cast<std::uint32_t>(o[2]), o[3] != 0, joined);
       out = joined;
       return outcome;
     }
     case Opcode::format: {
       Value text;
-      const Outcome outcome = format(scope, program.formats[static_cast<std::size_t>(o[1])], arguments(o[2], o[3]), text);
+      const Outcome outcome =
+          format(scope, program.formats[static_cast<std::size_t>(o[1])], arguments(o[2], o[3]), text);
       out = text;
       return outcome;
     }
@@ -212,7 +249,8 @@ Outcome compute(const Program& program, const Scope& scope, const Instruction& i
     case Opcode::less_equal:
     case Opcode::greater:
     case Opcode::greater_equal: {
-      const auto order = static_cast<Order>(static_cast<int>(instruction.opcode) - static_cast<int>(Opcode::less));
+      const auto order =
+          static_cast<Order>(static_cast<int>(instruction.opcode) - static_cast<int>(Opcode::less));
       const Outcome outcome = compare(scope, order, frame[o[1]], frame[o[2]], found);
       return boolean(outcome, found);
     }
@@ -234,7 +272,8 @@ Outcome compute(const Program& program, const Scope& scope, const Instruction& i
       const Outcome outcome = call_test(scope, static_cast<Test>(o[1]), frame[o[2]], found);
       return boolean(outcome, found);
     }
-    default: return Outcome::unsupported;
+    default:
+      return Outcome::unsupported;
   }
 }
 

@@ -1,6 +1,5 @@
-// The instructions that both machines share: reads, operators, filters and tests; everything but control and output.
-// Owner: results borrow as values do.
-// Threads: one scope belongs to one thread.
+// The instructions that both machines share: reads, operators, filters and tests; everything but control and
+// output. Owner: results borrow as values do. Threads: one scope belongs to one thread.
 #pragma once
 
 #include <cstddef>
@@ -25,11 +24,12 @@ template <std::size_t Stride>
 [[nodiscard]] Outcome compute(const Program& program, const Scope& scope, const Instruction& instruction,
                               Frame<Stride> frame, std::int64_t row);
 
-// The rows of a block machine's block; 1024 values of 16 bytes are 16 KiB a register, so a few stay inside L2.
+// The rows of a block machine's block; 1024 values of 16 bytes are 16 KiB a register, so a few stay inside
+// L2.
 inline constexpr std::size_t kBlockRows = 1024;
 
 extern template Outcome compute<1>(const Program&, const Scope&, const Instruction&, Frame<1>, std::int64_t);
-extern template Outcome compute<kBlockRows>(const Program&, const Scope&, const Instruction&, Frame<kBlockRows>,
-                                            std::int64_t);
+extern template Outcome compute<kBlockRows>(const Program&, const Scope&, const Instruction&,
+                                            Frame<kBlockRows>, std::int64_t);
 
 }  // namespace labfactory

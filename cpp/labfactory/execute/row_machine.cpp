@@ -49,7 +49,8 @@ void copy_bytes(char* to, const char* from, std::size_t n) {
 
 RowMachine::RowMachine(const Program& program, const Binding& binding)
     : program_(program),
-      scope_{arena_, binding.cells(), program.undefined, static_cast<std::size_t>(program.limits.asset_bytes)},
+      scope_{arena_, binding.cells(), program.undefined,
+             static_cast<std::size_t>(program.limits.asset_bytes)},
       most_arena_bytes_(kArenaShare * static_cast<std::size_t>(program.limits.asset_bytes)),
       most_charged_(kLooksAStep * static_cast<std::size_t>(program.limits.work)),
       registers_(static_cast<std::size_t>(program.registers)),
@@ -92,7 +93,8 @@ RowEvent RowMachine::run(std::int64_t row) {
       case Opcode::emit_column:
       case Opcode::emit_column_escaped: {
         Value value;
-        if (const Outcome r = scope_.cells.read(static_cast<std::size_t>(o[0]), row, value); r != Outcome::ok) {
+        if (const Outcome r = scope_.cells.read(static_cast<std::size_t>(o[0]), row, value);
+            r != Outcome::ok) {
           return failed(r);
         }
         bool is_full = false;
@@ -109,7 +111,9 @@ RowEvent RowMachine::run(std::int64_t row) {
         if (is_full) return full();
         break;
       }
-      case Opcode::jump: at = code + o[0]; continue;
+      case Opcode::jump:
+        at = code + o[0];
+        continue;
       case Opcode::jump_if_false:
       case Opcode::jump_if_true: {
         bool holds = false;
@@ -152,7 +156,8 @@ RowEvent RowMachine::run(std::int64_t row) {
       case Opcode::slot: {
         const auto& table = program_.tables[static_cast<std::size_t>(o[1])];
         Value choice;
-        if (const Outcome r = scope_.cells.read(static_cast<std::size_t>(o[0]), row, choice); r != Outcome::ok) {
+        if (const Outcome r = scope_.cells.read(static_cast<std::size_t>(o[0]), row, choice);
+            r != Outcome::ok) {
           return failed(r);
         }
         const bool is_known = choice.kind == Kind::integer && choice.payload.integer >= 0 &&
@@ -164,9 +169,13 @@ RowEvent RowMachine::run(std::int64_t row) {
       case Opcode::part:
         if (!parts_.empty()) part_ = &parts_[static_cast<std::size_t>(o[0])];
         break;
-      case Opcode::skip: return {RowEvent::Kind::skipped, Outcome::ok, o[0], at->span};
-      case Opcode::result: result_ = frame[o[0]]; return {};
-      case Opcode::end: return {};
+      case Opcode::skip:
+        return {RowEvent::Kind::skipped, Outcome::ok, o[0], at->span};
+      case Opcode::result:
+        result_ = frame[o[0]];
+        return {};
+      case Opcode::end:
+        return {};
       default: {
         if (const Outcome r = compute(program_, scope_, *at, frame, row); r != Outcome::ok) return failed(r);
         if (arena_.used() > most_arena_bytes_) return failed(Outcome::asset_too_large);
@@ -201,7 +210,9 @@ Outcome RowMachine::emit(const Value& value, bool escaped, bool& full) {
     case Kind::text:
       full = !(escaped ? write_escaped(value.view()) : write(value.view()));
       return Outcome::ok;
-    case Kind::markup: full = !write(value.view()); return Outcome::ok;
+    case Kind::markup:
+      full = !write(value.view());
+      return Outcome::ok;
     case Kind::integer:
     case Kind::floating: {
       char buffer[kReprBound];
@@ -226,14 +237,17 @@ Outcome RowMachine::begin_loop(Loop& loop, const Value& items) const {
   switch (items.kind) {
     case Kind::list:
     case Kind::tuple:
-    case Kind::column_list: return Outcome::ok;
+    case Kind::column_list:
+      return Outcome::ok;
     case Kind::undefined:
       loop.items = Value::list(nullptr, 0);
       return raises(scope_, items) ? Outcome::undefined : Outcome::ok;
     case Kind::text:
     case Kind::markup:
-    case Kind::record: return Outcome::unsupported;
-    default: return Outcome::type_error;
+    case Kind::record:
+      return Outcome::unsupported;
+    default:
+      return Outcome::type_error;
   }
 }
 
@@ -249,18 +263,38 @@ Outcome RowMachine::loop_attribute(const Loop& loop, LoopAttribute attribute, Va
   const std::int64_t index = loop.index;
   const std::int64_t length = loop.items.length;
   switch (attribute) {
-    case LoopAttribute::index: out = Value::integer(index + 1); break;
-    case LoopAttribute::index0: out = Value::integer(index); break;
-    case LoopAttribute::revindex: out = Value::integer(length - index); break;
-    case LoopAttribute::revindex0: out = Value::integer(length - index - 1); break;
-    case LoopAttribute::first: out = Value::boolean(index == 0); break;
-    case LoopAttribute::last: out = Value::boolean(index == length - 1); break;
-    case LoopAttribute::length: out = Value::integer(length); break;
+    case LoopAttribute::index:
+      out = Value::integer(index + 1);
+      break;
+    case LoopAttribute::index0:
+      out = Value::integer(index);
+      break;
+    case LoopAttribute::revindex:
+      out = Value::integer(length - index);
+      break;
+    case LoopAttribute::revindex0:
+      out = Value::integer(length - index - 1);
+      break;
+    case LoopAttribute::first:
+      out = Value::boolean(index == 0);
+      break;
+    case LoopAttribute::last:
+      out = Value::boolean(index == length - 1);
+      break;
+    case LoopAttribute::length:
+      out = Value::integer(length);
+      break;
     // Only recursive loops go deeper, and those are not lowered.
-    case LoopAttribute::depth: out = Value::integer(1); break;
-    case LoopAttribute::depth0: out = Value::integer(0); break;
-    case LoopAttribute::previtem: return loop_item(loop, index - 1, out);
-    case LoopAttribute::nextitem: return loop_item(loop, index + 1, out);
+    case LoopAttribute::depth:
+      out = Value::integer(1);
+      break;
+    case LoopAttribute::depth0:
+      out = Value::integer(0);
+      break;
+    case LoopAttribute::previtem:
+      return loop_item(loop, index - 1, out);
+    case LoopAttribute::nextitem:
+      return loop_item(loop, index + 1, out);
   }
   return Outcome::ok;
 }

@@ -1,7 +1,6 @@
-// The row machine: runs a program row by row, in Jinja2's own order of evaluation, and writes text straight into the
-// parts of an asset. It runs every program, and is the block machine's plain twin.
-// Owner: registers, loops and the arena of one row; borrows program and binding.
-// Threads: one machine belongs to one thread.
+// The row machine: runs a program row by row, in Jinja2's own order of evaluation, and writes text straight
+// into the parts of an asset. It runs every program, and is the block machine's plain twin. Owner: registers,
+// loops and the arena of one row; borrows program and binding. Threads: one machine belongs to one thread.
 #pragma once
 
 #include <span>

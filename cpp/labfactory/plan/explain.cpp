@@ -22,7 +22,8 @@ std::string quoted(std::string_view text) {
       out += c;
     }
   }
-  while (text.size() > kShown && !out.empty() && (static_cast<unsigned char>(out.back()) & 0x80) != 0) out.pop_back();
+  while (text.size() > kShown && !out.empty() && (static_cast<unsigned char>(out.back()) & 0x80) != 0)
+    out.pop_back();
   out += text.size() > kShown ? "…\"" : "\"";
   return out;
 }
@@ -30,14 +31,22 @@ std::string quoted(std::string_view text) {
 std::string constant(const Value& value) {
   char buffer[64];
   switch (value.kind) {
-    case Kind::none: return "None";
-    case Kind::boolean: return value.payload.integer != 0 ? "True" : "False";
-    case Kind::integer: return std::to_string(value.payload.integer);
-    case Kind::floating: return {buffer, write_repr(buffer, value.payload.floating)};
-    case Kind::date: return {buffer, write_date(buffer, value.payload.integer)};
-    case Kind::timestamp: return {buffer, write_timestamp(buffer, value.payload.integer)};
-    case Kind::text: return quoted(value.view());
-    case Kind::markup: return "Markup(" + quoted(value.view()) + ")";
+    case Kind::none:
+      return "None";
+    case Kind::boolean:
+      return value.payload.integer != 0 ? "True" : "False";
+    case Kind::integer:
+      return std::to_string(value.payload.integer);
+    case Kind::floating:
+      return {buffer, write_repr(buffer, value.payload.floating)};
+    case Kind::date:
+      return {buffer, write_date(buffer, value.payload.integer)};
+    case Kind::timestamp:
+      return {buffer, write_timestamp(buffer, value.payload.integer)};
+    case Kind::text:
+      return quoted(value.view());
+    case Kind::markup:
+      return "Markup(" + quoted(value.view()) + ")";
     case Kind::list:
     case Kind::tuple: {
       std::string out = value.kind == Kind::list ? "[" : "(";
@@ -47,7 +56,8 @@ std::string constant(const Value& value) {
       }
       return out + (value.kind == Kind::list ? "]" : ")");
     }
-    default: return "?";
+    default:
+      return "?";
   }
 }
 
@@ -73,22 +83,33 @@ std::string operand(const Program& p, const Instruction& instruction, Operand ki
   const std::int32_t value = instruction.operands[i];
   const auto at = static_cast<std::size_t>(value);
   switch (kind) {
-    case Operand::none: return "";
-    case Operand::target: return "r" + std::to_string(value) + " <-";
-    case Operand::source: return "r" + std::to_string(value);
+    case Operand::none:
+      return "";
+    case Operand::target:
+      return "r" + std::to_string(value) + " <-";
+    case Operand::source:
+      return "r" + std::to_string(value);
     case Operand::sources: {
       const std::int32_t count = instruction.operands[i + 1];
       if (count == 0) return "()";
       return "r" + std::to_string(value) + "..r" + std::to_string(value + count - 1);
     }
-    case Operand::count: return "";
-    case Operand::column: return column_path(p, value);
-    case Operand::constant: return constant(p.constants[at]);
-    case Operand::literal: return quoted(p.literals[at]);
-    case Operand::format: return quoted(format_text(p.formats[at]));
-    case Operand::jump: return "@" + std::to_string(value);
-    case Operand::loop: return "loop" + std::to_string(value);
-    case Operand::part: return p.parts[at];
+    case Operand::count:
+      return "";
+    case Operand::column:
+      return column_path(p, value);
+    case Operand::constant:
+      return constant(p.constants[at]);
+    case Operand::literal:
+      return quoted(p.literals[at]);
+    case Operand::format:
+      return quoted(format_text(p.formats[at]));
+    case Operand::jump:
+      return "@" + std::to_string(value);
+    case Operand::loop:
+      return "loop" + std::to_string(value);
+    case Operand::part:
+      return p.parts[at];
     case Operand::table: {
       std::string out = "[";
       for (std::size_t n = 0; n < p.tables[at].size(); ++n) {
@@ -98,10 +119,14 @@ std::string operand(const Program& p, const Instruction& instruction, Operand ki
       }
       return out + "]";
     }
-    case Operand::filter: return std::string(kFilters[at].name);
-    case Operand::test: return std::string(kTests[at]);
-    case Operand::attribute: return std::string(kLoopAttributes[at]);
-    case Operand::flag: return value != 0 ? "yes" : "no";
+    case Operand::filter:
+      return std::string(kFilters[at].name);
+    case Operand::test:
+      return std::string(kTests[at]);
+    case Operand::attribute:
+      return std::string(kLoopAttributes[at]);
+    case Operand::flag:
+      return value != 0 ? "yes" : "no";
   }
   return "";
 }
@@ -126,8 +151,8 @@ std::string explain(const Program& program) {
       if (!text.empty()) out += " " + text;
     }
     const Span& span = program.spans[static_cast<std::size_t>(instruction.span)];
-    out += "  ; " + program.sources[static_cast<std::size_t>(span.source)] + ":" + std::to_string(span.line) + ":" +
-           std::to_string(span.column) + "\n";
+    out += "  ; " + program.sources[static_cast<std::size_t>(span.source)] + ":" + std::to_string(span.line) +
+           ":" + std::to_string(span.column) + "\n";
   }
   return out;
 }

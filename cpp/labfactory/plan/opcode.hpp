@@ -1,6 +1,5 @@
-// The instructions of a plan and the kinds of their operands: one table for the verifier, the explainer and Python.
-// Owner: constants only.
-// Threads: any.
+// The instructions of a plan and the kinds of their operands: one table for the verifier, the explainer and
+// Python. Owner: constants only. Threads: any.
 #pragma once
 
 #include <array>
@@ -69,22 +68,22 @@ enum class Opcode : std::uint8_t {
 
 enum class Operand : std::uint8_t {
   none,
-  target,    // register written
-  source,    // register read
-  sources,   // first of `count` consecutive registers read; a count follows
-  count,     // number of registers for the operand before
-  column,    // entry of the column table
-  constant,  // entry of the constants
-  literal,   // entry of the output literals
-  format,    // entry of the printf formats
-  jump,      // index of an instruction
-  loop,      // index of a loop
-  part,      // index of a part
-  table,     // entry of the jump tables
-  filter,    // Filter
-  test,      // Test
-  attribute, // LoopAttribute
-  flag,      // 0 or 1
+  target,     // register written
+  source,     // register read
+  sources,    // first of `count` consecutive registers read; a count follows
+  count,      // number of registers for the operand before
+  column,     // entry of the column table
+  constant,   // entry of the constants
+  literal,    // entry of the output literals
+  format,     // entry of the printf formats
+  jump,       // index of an instruction
+  loop,       // index of a loop
+  part,       // index of a part
+  table,      // entry of the jump tables
+  filter,     // Filter
+  test,       // Test
+  attribute,  // LoopAttribute
+  flag,       // 0 or 1
 };
 
 struct OpcodeShape {
@@ -141,7 +140,8 @@ inline constexpr std::array kOpcodes = {
     // the next item goes to the target and control jumps back; falls through when there is none
     OpcodeShape{"loop_next", {Operand::loop, Operand::target, Operand::jump}},
     OpcodeShape{"loop_attribute", {Operand::target, Operand::loop, Operand::attribute}},
-    // jumps through a table by the integer in the decision column; null or out of range is the row error no_component
+    // jumps through a table by the integer in the decision column; null or out of range is the row error
+    // no_component
     OpcodeShape{"slot", {Operand::column, Operand::table}},
     // what follows is written to this part of the asset
     OpcodeShape{"part", {Operand::part}},
@@ -158,9 +158,22 @@ inline constexpr std::array kOpcodes = {
 
 static_assert(kOpcodes.size() == static_cast<std::size_t>(Opcode::emit_column_escaped) + 1);
 
-enum class LoopAttribute : std::uint8_t { index, index0, revindex, revindex0, first, last, length, depth, depth0, previtem, nextitem };
+enum class LoopAttribute : std::uint8_t {
+  index,
+  index0,
+  revindex,
+  revindex0,
+  first,
+  last,
+  length,
+  depth,
+  depth0,
+  previtem,
+  nextitem
+};
 
 inline constexpr std::array<std::string_view, 11> kLoopAttributes = {
-    "index", "index0", "revindex", "revindex0", "first", "last", "length", "depth", "depth0", "previtem", "nextitem"};
+    "index",  "index0", "revindex", "revindex0", "first",   "last",
+    "length", "depth",  "depth0",   "previtem",  "nextitem"};
 
 }  // namespace labfactory

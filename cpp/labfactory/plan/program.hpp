@@ -83,9 +83,9 @@ struct Program {
   ~Program() = default;
 };
 
-// Checks every index, count, jump and bound, that registers and loops are set before they are read, and that control
-// never leaves the code nor goes back uncounted; throws Error(compile, "plan_invalid") naming the instruction. A program that passes is safe to
-// run on any batch.
+// Checks every index, count, jump and bound, that registers and loops are set before they are read, and that
+// control never leaves the code nor goes back uncounted; throws Error(compile, "plan_invalid") naming the
+// instruction. A program that passes is safe to run on any batch.
 void verify(const Program& program);
 
 // True when the block machine may run it: no loops, no slots, no output.

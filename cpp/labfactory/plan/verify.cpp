@@ -21,10 +21,13 @@ constexpr std::size_t kMostColumns = std::numeric_limits<std::uint16_t>::max();
 
 [[noreturn]] void refuse_at(std::size_t at, const Instruction& instruction, std::string_view what) {
   refuse("instruction " + std::to_string(at) + " (" +
-         std::string(kOpcodes[static_cast<std::size_t>(instruction.opcode)].name) + "): " + std::string(what));
+         std::string(kOpcodes[static_cast<std::size_t>(instruction.opcode)].name) +
+         "): " + std::string(what));
 }
 
-bool within(std::int32_t index, std::size_t size) { return index >= 0 && static_cast<std::size_t>(index) < size; }
+bool within(std::int32_t index, std::size_t size) {
+  return index >= 0 && static_cast<std::size_t>(index) < size;
+}
 
 bool ends(Opcode opcode) {
   return opcode == Opcode::end || opcode == Opcode::result || opcode == Opcode::skip;
@@ -65,7 +68,8 @@ class Verifier {
   void check_tables() {
     const Program& p = program_;
     if (p.code.empty()) refuse("no instructions");
-    if (p.code.size() > std::size_t{std::numeric_limits<std::int32_t>::max()}) refuse("too many instructions");
+    if (p.code.size() > std::size_t{std::numeric_limits<std::int32_t>::max()})
+      refuse("too many instructions");
     if (p.registers < 0 || p.registers > kMostRegisters) refuse("register count out of range");
     if (p.loops < 0 || p.loops > kMostLoops) refuse("loop count out of range");
     if (p.columns.size() > kMostColumns) refuse("too many columns");
@@ -105,30 +109,46 @@ class Verifier {
     check_meaning(at, instruction);
   }
 
-  [[nodiscard]] bool operand_holds(const Instruction& instruction, const OpcodeShape& shape, std::size_t i) const {
+  [[nodiscard]] bool operand_holds(const Instruction& instruction, const OpcodeShape& shape,
+                                   std::size_t i) const {
     const Program& p = program_;
     const std::int32_t operand = instruction.operands[i];
     switch (shape.operands[i]) {
-      case Operand::none: return operand == 0;
+      case Operand::none:
+        return operand == 0;
       case Operand::target:
-      case Operand::source: return within(operand, static_cast<std::size_t>(p.registers));
+      case Operand::source:
+        return within(operand, static_cast<std::size_t>(p.registers));
       case Operand::sources: {
         const std::int32_t count = instruction.operands[i + 1];
         return operand >= 0 && count >= 0 && std::int64_t{operand} + count <= p.registers;
       }
-      case Operand::count: return operand >= 0;
-      case Operand::column: return within(operand, p.columns.size());
-      case Operand::constant: return within(operand, p.constants.size());
-      case Operand::literal: return within(operand, p.literals.size());
-      case Operand::format: return within(operand, p.formats.size());
-      case Operand::jump: return within(operand, p.code.size());
-      case Operand::loop: return within(operand, static_cast<std::size_t>(p.loops));
-      case Operand::part: return within(operand, p.parts.size());
-      case Operand::table: return within(operand, p.tables.size());
-      case Operand::filter: return within(operand, kFilters.size());
-      case Operand::test: return within(operand, kTests.size());
-      case Operand::attribute: return within(operand, kLoopAttributes.size());
-      case Operand::flag: return operand == 0 || operand == 1;
+      case Operand::count:
+        return operand >= 0;
+      case Operand::column:
+        return within(operand, p.columns.size());
+      case Operand::constant:
+        return within(operand, p.constants.size());
+      case Operand::literal:
+        return within(operand, p.literals.size());
+      case Operand::format:
+        return within(operand, p.formats.size());
+      case Operand::jump:
+        return within(operand, p.code.size());
+      case Operand::loop:
+        return within(operand, static_cast<std::size_t>(p.loops));
+      case Operand::part:
+        return within(operand, p.parts.size());
+      case Operand::table:
+        return within(operand, p.tables.size());
+      case Operand::filter:
+        return within(operand, kFilters.size());
+      case Operand::test:
+        return within(operand, kTests.size());
+      case Operand::attribute:
+        return within(operand, kLoopAttributes.size());
+      case Operand::flag:
+        return operand == 0 || operand == 1;
     }
     return false;
   }
@@ -170,13 +190,16 @@ class Verifier {
       case Opcode::skip:
       case Opcode::undefined:
       case Opcode::absent_field: {
-        const std::size_t i = instruction.opcode == Opcode::skip ? 0 : instruction.opcode == Opcode::undefined ? 1 : 2;
+        const std::size_t i = instruction.opcode == Opcode::skip        ? 0
+                              : instruction.opcode == Opcode::undefined ? 1
+                                                                        : 2;
         if (!program_.constants[static_cast<std::size_t>(operands[i])].is_text()) {
           refuse_at(at, instruction, "not a text constant");
         }
         break;
       }
-      default: break;
+      default:
+        break;
     }
     check_direction(at, instruction);
   }
@@ -188,14 +211,21 @@ class Verifier {
     };
     const auto& operands = instruction.operands;
     switch (instruction.opcode) {
-      case Opcode::jump: forward(operands[0]); break;
+      case Opcode::jump:
+        forward(operands[0]);
+        break;
       case Opcode::jump_if_false:
-      case Opcode::jump_if_true: forward(operands[1]); break;
-      case Opcode::loop_begin: forward(operands[3]); break;
+      case Opcode::jump_if_true:
+        forward(operands[1]);
+        break;
+      case Opcode::loop_begin:
+        forward(operands[3]);
+        break;
       case Opcode::slot:
         for (const std::int32_t to : program_.tables[static_cast<std::size_t>(operands[1])]) forward(to);
         break;
-      default: break;
+      default:
+        break;
     }
   }
 
@@ -234,9 +264,13 @@ class Verifier {
     }
     const auto target = [&](std::size_t i) { return static_cast<std::size_t>(operands[i]); };
     switch (instruction.opcode) {
-      case Opcode::jump: flow(after, target(0)); return;
+      case Opcode::jump:
+        flow(after, target(0));
+        return;
       case Opcode::jump_if_false:
-      case Opcode::jump_if_true: flow(after, target(1)); break;
+      case Opcode::jump_if_true:
+        flow(after, target(1));
+        break;
       case Opcode::loop_begin:
         flow(before, target(3));
         after.set(registers + target(0));
@@ -248,12 +282,14 @@ class Verifier {
       case Opcode::slot:
         for (const std::int32_t to : program_.tables[target(1)]) flow(after, static_cast<std::size_t>(to));
         return;
-      default: break;
+      default:
+        break;
     }
     if (!ends(instruction.opcode)) flow(after, at + 1);
   }
 
-  static void check_reads(std::size_t at, const Instruction& instruction, const Assigned& before, std::size_t registers) {
+  static void check_reads(std::size_t at, const Instruction& instruction, const Assigned& before,
+                          std::size_t registers) {
     const OpcodeShape& shape = kOpcodes[static_cast<std::size_t>(instruction.opcode)];
     for (std::size_t i = 0; i < shape.operands.size(); ++i) {
       const Operand kind = shape.operands[i];
@@ -276,7 +312,9 @@ class Verifier {
 
 }  // namespace
 
-void verify(const Program& program) { Verifier(program).run(); }
+void verify(const Program& program) {
+  Verifier(program).run();
+}
 
 bool is_expression(const Program& program) {
   for (const Instruction& instruction : program.code) {
@@ -289,8 +327,10 @@ bool is_expression(const Program& program) {
       case Opcode::slot:
       case Opcode::part:
       case Opcode::skip:
-      case Opcode::end: return false;
-      default: break;
+      case Opcode::end:
+        return false;
+      default:
+        break;
     }
   }
   return true;

@@ -13,8 +13,12 @@ double to_double(const Value& v) {
   return v.kind == Kind::floating ? v.payload.floating : static_cast<double>(v.payload.integer);
 }
 
-bool both_numbers(const Value& a, const Value& b) { return a.is_number() && b.is_number(); }
-bool any_floating(const Value& a, const Value& b) { return a.kind == Kind::floating || b.kind == Kind::floating; }
+bool both_numbers(const Value& a, const Value& b) {
+  return a.is_number() && b.is_number();
+}
+bool any_floating(const Value& a, const Value& b) {
+  return a.kind == Kind::floating || b.kind == Kind::floating;
+}
 
 // What Python raises for operands that do not go together.
 Outcome mismatch(const Value& a, const Value& b) {
@@ -48,8 +52,12 @@ Outcome add_text(const Scope& scope, const Value& left, const Value& right, Valu
   return joined(scope, a, b, markup, out);
 }
 
-bool is_made_list(const Value& v) { return v.kind == Kind::list || v.kind == Kind::tuple; }
-bool is_list(const Value& v) { return v.kind == Kind::list || v.kind == Kind::column_list; }
+bool is_made_list(const Value& v) {
+  return v.kind == Kind::list || v.kind == Kind::tuple;
+}
+bool is_list(const Value& v) {
+  return v.kind == Kind::list || v.kind == Kind::column_list;
+}
 
 Outcome copy_items(const Scope& scope, const Value& list, Value* to) {
   for (std::uint32_t i = 0; i < list.length; ++i) {
@@ -70,7 +78,8 @@ Outcome add_lists(const Scope& scope, const Value& left, const Value& right, Val
   if (const Outcome o = reserve_items(scope, count, items); o != Outcome::ok) return o;
   if (const Outcome o = copy_items(scope, left, items); o != Outcome::ok) return o;
   if (const Outcome o = copy_items(scope, right, items + left.length); o != Outcome::ok) return o;
-  out = Value::list(items, static_cast<std::uint32_t>(count), left.kind == Kind::tuple ? Kind::tuple : Kind::list);
+  out = Value::list(items, static_cast<std::uint32_t>(count),
+                    left.kind == Kind::tuple ? Kind::tuple : Kind::list);
   return Outcome::ok;
 }
 
@@ -93,7 +102,8 @@ Outcome repeat(const Scope& scope, const Value& value, std::int64_t times, Value
   for (std::uint64_t i = 0; i < n && value.length != 0; ++i) {
     if (const Outcome o = copy_items(scope, value, items + i * value.length); o != Outcome::ok) return o;
   }
-  out = Value::list(items, static_cast<std::uint32_t>(total), value.kind == Kind::tuple ? Kind::tuple : Kind::list);
+  out = Value::list(items, static_cast<std::uint32_t>(total),
+                    value.kind == Kind::tuple ? Kind::tuple : Kind::list);
   return Outcome::ok;
 }
 
@@ -131,8 +141,10 @@ double true_divide(std::int64_t a, std::int64_t b) {
   }
   // Long division to at least 55 bits and a sticky bit: one rounding, as CPython's long_true_divide.
   const bool negative = (a < 0) != (b < 0);
-  const std::uint64_t x = a < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(a) : static_cast<std::uint64_t>(a);
-  const std::uint64_t y = b < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(b) : static_cast<std::uint64_t>(b);
+  const std::uint64_t x =
+      a < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(a) : static_cast<std::uint64_t>(a);
+  const std::uint64_t y =
+      b < 0 ? std::uint64_t{0} - static_cast<std::uint64_t>(b) : static_cast<std::uint64_t>(b);
   if (x == 0) return negative ? -0.0 : 0.0;
   __extension__ using Wide = unsigned __int128;
   const int up = std::countl_zero(x) + 62;  // the dividend fills 126 bits, so the quotient has at least 62
@@ -158,7 +170,8 @@ Outcome add(const Scope& scope, const Value& left, const Value& right, Value& ou
       return Outcome::ok;
     }
     std::int64_t sum = 0;
-    if (__builtin_add_overflow(left.payload.integer, right.payload.integer, &sum)) return Outcome::int_overflow;
+    if (__builtin_add_overflow(left.payload.integer, right.payload.integer, &sum))
+      return Outcome::int_overflow;
     out = Value::integer(sum);
     return Outcome::ok;
   }
@@ -181,7 +194,8 @@ Outcome subtract(const Scope&, const Value& left, const Value& right, Value& out
     return Outcome::ok;
   }
   std::int64_t difference = 0;
-  if (__builtin_sub_overflow(left.payload.integer, right.payload.integer, &difference)) return Outcome::int_overflow;
+  if (__builtin_sub_overflow(left.payload.integer, right.payload.integer, &difference))
+    return Outcome::int_overflow;
   out = Value::integer(difference);
   return Outcome::ok;
 }
@@ -193,7 +207,8 @@ Outcome multiply(const Scope& scope, const Value& left, const Value& right, Valu
       return Outcome::ok;
     }
     std::int64_t product = 0;
-    if (__builtin_mul_overflow(left.payload.integer, right.payload.integer, &product)) return Outcome::int_overflow;
+    if (__builtin_mul_overflow(left.payload.integer, right.payload.integer, &product))
+      return Outcome::int_overflow;
     out = Value::integer(product);
     return Outcome::ok;
   }
@@ -251,24 +266,34 @@ Outcome modulo(const Scope&, const Value& left, const Value& right, Value& out) 
 
 Outcome negate(const Value& value, Value& out) {
   switch (value.kind) {
-    case Kind::floating: out = Value::floating(-value.payload.floating); return Outcome::ok;
+    case Kind::floating:
+      out = Value::floating(-value.payload.floating);
+      return Outcome::ok;
     case Kind::integer:
     case Kind::boolean:
       if (value.payload.integer == std::numeric_limits<std::int64_t>::min()) return Outcome::int_overflow;
       out = Value::integer(-value.payload.integer);
       return Outcome::ok;
-    case Kind::undefined: return Outcome::undefined;
-    default: return Outcome::type_error;
+    case Kind::undefined:
+      return Outcome::undefined;
+    default:
+      return Outcome::type_error;
   }
 }
 
 Outcome positive(const Value& value, Value& out) {
   switch (value.kind) {
-    case Kind::floating: out = value; return Outcome::ok;
+    case Kind::floating:
+      out = value;
+      return Outcome::ok;
     case Kind::integer:
-    case Kind::boolean: out = Value::integer(value.payload.integer); return Outcome::ok;
-    case Kind::undefined: return Outcome::undefined;
-    default: return Outcome::type_error;
+    case Kind::boolean:
+      out = Value::integer(value.payload.integer);
+      return Outcome::ok;
+    case Kind::undefined:
+      return Outcome::undefined;
+    default:
+      return Outcome::type_error;
   }
 }
 

@@ -91,7 +91,9 @@ Outcome round_outwards(const Value& value, std::int64_t precision, bool up, Valu
   const auto whole = [&](double scaled, std::int64_t& result) {
     const double rounded = up ? std::ceil(scaled) : std::floor(scaled);
     if (!(rounded >= -9223372036854775808.0 && rounded < 9223372036854775808.0)) {
-      return std::isnan(rounded) ? Outcome::value_error : std::isinf(rounded) ? Outcome::float_overflow : Outcome::int_overflow;
+      return std::isnan(rounded)   ? Outcome::value_error
+             : std::isinf(rounded) ? Outcome::float_overflow
+                                   : Outcome::int_overflow;
     }
     result = static_cast<std::int64_t>(rounded);
     return Outcome::ok;
@@ -100,13 +102,16 @@ Outcome round_outwards(const Value& value, std::int64_t precision, bool up, Valu
   if (precision < 0) {
     // 10**-2 is the double 0.01.
     const double factor = 1.0 / static_cast<double>(power);
-    const double number = value.kind == Kind::floating ? value.payload.floating : static_cast<double>(value.payload.integer);
+    const double number =
+        value.kind == Kind::floating ? value.payload.floating : static_cast<double>(value.payload.integer);
     if (const Outcome o = whole(number * factor, scaled); o != Outcome::ok) return o;
     out = Value::floating(static_cast<double>(scaled) / factor);
     return Outcome::ok;
   }
   if (value.kind == Kind::floating) {
-    if (const Outcome o = whole(value.payload.floating * static_cast<double>(power), scaled); o != Outcome::ok) return o;
+    if (const Outcome o = whole(value.payload.floating * static_cast<double>(power), scaled);
+        o != Outcome::ok)
+      return o;
   } else if (__builtin_mul_overflow(value.payload.integer, power, &scaled)) {
     return Outcome::int_overflow;
   }
@@ -139,7 +144,8 @@ Outcome filter_round(const Value* a, Value& out) {
 
 // The pieces of an iterable as str; `markup` escapes what is not markup. Strings give their characters, those
 // of markup as plain str.
-Outcome pieces_of(const Scope& scope, const Value& value, bool markup, std::string_view*& pieces, std::uint32_t& count) {
+Outcome pieces_of(const Scope& scope, const Value& value, bool markup, std::string_view*& pieces,
+                  std::uint32_t& count) {
   pieces = reinterpret_cast<std::string_view*>(scope.arena.allocate(value.length * sizeof(std::string_view)));
   count = 0;
   if (value.is_text()) {
@@ -182,7 +188,8 @@ Outcome filter_join(const Scope& scope, const Value* a, Value& out) {
   if (!is_iterable(value)) return Outcome::type_error;
   bool markup = autoescape && a[1].kind == Kind::markup;
   if (autoescape && !is_html(scope, a[1]) && (value.kind == Kind::list || value.kind == Kind::tuple)) {
-    for (std::uint32_t i = 0; i < value.length; ++i) markup = markup || is_html(scope, value.payload.items[i]);
+    for (std::uint32_t i = 0; i < value.length; ++i)
+      markup = markup || is_html(scope, value.payload.items[i]);
   }
   std::string_view separator;
   if (const Outcome o = text_of(scope, a[1], separator); o != Outcome::ok) return o;
@@ -241,7 +248,8 @@ Outcome filter_truncate(const Scope& scope, const Value* a, Value& out) {
     out = value;
     return Outcome::ok;
   }
-  if (!value.is_text()) return is_iterable(value) || value.kind == Kind::record ? Outcome::unsupported : Outcome::type_error;
+  if (!value.is_text())
+    return is_iterable(value) || value.kind == Kind::record ? Outcome::unsupported : Outcome::type_error;
   charge_text(scope, value.view());
   if (!is_truncated(value.view(), length, leeway)) {
     out = value;
@@ -277,20 +285,34 @@ Outcome test_parity(const Scope& scope, const Value& value, bool odd, bool& out)
 
 Outcome call_filter(const Scope& scope, Filter filter, const Value* a, Value& out) {
   switch (filter) {
-    case Filter::default_: return filter_default(scope, a, out);
-    case Filter::upper: return filter_case(scope, upper_text, a[0], out);
-    case Filter::lower: return filter_case(scope, lower_text, a[0], out);
-    case Filter::title: return filter_title(scope, a[0], out);
-    case Filter::capitalize: return filter_case(scope, capitalize_text, a[0], out);
-    case Filter::trim: return filter_trim(scope, a, out);
-    case Filter::escape: return filter_escape(scope, a[0], out);
-    case Filter::safe: return filter_safe(scope, a[0], out);
-    case Filter::round: return filter_round(a, out);
-    case Filter::length: return filter_length(scope, a[0], out);
-    case Filter::join: return filter_join(scope, a, out);
-    case Filter::replace: return filter_replace(scope, a, out);
-    case Filter::truncate: return filter_truncate(scope, a, out);
-    case Filter::string: return filter_string(scope, a[0], out);
+    case Filter::default_:
+      return filter_default(scope, a, out);
+    case Filter::upper:
+      return filter_case(scope, upper_text, a[0], out);
+    case Filter::lower:
+      return filter_case(scope, lower_text, a[0], out);
+    case Filter::title:
+      return filter_title(scope, a[0], out);
+    case Filter::capitalize:
+      return filter_case(scope, capitalize_text, a[0], out);
+    case Filter::trim:
+      return filter_trim(scope, a, out);
+    case Filter::escape:
+      return filter_escape(scope, a[0], out);
+    case Filter::safe:
+      return filter_safe(scope, a[0], out);
+    case Filter::round:
+      return filter_round(a, out);
+    case Filter::length:
+      return filter_length(scope, a[0], out);
+    case Filter::join:
+      return filter_join(scope, a, out);
+    case Filter::replace:
+      return filter_replace(scope, a, out);
+    case Filter::truncate:
+      return filter_truncate(scope, a, out);
+    case Filter::string:
+      return filter_string(scope, a[0], out);
   }
   return Outcome::unsupported;
 }
@@ -301,21 +323,33 @@ Outcome call_test(const Scope& scope, Test test, const Value& value, bool& out) 
     return Outcome::ok;
   };
   switch (test) {
-    case Test::defined: return found(value.kind != Kind::undefined);
-    case Test::undefined: return found(value.kind == Kind::undefined);
-    case Test::none: return found(value.kind == Kind::none);
-    case Test::boolean: return found(value.kind == Kind::boolean);
-    case Test::integer: return found(value.kind == Kind::integer);
-    case Test::float_: return found(value.kind == Kind::floating);
-    case Test::number: return found(value.is_number());
-    case Test::string: return found(value.is_text());
+    case Test::defined:
+      return found(value.kind != Kind::undefined);
+    case Test::undefined:
+      return found(value.kind == Kind::undefined);
+    case Test::none:
+      return found(value.kind == Kind::none);
+    case Test::boolean:
+      return found(value.kind == Kind::boolean);
+    case Test::integer:
+      return found(value.kind == Kind::integer);
+    case Test::float_:
+      return found(value.kind == Kind::floating);
+    case Test::number:
+      return found(value.is_number());
+    case Test::string:
+      return found(value.is_text());
     case Test::sequence:
       if (value.kind == Kind::undefined) return found(!raises(scope, value));
       return found(is_iterable(value) || value.kind == Kind::record);
-    case Test::even: return test_parity(scope, value, false, out);
-    case Test::odd: return test_parity(scope, value, true, out);
-    case Test::true_: return found(value.kind == Kind::boolean && value.payload.integer != 0);
-    case Test::false_: return found(value.kind == Kind::boolean && value.payload.integer == 0);
+    case Test::even:
+      return test_parity(scope, value, false, out);
+    case Test::odd:
+      return test_parity(scope, value, true, out);
+    case Test::true_:
+      return found(value.kind == Kind::boolean && value.payload.integer != 0);
+    case Test::false_:
+      return found(value.kind == Kind::boolean && value.payload.integer == 0);
   }
   return Outcome::unsupported;
 }

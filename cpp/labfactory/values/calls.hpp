@@ -13,19 +13,19 @@ namespace labfactory {
 
 // Filters of the language and how many arguments follow the value (in Jinja2's order, defaults filled in).
 enum class Filter : std::uint8_t {
-  default_,    // default value, boolean
+  default_,  // default value, boolean
   upper,
   lower,
   title,
   capitalize,
-  trim,        // characters or None
+  trim,  // characters or None
   escape,
   safe,
-  round,       // precision, method ('common', 'ceil', 'floor')
+  round,  // precision, method ('common', 'ceil', 'floor')
   length,
-  join,        // separator; attribute is lowered by the compiler
-  replace,     // old, new, count or None
-  truncate,    // length, killwords, end, leeway
+  join,      // separator; attribute is lowered by the compiler
+  replace,   // old, new, count or None
+  truncate,  // length, killwords, end, leeway
   string,
 };
 
@@ -36,10 +36,10 @@ struct FilterShape {
 };
 
 inline constexpr std::array kFilters = {
-    FilterShape{"default", 2, false}, FilterShape{"upper", 0, false},  FilterShape{"lower", 0, false},
-    FilterShape{"title", 0, false},   FilterShape{"capitalize", 0, false}, FilterShape{"trim", 1, false},
-    FilterShape{"escape", 0, false},  FilterShape{"safe", 0, false},   FilterShape{"round", 2, false},
-    FilterShape{"length", 0, false},  FilterShape{"join", 1, true},    FilterShape{"replace", 3, true},
+    FilterShape{"default", 2, false},  FilterShape{"upper", 0, false},      FilterShape{"lower", 0, false},
+    FilterShape{"title", 0, false},    FilterShape{"capitalize", 0, false}, FilterShape{"trim", 1, false},
+    FilterShape{"escape", 0, false},   FilterShape{"safe", 0, false},       FilterShape{"round", 2, false},
+    FilterShape{"length", 0, false},   FilterShape{"join", 1, true},        FilterShape{"replace", 3, true},
     FilterShape{"truncate", 4, false}, FilterShape{"string", 0, false},
 };
 
@@ -61,9 +61,9 @@ enum class Test : std::uint8_t {
   false_,
 };
 
-inline constexpr std::array<std::string_view, 13> kTests = {"defined", "undefined", "none",   "boolean",  "integer",
-                                                            "float",   "number",    "string", "sequence", "even",
-                                                            "odd",     "true",      "false"};
+inline constexpr std::array<std::string_view, 13> kTests = {
+    "defined", "undefined", "none", "boolean", "integer", "float", "number",
+    "string",  "sequence",  "even", "odd",     "true",    "false"};
 
 // Runs a filter; `arguments` holds the value and then as many as its shape says.
 [[nodiscard]] Outcome call_filter(const Scope& scope, Filter filter, const Value* arguments, Value& out);

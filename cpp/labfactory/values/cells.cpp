@@ -60,14 +60,16 @@ Outcome Cells::read_other(std::size_t column, const Cell& cell, std::int64_t row
     }
     case Reading::timestamp: {
       std::int64_t microseconds = 0;
-      if (const Outcome o = scaled(cell.column->integer(row), cell.scale, microseconds); o != Outcome::ok) return o;
+      if (const Outcome o = scaled(cell.column->integer(row), cell.scale, microseconds); o != Outcome::ok)
+        return o;
       if (!is_timestamp(microseconds)) return Outcome::out_of_range;
       out = Value::timestamp(microseconds);
       return Outcome::ok;
     }
     case Reading::list: {
       const Range range = cell.column->list_range(row);
-      out = Value::column_list(static_cast<std::uint16_t>(column), range.first, static_cast<std::uint32_t>(range.size()));
+      out = Value::column_list(static_cast<std::uint16_t>(column), range.first,
+                               static_cast<std::uint32_t>(range.size()));
       return Outcome::ok;
     }
     case Reading::record:

@@ -16,13 +16,26 @@
 namespace labfactory {
 
 // How the cells of one column are read; fixed when the column is bound so that a row costs one jump.
-enum class Reading : std::uint8_t { null, boolean, integer, unsigned64, floating, text, large_text, bytes, date, timestamp, list, record };
+enum class Reading : std::uint8_t {
+  null,
+  boolean,
+  integer,
+  unsigned64,
+  floating,
+  text,
+  large_text,
+  bytes,
+  date,
+  timestamp,
+  list,
+  record
+};
 
 struct Cell {
   const Column* column = nullptr;
   Reading reading = Reading::null;
-  std::int64_t scale = 1;  // date64 and timestamp: units a microsecond (or a day); negative divides
-  std::int32_t items = -1;                                      // list: the plan's column of its values
+  std::int64_t scale = 1;   // date64 and timestamp: units a microsecond (or a day); negative divides
+  std::int32_t items = -1;  // list: the plan's column of its values
   std::vector<std::pair<std::string_view, std::int32_t>> fields;  // record: the plan's columns of its fields
 };
 
@@ -40,11 +53,20 @@ class Cells {
       return Outcome::ok;
     }
     switch (cell.reading) {
-      case Reading::integer: out = Value::integer(cell.column->integer(row)); return Outcome::ok;
-      case Reading::floating: out = Value::floating(cell.column->floating(row)); return Outcome::ok;
-      case Reading::text: out = Value::text(cell.column->text(row)); return Outcome::ok;
-      case Reading::boolean: out = Value::boolean(cell.column->boolean(row)); return Outcome::ok;
-      default: return read_other(column, cell, row, out);
+      case Reading::integer:
+        out = Value::integer(cell.column->integer(row));
+        return Outcome::ok;
+      case Reading::floating:
+        out = Value::floating(cell.column->floating(row));
+        return Outcome::ok;
+      case Reading::text:
+        out = Value::text(cell.column->text(row));
+        return Outcome::ok;
+      case Reading::boolean:
+        out = Value::boolean(cell.column->boolean(row));
+        return Outcome::ok;
+      default:
+        return read_other(column, cell, row, out);
     }
   }
 

@@ -20,7 +20,9 @@ std::partial_ordering order_mixed(std::int64_t integer, double floating) {
   const auto truncated = static_cast<std::int64_t>(whole);
   if (integer != truncated) return integer <=> truncated;
   const double rest = floating - whole;
-  return rest > 0 ? std::partial_ordering::less : rest < 0 ? std::partial_ordering::greater : std::partial_ordering::equivalent;
+  return rest > 0   ? std::partial_ordering::less
+         : rest < 0 ? std::partial_ordering::greater
+                    : std::partial_ordering::equivalent;
 }
 
 std::partial_ordering order_numbers(const Value& a, const Value& b) {
@@ -32,31 +34,42 @@ std::partial_ordering order_numbers(const Value& a, const Value& b) {
   return a.payload.integer <=> b.payload.integer;
 }
 
-bool is_list(const Value& v) { return v.kind == Kind::list || v.kind == Kind::column_list; }
-bool is_sequence(const Value& v) { return is_list(v) || v.kind == Kind::tuple; }
+bool is_list(const Value& v) {
+  return v.kind == Kind::list || v.kind == Kind::column_list;
+}
+bool is_sequence(const Value& v) {
+  return is_list(v) || v.kind == Kind::tuple;
+}
 bool same_sequence(const Value& a, const Value& b) {
   return (is_list(a) && is_list(b)) || (a.kind == Kind::tuple && b.kind == Kind::tuple);
 }
 
 bool holds(Order order, std::partial_ordering found) {
   switch (order) {
-    case Order::less: return found < 0;
-    case Order::less_equal: return found <= 0;
-    case Order::greater: return found > 0;
-    case Order::greater_equal: return found >= 0;
+    case Order::less:
+      return found < 0;
+    case Order::less_equal:
+      return found <= 0;
+    case Order::greater:
+      return found > 0;
+    case Order::greater_equal:
+      return found >= 0;
   }
   return false;
 }
 
-// Within lists Python takes one object for equal to itself before it compares. Only a NaN shows the difference, and
-// whether two are one object is not known here.
+// Within lists Python takes one object for equal to itself before it compares. Only a NaN shows the
+// difference, and whether two are one object is not known here.
 Outcome equal_items(const Scope& scope, const Value& left, const Value& right, bool& out) {
-  const auto is_nan = [](const Value& v) { return v.kind == Kind::floating && std::isnan(v.payload.floating); };
+  const auto is_nan = [](const Value& v) {
+    return v.kind == Kind::floating && std::isnan(v.payload.floating);
+  };
   if (is_nan(left) && is_nan(right)) return Outcome::unsupported;
   return equal(scope, left, right, out);
 }
 
-// Lists of lists come from columns of bounded depth and from literals of bounded source, so recursion is bounded too.
+// Lists of lists come from columns of bounded depth and from literals of bounded source, so recursion is
+// bounded too.
 Outcome equal_sequences(const Scope& scope, const Value& left, const Value& right, bool& out) {
   out = left.length == right.length;
   for (std::uint32_t i = 0; out && i < left.length; ++i) {
@@ -88,7 +101,8 @@ Outcome equal_records(const Scope& scope, const Value& left, const Value& right,
     Value b;
     const auto column = static_cast<std::size_t>(fields[i].second);
     if (const Outcome o = scope.cells.read(column, left.payload.integer, a); o != Outcome::ok) return o;
-    if (const Outcome o = scope.cells.read(static_cast<std::size_t>(other), right.payload.integer, b); o != Outcome::ok) {
+    if (const Outcome o = scope.cells.read(static_cast<std::size_t>(other), right.payload.integer, b);
+        o != Outcome::ok) {
       return o;
     }
     if (const Outcome o = equal_items(scope, a, b, out); o != Outcome::ok) return o;
@@ -129,14 +143,16 @@ Outcome equal(const Scope& scope, const Value& left, const Value& right, bool& o
     for (const Value* v : {&left, &right}) {
       if (v->kind == Kind::undefined && raises(scope, *v)) return Outcome::undefined;
     }
-    // Undefined values are equal when their classes are; the missing else of an inline if is no ChainableUndefined.
+    // Undefined values are equal when their classes are; the missing else of an inline if is no
+    // ChainableUndefined.
     out = left.kind == right.kind && chains(scope, left) == chains(scope, right);
     return Outcome::ok;
   }
   if (same_sequence(left, right)) return equal_sequences(scope, left, right, out);
   if (left.kind == Kind::record && right.kind == Kind::record) return equal_records(scope, left, right, out);
   const bool dated = left.kind == Kind::date || left.kind == Kind::timestamp;
-  out = left.kind == right.kind && (left.kind == Kind::none || (dated && left.payload.integer == right.payload.integer));
+  out = left.kind == right.kind &&
+        (left.kind == Kind::none || (dated && left.payload.integer == right.payload.integer));
   return Outcome::ok;
 }
 

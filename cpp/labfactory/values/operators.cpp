@@ -12,20 +12,32 @@ namespace labfactory {
 Outcome truth(const Scope& scope, const Value& value, bool& out) {
   switch (value.kind) {
     case Kind::boolean:
-    case Kind::integer: out = value.payload.integer != 0; return Outcome::ok;
-    case Kind::floating: out = value.payload.floating != 0.0; return Outcome::ok;
+    case Kind::integer:
+      out = value.payload.integer != 0;
+      return Outcome::ok;
+    case Kind::floating:
+      out = value.payload.floating != 0.0;
+      return Outcome::ok;
     case Kind::text:
     case Kind::markup:
     case Kind::list:
     case Kind::tuple:
-    case Kind::column_list: out = value.length != 0; return Outcome::ok;
-    case Kind::none: out = false; return Outcome::ok;
+    case Kind::column_list:
+      out = value.length != 0;
+      return Outcome::ok;
+    case Kind::none:
+      out = false;
+      return Outcome::ok;
     case Kind::undefined:
       out = false;
       return raises(scope, value) ? Outcome::undefined : Outcome::ok;
-    case Kind::record: out = scope.cells.at(value.column).column->child_count() != 0; return Outcome::ok;
+    case Kind::record:
+      out = scope.cells.at(value.column).column->child_count() != 0;
+      return Outcome::ok;
     case Kind::date:
-    case Kind::timestamp: out = true; return Outcome::ok;
+    case Kind::timestamp:
+      out = true;
+      return Outcome::ok;
   }
   return Outcome::type_error;
 }
@@ -37,9 +49,15 @@ Outcome text_of(const Scope& scope, const Value& value, std::string_view& out) {
   };
   switch (value.kind) {
     case Kind::text:
-    case Kind::markup: out = value.view(); return Outcome::ok;
-    case Kind::none: out = "None"; return Outcome::ok;
-    case Kind::boolean: out = value.payload.integer != 0 ? "True" : "False"; return Outcome::ok;
+    case Kind::markup:
+      out = value.view();
+      return Outcome::ok;
+    case Kind::none:
+      out = "None";
+      return Outcome::ok;
+    case Kind::boolean:
+      out = value.payload.integer != 0 ? "True" : "False";
+      return Outcome::ok;
     case Kind::undefined:
       out = {};
       return raises(scope, value) ? Outcome::undefined : Outcome::ok;
@@ -64,7 +82,8 @@ Outcome text_of(const Scope& scope, const Value& value, std::string_view& out) {
     case Kind::list:
     case Kind::tuple:
     case Kind::column_list:
-    case Kind::record: return Outcome::unsupported;
+    case Kind::record:
+      return Outcome::unsupported;
   }
   return Outcome::type_error;
 }
@@ -109,14 +128,17 @@ Outcome length(const Scope& scope, const Value& value, std::int64_t& out) {
       return Outcome::ok;
     case Kind::list:
     case Kind::tuple:
-    case Kind::column_list: out = value.length; return Outcome::ok;
+    case Kind::column_list:
+      out = value.length;
+      return Outcome::ok;
     case Kind::record:
       out = static_cast<std::int64_t>(scope.cells.at(value.column).column->child_count());
       return Outcome::ok;
     case Kind::undefined:
       out = 0;
       return raises(scope, value) ? Outcome::undefined : Outcome::ok;
-    default: return Outcome::type_error;
+    default:
+      return Outcome::type_error;
   }
 }
 
@@ -159,7 +181,8 @@ Outcome subscript(const Scope& scope, const Value& container, const Value& index
       if (at >= size || at < -size) return Outcome::ok;
       return item(scope, container, static_cast<std::uint32_t>(at < 0 ? at + size : at), out);
     }
-    default: return Outcome::ok;
+    default:
+      return Outcome::ok;
   }
 }
 

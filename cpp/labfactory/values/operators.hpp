@@ -1,5 +1,5 @@
-// Python's operators over values, as Jinja2's compiled templates use them: one scalar function each, for both machines.
-// Owner: results borrow from their operands, from the bound batch or from the scope's arena.
+// Python's operators over values, as Jinja2's compiled templates use them: one scalar function each, for both
+// machines. Owner: results borrow from their operands, from the bound batch or from the scope's arena.
 // Threads: one scope belongs to one thread.
 #pragma once
 
@@ -39,7 +39,9 @@ struct Scope {
 }
 
 // Charges looking through a text; a step of work is about what 16 bytes cost.
-inline void charge_text(const Scope& scope, std::string_view text) { scope.arena.charge(text.size() / 16); }
+inline void charge_text(const Scope& scope, std::string_view text) {
+  scope.arena.charge(text.size() / 16);
+}
 
 // Truth, as `if` asks for it.
 [[nodiscard]] Outcome truth(const Scope& scope, const Value& value, bool& out);
@@ -61,12 +63,15 @@ inline void charge_text(const Scope& scope, std::string_view text) { scope.arena
 
 [[nodiscard]] Outcome equal(const Scope& scope, const Value& left, const Value& right, bool& out);
 enum class Order : std::uint8_t { less, less_equal, greater, greater_equal };
-[[nodiscard]] Outcome compare(const Scope& scope, Order order, const Value& left, const Value& right, bool& out);
+[[nodiscard]] Outcome compare(const Scope& scope, Order order, const Value& left, const Value& right,
+                              bool& out);
 // needle in haystack
 [[nodiscard]] Outcome contains(const Scope& scope, const Value& needle, const Value& haystack, bool& out);
 
-// `~`: str of each joined; under autoescape the result is markup, the rest escaped, as soon as one part is markup.
-[[nodiscard]] Outcome concat(const Scope& scope, const Value* values, std::uint32_t count, bool autoescape, Value& out);
+// `~`: str of each joined; under autoescape the result is markup, the rest escaped, as soon as one part is
+// markup.
+[[nodiscard]] Outcome concat(const Scope& scope, const Value* values, std::uint32_t count, bool autoescape,
+                             Value& out);
 
 // environment.getitem(container, index)
 [[nodiscard]] Outcome subscript(const Scope& scope, const Value& container, const Value& index, Value& out);

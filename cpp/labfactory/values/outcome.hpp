@@ -26,7 +26,8 @@ enum class Outcome : std::uint8_t {
 };
 
 inline constexpr std::array<std::string_view, 13> kOutcomes = {
-    "ok",           "undefined", "type_error",  "value_error",  "zero_division", "int_overflow",   "float_overflow",
-    "out_of_range", "encoding",  "unsupported", "no_component", "work_limit",    "asset_too_large"};
+    "ok",           "undefined",      "type_error",     "value_error", "zero_division",
+    "int_overflow", "float_overflow", "out_of_range",   "encoding",    "unsupported",
+    "no_component", "work_limit",     "asset_too_large"};
 
 }  // namespace labfactory

@@ -9,9 +9,19 @@
 
 namespace labfactory {
 
-enum class LogicalType : std::uint8_t { null, boolean, integer, floating, text, date, timestamp, list, record };
+enum class LogicalType : std::uint8_t {
+  null,
+  boolean,
+  integer,
+  floating,
+  text,
+  date,
+  timestamp,
+  list,
+  record
+};
 
-inline constexpr std::array<std::string_view, 9> kLogicalTypes = {"null", "boolean",   "integer", "floating", "text",
-                                                                  "date", "timestamp", "list",    "record"};
+inline constexpr std::array<std::string_view, 9> kLogicalTypes = {
+    "null", "boolean", "integer", "floating", "text", "date", "timestamp", "list", "record"};
 
 }  // namespace labfactory

@@ -1,7 +1,6 @@
-// A value of a running plan: 16 bytes, one of Jinja2's Python values as the Arrow table in docs/arrow.md maps them.
-// Owner: a value owns nothing. Text, lists and records borrow from a bound batch, from a plan's constants or from the
-// row's arena, and die with them.
-// Threads: plain data.
+// A value of a running plan: 16 bytes, one of Jinja2's Python values as the Arrow table in docs/arrow.md maps
+// them. Owner: a value owns nothing. Text, lists and records borrow from a bound batch, from a plan's
+// constants or from the row's arena, and die with them. Threads: plain data.
 #pragma once
 
 #include <cstdint>
@@ -10,27 +9,27 @@
 namespace labfactory {
 
 enum class Kind : std::uint8_t {
-  undefined,  // payload.integer: the constant that names it, or -1; length 1: silent also under strict, as the
-              // missing else of an inline if
+  undefined,  // payload.integer: the constant that names it, or -1; length 1: silent also under strict, as
+              // the missing else of an inline if
   none,
-  boolean,    // payload.integer 0 or 1
-  integer,    // payload.integer
-  floating,   // payload.floating
-  text,       // payload.text, length bytes of UTF-8
-  markup,     // as text, already safe for the escape mode
-  date,       // payload.integer: days since 1970-01-01
-  timestamp,  // payload.integer: microseconds since 1970-01-01, no zone
-  list,       // payload.items, length values in the arena or among the constants
-  tuple,      // as list, made by a tuple literal
+  boolean,      // payload.integer 0 or 1
+  integer,      // payload.integer
+  floating,     // payload.floating
+  text,         // payload.text, length bytes of UTF-8
+  markup,       // as text, already safe for the escape mode
+  date,         // payload.integer: days since 1970-01-01
+  timestamp,    // payload.integer: microseconds since 1970-01-01, no zone
+  list,         // payload.items, length values in the arena or among the constants
+  tuple,        // as list, made by a tuple literal
   column_list,  // rows payload.integer .. + length of bound column `column`
-  record,     // row payload.integer of bound struct column `column`
+  record,       // row payload.integer of bound struct column `column`
 };
 
 struct Value {
   Kind kind = Kind::none;
   std::uint8_t reserved = 0;
-  std::uint16_t column = 0;   // for column_list and record: index in the plan's column table
-  std::uint32_t length = 0;   // bytes of text, items of a list
+  std::uint16_t column = 0;  // for column_list and record: index in the plan's column table
+  std::uint32_t length = 0;  // bytes of text, items of a list
   union Payload {
     std::int64_t integer;
     double floating;
@@ -83,14 +82,16 @@ struct Value {
     v.payload.integer = microseconds;
     return v;
   }
-  [[nodiscard]] static constexpr Value list(const Value* items, std::uint32_t length, Kind kind = Kind::list) {
+  [[nodiscard]] static constexpr Value list(const Value* items, std::uint32_t length,
+                                            Kind kind = Kind::list) {
     Value v;
     v.kind = kind;
     v.length = length;
     v.payload.items = items;
     return v;
   }
-  [[nodiscard]] static constexpr Value column_list(std::uint16_t column, std::int64_t first, std::uint32_t length) {
+  [[nodiscard]] static constexpr Value column_list(std::uint16_t column, std::int64_t first,
+                                                   std::uint32_t length) {
     Value v;
     v.kind = Kind::column_list;
     v.column = column;
