@@ -135,7 +135,7 @@ class Customers:
         return sha256_hex(repr(self).encode())
 
     def shards(self, rows: int) -> Sequence[Shard]:
-        """A shard per batch, so that a Factory run makes each anew and keeps none; `rows` does not change them."""
+        """A shard per batch, made anew for each worker and never kept; `rows` does not change them."""
         del rows
         return [
             Shard(
