@@ -113,9 +113,9 @@ def test_decimals_read_unscaled(rows: list[Decimal | None]) -> None:
         (pa.time32("ms"), dt.time(0, 0, 2), 2000),
         (pa.time64("us"), dt.time(0, 0, 2), 2_000_000),
         (pa.time64("ns"), dt.time(0, 0, 2), 2_000_000_000),
-        (pa.timestamp("s"), dt.datetime(1969, 12, 31, 23, 59), -60),  # noqa: DTZ001
+        (pa.timestamp("s"), dt.datetime(1969, 12, 31, 23, 59), -60),
         (pa.timestamp("us", "Europe/Berlin"), dt.datetime(1970, 1, 1, tzinfo=dt.UTC), 0),
-        (pa.timestamp("ns"), dt.datetime(1970, 1, 1, 0, 0, 1), 1_000_000_000),  # noqa: DTZ001
+        (pa.timestamp("ns"), dt.datetime(1970, 1, 1, 0, 0, 1), 1_000_000_000),
         (pa.duration("ms"), dt.timedelta(seconds=-1), -1000),
     ],
 )

@@ -340,7 +340,7 @@ def test_a_policy_without_gates_or_roles_is_refused() -> None:
 
 def test_a_moment_without_a_zone_is_refused(policy, evidence) -> None:
     with pytest.raises(UsageError) as raised:
-        policy.judge(evidence, datetime(2026, 5, 1))  # noqa: DTZ001
+        policy.judge(evidence, datetime(2026, 5, 1))
     assert raised.value.code == "instant"
 
 
