@@ -151,6 +151,10 @@ class Column {
   // The bits of the rows that are not null, from first_bit() on too; null where none or all of the rows are.
   [[nodiscard]] const std::uint8_t* validity_bits() const { return validity_; }
   [[nodiscard]] std::int64_t first_bit() const { return base_; }
+  // The offset of row 0 of utf8, binary and lists, the next ones behind it; null for others.
+  [[nodiscard]] const char* offsets() const { return offsets_; }
+  // The buffers that views point into; null for others.
+  [[nodiscard]] const void* const* variadic() const { return variadic_; }
 
   // A child by position; Error(source, "arrow_format") when its format cannot be read.
   [[nodiscard]] const Column& child(std::size_t index) const { return children_.at(index).readable(); }

@@ -8,7 +8,7 @@
 #include "labfactory/assemble/chunk.hpp"
 #include "labfactory/base/error.hpp"
 #include "labfactory/base/parallel.hpp"
-#include "labfactory/execute/row_machine.hpp"
+#include "labfactory/execute/tape_machine.hpp"
 #include "labfactory/values/outcome.hpp"
 
 namespace labfactory {
@@ -48,11 +48,11 @@ Assembler::Dictionaries make_dictionaries(const Program& program) {
 // Rows first .. last of a batch, written to as many chunks as their bytes need.
 class Morsel {
  public:
-  Morsel(const Program& program, const Assembler::Dictionaries& dictionaries, const Binding& binding,
-         std::int64_t batch_bytes, std::span<std::atomic<std::int64_t>> bytes_a_row)
+  Morsel(const Program& program, const Tape& tape, const Assembler::Dictionaries& dictionaries,
+         const Binding& binding, std::int64_t batch_bytes, std::span<std::atomic<std::int64_t>> bytes_a_row)
       : program_(program),
         dictionaries_(dictionaries),
-        machine_(program, binding),
+        machine_(program, tape, binding),
         batch_bytes_(batch_bytes),
         bytes_a_row_(bytes_a_row) {}
 
@@ -75,28 +75,29 @@ class Morsel {
   bool write_row(Chunk& chunk, std::int64_t row) {
     for (;;) {
       RowEvent event = machine_.assemble(row, chunk.cursors());
+      const std::int64_t bytes = chunk.bytes();
+      const bool is_too_large = bytes - chunk.committed_bytes() > program_.limits.asset_bytes;
+      if (event.kind == RowEvent::Kind::done && !is_too_large) {
+        if (bytes > batch_bytes_ && chunk.rows() > 0) {
+          chunk.rewind();
+          return false;
+        }
+        chunk.commit();
+        return true;
+      }
       if (event.kind == RowEvent::Kind::full) {
-        const std::int64_t row_bytes = chunk.row_bytes();
         chunk.rewind();
-        if (row_bytes <= program_.limits.asset_bytes) {
+        if (!is_too_large) {
           const bool is_spent = chunk.rows() > 0 && chunk.bytes() >= batch_bytes_ / 2;
           if (is_spent) return false;
           if (chunk.grow(static_cast<std::size_t>(event.constant))) continue;
           if (chunk.rows() > 0) return false;
         }
         event = {RowEvent::Kind::failed, Outcome::asset_too_large, -1, event.span};
-      } else if (event.kind == RowEvent::Kind::done && chunk.row_bytes() > program_.limits.asset_bytes) {
+      } else if (event.kind == RowEvent::Kind::done) {
         event = {RowEvent::Kind::failed, Outcome::asset_too_large, -1, 0};
       }
-      if (event.kind != RowEvent::Kind::done) {
-        chunk.commit(event);
-        return true;
-      }
-      if (chunk.bytes() > batch_bytes_ && chunk.rows() > 0) {
-        chunk.rewind();
-        return false;
-      }
-      chunk.commit();
+      chunk.commit(event);
       return true;
     }
   }
@@ -121,7 +122,7 @@ class Morsel {
 
   const Program& program_;
   const Assembler::Dictionaries& dictionaries_;
-  RowMachine machine_;
+  TapeMachine machine_;
   std::int64_t batch_bytes_;
   std::span<std::atomic<std::int64_t>> bytes_a_row_;
 };
@@ -134,6 +135,7 @@ std::size_t part_count(const Program& program) {
 
 Assembler::Assembler(std::shared_ptr<const Program> program)
     : program_(std::move(program)),
+      tape_(make_tape(*program_)),
       dictionaries_(make_dictionaries(*program_)),
       bytes_a_row_(std::make_unique<std::atomic<std::int64_t>[]>(part_count(*program_))) {
   for (std::size_t part = 0; part < part_count(*program_); ++part) bytes_a_row_[part] = kFirstBytesARow;
@@ -157,7 +159,7 @@ std::vector<ArrayPointer> Assembler::assemble(const std::shared_ptr<const Batch>
   const std::int64_t morsels = (rows + step - 1) / step;
   std::vector<std::vector<ArrayPointer>> made(static_cast<std::size_t>(morsels));
   parallel_for(options.threads, morsels, [&](std::int64_t task, int) {
-    Morsel morsel(*program_, dictionaries_, binding, options.batch_bytes,
+    Morsel morsel(*program_, tape_, dictionaries_, binding, options.batch_bytes,
                   {bytes_a_row_.get(), part_count(*program_)});
     made[static_cast<std::size_t>(task)] = morsel.run(task * step, std::min(rows, (task + 1) * step));
   });

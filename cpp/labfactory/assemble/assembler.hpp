@@ -11,6 +11,7 @@
 #include "labfactory/arrow/builder.hpp"
 #include "labfactory/arrow/column.hpp"
 #include "labfactory/plan/program.hpp"
+#include "labfactory/plan/tape.hpp"
 
 namespace labfactory {
 
@@ -42,6 +43,7 @@ class Assembler {
 
  private:
   std::shared_ptr<const Program> program_;
+  Tape tape_;
   Dictionaries dictionaries_;
   // Bytes a row that each part took last, so that the next buffers start at the right size.
   std::unique_ptr<std::atomic<std::int64_t>[]> bytes_a_row_;

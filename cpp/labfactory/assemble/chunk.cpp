@@ -77,34 +77,10 @@ Chunk::Chunk(const Program& program, const Assembler::Dictionaries& dictionaries
   }
 }
 
-std::int64_t Chunk::bytes(std::size_t part) const {
-  return cursors_[part].at - texts_[part].data();
-}
-
-std::int64_t Chunk::bytes() const {
-  std::int64_t total = 0;
-  for (std::size_t part = 0; part < texts_.size(); ++part) total += bytes(part);
-  return total;
-}
-
-void Chunk::end_row() {
-  ++rows_;
-  committed_bytes_ = 0;
-  for (std::size_t part = 0; part < texts_.size(); ++part) {
-    const auto end = static_cast<std::int32_t>(bytes(part));
-    committed_bytes_ += end;
-    std::memcpy(offsets_[part].data() + static_cast<std::size_t>(rows_) * sizeof end, &end, sizeof end);
-  }
-}
-
-void Chunk::commit() {
-  end_row();
-}
-
 void Chunk::commit(const RowEvent& event) {
   rewind();
   notes_.push_back({rows_, event});
-  end_row();
+  commit();
 }
 
 void Chunk::rewind() {

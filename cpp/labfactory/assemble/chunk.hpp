@@ -4,12 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
 #include "labfactory/assemble/assembler.hpp"
 #include "labfactory/base/buffer_pool.hpp"
-#include "labfactory/execute/row_machine.hpp"
+#include "labfactory/execute/row_event.hpp"
 
 namespace labfactory {
 
@@ -24,13 +25,26 @@ class Chunk {
   [[nodiscard]] std::span<PartCursor> cursors() { return cursors_; }
   [[nodiscard]] std::int64_t rows() const { return rows_; }
   // Text written so far, the row under way included.
-  [[nodiscard]] std::int64_t bytes() const;
-  [[nodiscard]] std::int64_t bytes(std::size_t part) const;
-  // Text of the row under way.
-  [[nodiscard]] std::int64_t row_bytes() const { return bytes() - committed_bytes_; }
+  [[nodiscard]] std::int64_t bytes() const {
+    std::int64_t total = 0;
+    for (std::size_t part = 0; part < texts_.size(); ++part) total += bytes(part);
+    return total;
+  }
+  [[nodiscard]] std::int64_t bytes(std::size_t part) const { return cursors_[part].at - texts_[part].data(); }
+  // Text of the rows that were kept.
+  [[nodiscard]] std::int64_t committed_bytes() const { return committed_bytes_; }
 
   // Keeps the row under way.
-  void commit();
+  void commit() {
+    ++rows_;
+    std::int64_t total = 0;
+    for (std::size_t part = 0; part < texts_.size(); ++part) {
+      const auto end = static_cast<std::int32_t>(bytes(part));
+      total += end;
+      std::memcpy(offsets_[part].data() + static_cast<std::size_t>(rows_) * sizeof end, &end, sizeof end);
+    }
+    committed_bytes_ = total;
+  }
   // Keeps the row without text: skipped or failed.
   void commit(const RowEvent& event);
   // Forgets the text of the row under way.
@@ -46,7 +60,6 @@ class Chunk {
     RowEvent event;
   };
 
-  void end_row();
   std::vector<Field> note_fields();
   ArrayPointer text_array(std::size_t part, const SharedBuffer& validity, std::int64_t nulls);
 

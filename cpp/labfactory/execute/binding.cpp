@@ -99,16 +99,16 @@ Cell bound(const ColumnUse& use, const Column& column) {
 }  // namespace
 
 Binding::Binding(const Program& program, std::shared_ptr<const Batch> batch) : batch_(std::move(batch)) {
-  cells_.cells.reserve(program.columns.size());
+  cells_.reserve(program.columns.size());
   for (std::size_t i = 0; i < program.columns.size(); ++i) {
     const ColumnUse& use = program.columns[i];
     const bool absent_parent = use.role != ColumnRole::root &&
                                cells_.at(static_cast<std::size_t>(use.parent)).reading == Reading::null;
     // Below a column of Arrow's null type there is nothing to read, and nothing will be.
-    cells_.cells.push_back(absent_parent ? cells_.at(static_cast<std::size_t>(use.parent))
-                                         : bound(use, find(program, use, *batch_, cells_)));
+    cells_.append(absent_parent ? cells_.at(static_cast<std::size_t>(use.parent))
+                                : bound(use, find(program, use, *batch_, cells_)));
     if (use.role == ColumnRole::root) continue;
-    Cell& parent = cells_.cells[static_cast<std::size_t>(use.parent)];
+    Cell& parent = cells_.at(static_cast<std::size_t>(use.parent));
     if (use.role == ColumnRole::item) {
       parent.items = static_cast<std::int32_t>(i);
     } else {

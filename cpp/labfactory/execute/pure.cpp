@@ -9,29 +9,6 @@ namespace labfactory {
 
 namespace {
 
-// environment.getattr of a struct's field.
-Outcome field(const Program& program, const Scope& scope, const Value& base, std::int32_t column,
-              Value& out) {
-  out = Value::undefined();
-  switch (base.kind) {
-    case Kind::record: {
-      const ColumnUse& use = program.columns[static_cast<std::size_t>(column)];
-      // A union of records from different columns: the field is looked up by name.
-      const std::int32_t found = base.column == use.parent ? column : scope.cells.field(base, use.name);
-      if (found < 0) return Outcome::unsupported;
-      return scope.cells.read(static_cast<std::size_t>(found), base.payload.integer, out);
-    }
-    case Kind::undefined:
-      out = base;
-      return chains(scope, base) ? Outcome::ok : Outcome::undefined;
-    // Other kinds have Python methods that a field's name could mean.
-    case Kind::none:
-      return Outcome::ok;
-    default:
-      return Outcome::unsupported;
-  }
-}
-
 Outcome absent_field(const Scope& scope, const Value& base, std::int32_t constant, Value& out) {
   out = base.kind == Kind::undefined ? base : Value::undefined(constant);
   return base.kind != Kind::undefined || chains(scope, base) ? Outcome::ok : Outcome::undefined;
@@ -162,6 +139,28 @@ Outcome format(const Scope& scope, const Format& format, const Value* arguments,
 
 }  // namespace
 
+Outcome read_field(const Program& program, const Scope& scope, const Value& base, std::int32_t column,
+                   Value& out) {
+  out = Value::undefined();
+  switch (base.kind) {
+    case Kind::record: {
+      const ColumnUse& use = program.columns[static_cast<std::size_t>(column)];
+      // A union of records from different columns: the field is looked up by name.
+      const std::int32_t found = base.column == use.parent ? column : scope.cells.field(base, use.name);
+      if (found < 0) return Outcome::unsupported;
+      return scope.cells.read(static_cast<std::size_t>(found), base.payload.integer, out);
+    }
+    case Kind::undefined:
+      out = base;
+      return chains(scope, base) ? Outcome::ok : Outcome::undefined;
+    // Other kinds have Python methods that a field's name could mean.
+    case Kind::none:
+      return Outcome::ok;
+    default:
+      return Outcome::unsupported;
+  }
+}
+
 template <std::size_t Stride>
 Outcome compute(const Program& program, const Scope& scope, const Instruction& instruction,
                 Frame<Stride> frame, std::int64_t row) {
@@ -188,7 +187,7 @@ Outcome compute(const Program& program, const Scope& scope, const Instruction& i
     case Opcode::column:
       return scope.cells.read(static_cast<std::size_t>(o[1]), row, out);
     case Opcode::field:
-      return field(program, scope, Value{frame[o[1]]}, o[2], out);
+      return read_field(program, scope, Value{frame[o[1]]}, o[2], out);
     case Opcode::absent_field:
       return absent_field(scope, Value{frame[o[1]]}, o[2], out);
     case Opcode::subscript:

@@ -19,6 +19,10 @@ struct Frame {
   }
 };
 
+// environment.getattr: the field `column` of a record.
+[[nodiscard]] Outcome read_field(const Program& program, const Scope& scope, const Value& base,
+                                 std::int32_t column, Value& out);
+
 // Runs one such instruction for one row. The opcode must be below Opcode::jump and not append.
 template <std::size_t Stride>
 [[nodiscard]] Outcome compute(const Program& program, const Scope& scope, const Instruction& instruction,

@@ -8,33 +8,12 @@
 
 #include "labfactory/base/arena.hpp"
 #include "labfactory/execute/binding.hpp"
+#include "labfactory/execute/loop.hpp"
+#include "labfactory/execute/row_event.hpp"
 #include "labfactory/plan/program.hpp"
 #include "labfactory/values/operators.hpp"
 
 namespace labfactory {
-
-// Writers may overrun the text by this much, so a part's memory ends that far behind its limit.
-inline constexpr std::size_t kPartSlack = 64;
-
-// Memory that one part of an asset is written to.
-struct PartCursor {
-  char* at = nullptr;
-  char* limit = nullptr;  // kPartSlack bytes follow it
-};
-
-// What became of a row.
-struct RowEvent {
-  enum class Kind : std::uint8_t {
-    done,
-    skipped,  // constant: the reason
-    failed,   // outcome: the code
-    full,     // a part's memory is used up (constant: which); run the row again with more
-  };
-  Kind kind = Kind::done;
-  Outcome outcome = Outcome::ok;
-  std::int32_t constant = -1;
-  std::int32_t span = 0;
-};
 
 class RowMachine {
  public:
@@ -47,16 +26,7 @@ class RowMachine {
   [[nodiscard]] RowEvent evaluate(std::int64_t row, Value& out);
 
  private:
-  struct Loop {
-    Value items;
-    std::uint32_t index = 0;
-  };
-
   RowEvent run(std::int64_t row);
-  Outcome begin_loop(Loop& loop, const Value& items) const;
-  Outcome loop_item(const Loop& loop, std::int64_t index, Value& out) const;
-  Outcome loop_attribute(const Loop& loop, LoopAttribute attribute, Value& out) const;
-  Outcome append(Value& list, const Value& item);
   bool write(std::string_view text);
   bool write_escaped(std::string_view text);
   Outcome emit(const Value& value, bool escaped, bool& full);

@@ -1,6 +1,7 @@
 #include "labfactory/values/cells.hpp"
 
 #include <limits>
+#include <utility>
 
 #include "labfactory/values/text.hpp"
 #include "labfactory/values/unicode.hpp"
@@ -30,7 +31,71 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+Access access_of(const Cell& cell) {
+  const Layout layout = cell.column->layout();
+  switch (cell.reading) {
+    case Reading::integer:
+      return layout == Layout::int64   ? Access::int64
+             : layout == Layout::int32 ? Access::int32
+                                       : Access::plain;
+    case Reading::floating:
+      return layout == Layout::float64 ? Access::float64 : Access::plain;
+    case Reading::boolean:
+      return layout == Layout::boolean ? Access::boolean : Access::plain;
+    case Reading::text:
+      return layout == Layout::utf8        ? Access::utf8
+             : layout == Layout::utf8_view ? Access::utf8_view
+                                           : Access::plain;
+    case Reading::list:
+      return layout == Layout::list ? Access::list : Access::plain;
+    case Reading::record:
+      return Access::record;
+    default:
+      return Access::plain;
+  }
+}
+
 }  // namespace
+
+void Cells::append(Cell cell) {
+  const Column& column = *cell.column;
+  const auto number = static_cast<std::uint16_t>(cells_.size());
+  Reader reader{.access = access_of(cell), .number = number};
+  if (reader.access != Access::plain) {
+    reader.validity = column.validity_bits();
+    reader.first_bit = column.first_bit();
+    const std::uint8_t* const bits = column.value_bits();
+    reader.values = bits != nullptr ? reinterpret_cast<const char*>(bits) : column.values();
+    reader.offsets = column.offsets();
+    reader.variadic = column.variadic();
+  }
+  cells_.push_back(std::move(cell));
+  readers_.push_back(reader);
+}
+
+Outcome Cells::read_plain(std::size_t column, std::int64_t row, Value& out) const {
+  const Cell& cell = cells_[column];
+  if (!cell.column->is_valid(row)) {
+    out = Value::none();
+    return Outcome::ok;
+  }
+  switch (cell.reading) {
+    case Reading::integer:
+      out = Value::integer(cell.column->integer(row));
+      return Outcome::ok;
+    case Reading::floating:
+      out = Value::floating(cell.column->floating(row));
+      return Outcome::ok;
+    case Reading::text:
+      out = Value::text(cell.column->text(row));
+      return Outcome::ok;
+    case Reading::boolean:
+      out = Value::boolean(cell.column->boolean(row));
+      return Outcome::ok;
+    default:
+      return read_other(column, cell, row, out);
+  }
+}
 
 Outcome Cells::read_other(std::size_t column, const Cell& cell, std::int64_t row, Value& out) {
   switch (cell.reading) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,20 @@ enum class Reading : std::uint8_t {
   record
 };
 
+// The few layouts that most data has, read without asking the column; the rest goes by way of read_plain.
+enum class Access : std::uint8_t { plain, int64, int32, float64, utf8, utf8_view, boolean, list, record };
+
+// Where such cells lie, copied out of the column when it is bound; row 0 has bit first_bit of validity.
+struct Reader {
+  Access access = Access::plain;
+  std::uint16_t number = 0;                // of the column in the plan
+  const std::uint8_t* validity = nullptr;  // null where every row is valid
+  std::int64_t first_bit = 0;
+  const char* values = nullptr;
+  const char* offsets = nullptr;
+  const void* const* variadic = nullptr;
+};
+
 struct Cell {
   const Column* column = nullptr;
   Reading reading = Reading::null;
@@ -41,50 +56,94 @@ struct Cell {
 
 class Cells {
  public:
-  std::vector<Cell> cells;
+  [[nodiscard]] const Cell& at(std::size_t column) const { return cells_[column]; }
+  [[nodiscard]] Cell& at(std::size_t column) { return cells_[column]; }
 
-  [[nodiscard]] const Cell& at(std::size_t column) const { return cells[column]; }
+  void reserve(std::size_t columns) { cells_.reserve(columns); }
+  // The next column of the plan.
+  void append(Cell cell);
 
   // The value of a cell; null is None.
   [[nodiscard]] Outcome read(std::size_t column, std::int64_t row, Value& out) const {
-    const Cell& cell = cells[column];
-    if (!cell.column->is_valid(row)) {
+    const Reader& reader = readers_[column];
+    if (reader.validity != nullptr && !bit(reader.validity, reader.first_bit + row)) {
       out = Value::none();
       return Outcome::ok;
     }
-    switch (cell.reading) {
-      case Reading::integer:
-        out = Value::integer(cell.column->integer(row));
+    switch (reader.access) {
+      case Access::int64:
+        out = Value::integer(load<std::int64_t>(reader.values, row));
         return Outcome::ok;
-      case Reading::floating:
-        out = Value::floating(cell.column->floating(row));
+      case Access::int32:
+        out = Value::integer(load<std::int32_t>(reader.values, row));
         return Outcome::ok;
-      case Reading::text:
-        out = Value::text(cell.column->text(row));
+      case Access::float64:
+        out = Value::floating(load<double>(reader.values, row));
         return Outcome::ok;
-      case Reading::boolean:
-        out = Value::boolean(cell.column->boolean(row));
+      case Access::utf8: {
+        const auto first = load<std::int32_t>(reader.offsets, row);
+        const auto last = load<std::int32_t>(reader.offsets, row + 1);
+        out = Value::text({reader.values + first, static_cast<std::size_t>(last - first)});
         return Outcome::ok;
-      default:
-        return read_other(column, cell, row, out);
+      }
+      case Access::utf8_view:
+        out = Value::text(view(reader, row));
+        return Outcome::ok;
+      case Access::boolean:
+        out =
+            Value::boolean(bit(reinterpret_cast<const std::uint8_t*>(reader.values), reader.first_bit + row));
+        return Outcome::ok;
+      case Access::list: {
+        const auto first = load<std::int32_t>(reader.offsets, row);
+        const auto last = load<std::int32_t>(reader.offsets, row + 1);
+        out = Value::column_list(reader.number, first, static_cast<std::uint32_t>(last - first));
+        return Outcome::ok;
+      }
+      case Access::record:
+        out = Value::record(reader.number, row);
+        return Outcome::ok;
+      case Access::plain:
+        break;
     }
+    return read_plain(column, row, out);
   }
+
+  // The same by way of the column, whatever its layout.
+  [[nodiscard]] Outcome read_plain(std::size_t column, std::int64_t row, Value& out) const;
 
   // An item of a column_list; index within its length.
   [[nodiscard]] Outcome item(const Value& list, std::uint32_t index, Value& out) const {
-    return read(static_cast<std::size_t>(cells[list.column].items), list.payload.integer + index, out);
+    return read(static_cast<std::size_t>(cells_[list.column].items), list.payload.integer + index, out);
   }
 
   // The field of a record by name; -1 where it has none.
   [[nodiscard]] std::int32_t field(const Value& record, std::string_view name) const {
-    for (const auto& [field, column] : cells[record.column].fields) {
+    for (const auto& [field, column] : cells_[record.column].fields) {
       if (field == name) return column;
     }
     return -1;
   }
 
  private:
+  template <class T>
+  static T load(const char* at, std::int64_t i) {
+    T value;
+    std::memcpy(&value, at + i * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+    return value;
+  }
+  static bool bit(const std::uint8_t* bits, std::int64_t i) { return ((bits[i >> 3] >> (i & 7)) & 1) != 0; }
+  static std::string_view view(const Reader& reader, std::int64_t row) {
+    const char* const at = reader.values + row * 16;
+    const auto size = static_cast<std::size_t>(load<std::int32_t>(at, 0));
+    // Up to 12 bytes lie in the view itself.
+    if (size <= 12) return {at + 4, size};
+    return {static_cast<const char*>(reader.variadic[load<std::int32_t>(at, 2)]) + load<std::int32_t>(at, 3),
+            size};
+  }
   static Outcome read_other(std::size_t column, const Cell& cell, std::int64_t row, Value& out);
+
+  std::vector<Cell> cells_;
+  std::vector<Reader> readers_;
 };
 
 }  // namespace labfactory

@@ -1,0 +1,78 @@
+// A tape: what a template's program becomes before its rows run. Steps do what pairs and triples of
+// instructions did, constants lie in slots behind the registers, and literals in one padded text. The program
+// stays what people see. Owner: its steps, literals and rewritten instructions; borrows nothing from the
+// program. Threads: immutable once made.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "labfactory/plan/program.hpp"
+
+namespace labfactory {
+
+// Steps that look at a value come three times: from a slot, from a column, from a record's field.
+enum class StepKind : std::uint8_t {
+  call,  // instruction `other` of Tape::instructions, which has a target; execute/pure.hpp
+  literal,
+  emit_slot,
+  emit_column,
+  emit_field,
+  fixed_slot,  // '%.Nf' of a number, written in place; `other` is the format as an instruction
+  fixed_column,
+  fixed_field,
+  load_column,
+  load_field,
+  move,
+  jump,
+  jump_slot,  // when the truth is `flag`
+  jump_column,
+  jump_field,
+  compare_slot,  // jumps when the relation to slot `other` is `flag`
+  compare_column,
+  compare_field,
+  loop_begin,
+  loop_next,
+  loop_attribute,
+  append,
+  slot,
+  part,
+  skip,
+  end,
+};
+
+struct Step {
+  StepKind kind = StepKind::end;
+  bool flag = false;  // escaped; or the sense of a jump
+  Opcode relation = Opcode::equal;
+  std::int32_t target = 0;  // slot written; of fixed_* where the plain format writes
+  std::int32_t source = 0;  // slot read: of a field, the record's
+  std::int32_t column = 0;
+  std::int32_t parent = 0;  // the record's column, for fields
+  std::int32_t other = 0;   // slot compared with, precision of fixed_*, loop, part, table, constant
+  std::int32_t to = 0;      // step that a jump goes on with; of fixed_* the instruction
+  std::int32_t span = 0;
+  std::int32_t read_span = 0;  // of the column or field
+  // Written before the rest of an emitting step.
+  std::size_t literal_at = 0;
+  std::size_t literal_bytes = 0;
+};
+
+struct Tape {
+  std::vector<Step> steps;
+  std::string literals;  // kLiteralSlack bytes follow the last
+  std::vector<Instruction> instructions;
+  std::vector<std::vector<std::int32_t>> tables;
+  std::int32_t slots = 0;                                      // registers, constants, arguments of calls
+  std::vector<std::pair<std::int32_t, std::int32_t>> presets;  // slot, constant: set once, never written
+};
+
+// Copies of literals may load this much behind their end.
+inline constexpr std::size_t kLiteralSlack = 64;
+
+// Makes the tape of a verified program that gives no result.
+[[nodiscard]] Tape make_tape(const Program& program);
+
+}  // namespace labfactory
