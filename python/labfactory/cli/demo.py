@@ -11,6 +11,7 @@ import typer
 
 from labfactory.base.errors import UsageError
 from labfactory.base.storage import write_atomically
+from labfactory.cli.memory import use_steady_allocator
 from labfactory.cli.options import Json  # noqa: TC001 - typer reads the annotation
 from labfactory.cli.output import print_json, print_line, print_table
 from labfactory.cli.progress import shown
@@ -51,6 +52,7 @@ def demo(
     if schema:
         _print_schema(as_json=as_json)
         return
+    use_steady_allocator()
     from labfactory.factory import Factory
     from labfactory.reports import story
     from labfactory.samples import pictures, walk

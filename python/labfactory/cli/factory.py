@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from labfactory.cli.memory import use_steady_allocator
 from labfactory.cli.options import Json, Now, moment
 from labfactory.cli.output import output, print_json, print_table
 from labfactory.cli.progress import shown
@@ -76,6 +77,7 @@ def run(
     """Make an asset for every customer of a job; run it again to go on after an interruption."""
     from labfactory.factory import Factory
 
+    use_steady_allocator()
     opened = Factory(factory)
     with shown() as progress:
         made = opened.run_job(job, progress=progress)
