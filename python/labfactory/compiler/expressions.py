@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,14 +15,15 @@ from jinja2.runtime import LoopContext
 from markupsafe import Markup
 
 from labfactory._core import plan as core
+from labfactory.compiler.calls import lower_call, lower_filter, lower_test
 from labfactory.compiler.code import Label
-from labfactory.compiler.filters import COMPARISONS, FILTER_ALIASES, FILTERS, TESTS, Signature
 from labfactory.compiler.fold import Folded, Folder
+from labfactory.compiler.formats import format_arguments, lower_format
 from labfactory.compiler.hints import meant
 from labfactory.compiler.scope import LoopName, Scope, Unassigned, Variable
-from labfactory.compiler.syntax import check_encoding
 from labfactory.compiler.types import (
     CONTAINERS,
+    DATES,
     NONE,
     NOWHERE,
     NUMBERS,
@@ -38,7 +38,7 @@ from labfactory.compiler.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from labfactory.compiler.code import Code
     from labfactory.compiler.columns import ColumnTable
@@ -67,7 +67,6 @@ _COMPARE = {
 _LOOP_CONSTANTS = {"depth": 1, "depth0": 0}
 _LOOP_ITEMS = ("previtem", "nextitem")
 _LOOP_FLAGS = ("first", "last")
-_DATES = ("date", "timestamp")
 _ANY = object()
 # Attributes that Python's values of each kind have: methods and such, which a template could call.
 _METHODS: dict[str, frozenset[str]] = {
@@ -83,7 +82,6 @@ _METHODS: dict[str, frozenset[str]] = {
     "timestamp": frozenset(dir(datetime.datetime)),
     "undefined": frozenset(name for name in dir(jinja2.StrictUndefined) if name.startswith("_")),
 }
-_CONVERSION = re.compile(r"%[#0\- +]*\d*(?:\.\d*)?[hlL]?([diouxXeEfFgGcrsa%])")
 _NAMES: dict[type[nodes.Node], str] = {
     nodes.Call: "a call",
     nodes.Dict: "a dict literal",
@@ -150,7 +148,7 @@ class Expressions:
         except nodes.Impossible:
             with self.code.scratch():
                 return self._lower(node, target)
-        return self._constant(folded.value, target, node)
+        return self.constant(folded.value, target, node)
 
     def root_column(self, node: nodes.Expr) -> int | None:
         """The entry of the scalar column that an expression is, if it is one."""
@@ -186,7 +184,7 @@ class Expressions:
 
     def load_constant(self, name: str, target: int, node: nodes.Node) -> Static:
         """Leaves a constant that compile was given in a register."""
-        return self._constant(self.options.constants[name], target, node)
+        return self.constant(self.options.constants[name], target, node)
 
     # -- names and constants
 
@@ -195,7 +193,8 @@ class Expressions:
             return self.options.constants[node.name]
         raise nodes.Impossible
 
-    def _constant(self, value: object, target: int, node: nodes.Node) -> Static:
+    def constant(self, value: object, target: int, node: nodes.Node) -> Static:
+        """Leaves a constant in a register."""
         self._check_constant(value, node)
         self.code.emit("constant", target, self.code.constant(value), span=self.span(node))
         return static_of(value)
@@ -354,7 +353,7 @@ class Expressions:
         self, node: nodes.Getattr | nodes.Getitem, name: str, loop: LoopName, target: int
     ) -> Static:
         if name in _LOOP_CONSTANTS:
-            return self._constant(_LOOP_CONSTANTS[name], target, node)
+            return self.constant(_LOOP_CONSTANTS[name], target, node)
         number = core.LOOP_ATTRIBUTES.get(name)
         if number is not None:
             self.code.emit("loop_attribute", target, loop.loop, number, span=self.span(node))
@@ -378,7 +377,7 @@ class Expressions:
             except nodes.Impossible:
                 text = None
             if isinstance(text, str):
-                return self._format(node, text, self._format_arguments(node.right), target)
+                return lower_format(self, node, text, format_arguments(node.right), target)
         left, one = self.operand(node.left)
         right, other = self.operand(node.right)
         static = self._binary_static(node, one, other)
@@ -386,7 +385,7 @@ class Expressions:
         return static
 
     def _binary_static(self, node: nodes.BinExpr, left: Static, right: Static) -> Static:
-        if left.may_be(*_DATES) and right.may_be(*_DATES):
+        if left.may_be(*DATES) and right.may_be(*DATES):
             self.refuse("arithmetic of dates", node)
         if isinstance(node, nodes.Mod) and left.may_be("text"):
             self.refuse("a format that is not constant", node)
@@ -455,12 +454,12 @@ class Expressions:
             if position:
                 self.code.emit("jump_if_false", target, done, span=self.span(node))
             right, other = self.operand(operand.expr)
-            self._compare_pair(node, _COMPARE[operand.op], (left, one), (right, other), target)
+            self.compare_pair(node, _COMPARE[operand.op], (left, one), (right, other), target)
             left, one = right, other
         self.code.place(done)
         return Static.of("boolean")
 
-    def _compare_pair(
+    def compare_pair(
         self,
         node: nodes.Node,
         opcode: str,
@@ -468,6 +467,7 @@ class Expressions:
         right: tuple[int, Static],
         target: int,
     ) -> None:
+        """Leaves in a register how two values compare."""
         one, other = left[1], right[1]
         if opcode in ("contains", "not_contains"):
             if other.may_be("record"):
@@ -486,169 +486,6 @@ class Expressions:
             item = static if item is None else item.join(static)
         self.code.emit(kind, target, first, len(node.items), span=self.span(node))
         return Static(frozenset({kind}), NOWHERE, item)
-
-    # -- formats
-
-    def _format_arguments(self, node: nodes.Expr) -> list[nodes.Expr]:
-        return node.items if isinstance(node, nodes.Tuple) else [node]
-
-    def _format(self, node: nodes.Expr, text: str, arguments: Sequence[nodes.Expr], target: int) -> Static:
-        count = self._conversions(node, text)
-        if count != len(arguments):
-            message = (
-                f"expected {count} value{'' if count == 1 else 's'} for the format, found {len(arguments)}"
-            )
-            self.tree.fail(message, node, code="format")
-        is_markup = isinstance(text, Markup)
-        kinds = [kind for kind in _CONVERSION.findall(text) if kind != "%"]
-        first = self.code.take(count)
-        for offset, argument in enumerate(arguments):
-            static = self.into(argument, first + offset)
-            self.printable(static, argument, "formatting")
-            if kinds[offset] == "r" and static.may_be(*_DATES):
-                self.refuse("%r of a date", argument)
-            if is_markup:
-                self._markup_argument(argument, kinds[offset], first + offset, static)
-        index = self.code.format(str(text))
-        self.code.emit("format", target, index, first, count, span=self.span(node))
-        if is_markup:
-            self.code.emit("filter", target, core.FILTERS["safe"], target, 1, span=self.span(node))
-        return Static.of("text")
-
-    def _conversions(self, node: nodes.Expr, text: str) -> int:
-        from labfactory.base.errors import LabfactoryError
-
-        check_encoding(text, self.tree.name)
-        try:
-            return int(core.format_arguments(str(text)))
-        except LabfactoryError as error:
-            self.tree.fail(error.message, node, code="format", hint=error.hint)
-
-    def _markup_argument(self, node: nodes.Expr, kind: str, register: int, static: Static) -> None:
-        # MarkupSafe wraps arguments: text comes out escaped, a number asks the wrapped value for itself.
-        if kind == "s":
-            span = self.span(node)
-            self.code.emit("filter", register, core.FILTERS["escape"], register, 1, span=span)
-        elif kind not in "dieEfFgG" or static.may_be("text", *_DATES):
-            self.refuse(f"%{kind} of this value in a format that is markup", node)
-
-    # -- filters and tests
-
-    def _filter(self, node: nodes.Filter, target: int) -> Static:
-        if node.dyn_args is not None or node.dyn_kwargs is not None:
-            self.refuse("a call with * or **", node)
-        assert node.node is not None
-        if node.name == "format":
-            return self._format_filter(node, target)
-        name = FILTER_ALIASES.get(node.name, node.name)
-        signature = FILTERS.get(name)
-        if signature is None:
-            self._no_call(node, "filter", jinja2.filters.FILTERS, [*FILTERS, *FILTER_ALIASES, "format"])
-        given = self._bind(node, name, signature)
-        count = 1 + len(signature.parameters)
-        first = self.code.take(count + 1)
-        values = self._filter_values(node, signature, given, first)
-        self._check_values(node, name, signature, values)
-        if signature.takes_autoescape:
-            self._constant(self.autoescape, first + count, node)
-            count += 1
-        self.code.emit("filter", target, core.FILTERS[name], first, count, span=self.span(node))
-        return signature.result(values, given.keys())
-
-    def _bind(self, node: nodes.Filter, name: str, signature: Signature) -> dict[str, nodes.Expr]:
-        if name == "join" and (len(node.args) > 1 or any(k.key == "attribute" for k in node.kwargs)):
-            self.refuse("join by attribute", node)
-        names = [parameter for parameter, _ in signature.parameters]
-        given: dict[str, nodes.Expr] = dict(zip(names, node.args, strict=False))
-        wrong = len(node.args) > len(names)
-        for keyword in node.kwargs:
-            key = str(keyword.key)
-            wrong = wrong or key not in names or key in given
-            given[key] = keyword.value
-        required = [n for i, n in enumerate(names) if signature.is_required(i)]
-        if wrong or any(n not in given for n in required):
-            expected = f"({', '.join(names)})" if names else "no arguments"
-            self.tree.fail(f"expected {expected} for the filter {name}", node, code="arguments")
-        return given
-
-    def _filter_values(
-        self, node: nodes.Filter, signature: Signature, given: Mapping[str, nodes.Expr], first: int
-    ) -> list[Static]:
-        assert node.node is not None
-        values = {"": self.into(node.node, first)}
-        places = {name: first + 1 + at for at, (name, _) in enumerate(signature.parameters)}
-        for name, argument in given.items():
-            values[name] = self.into(argument, places[name])
-        for name, default in signature.parameters:
-            if name not in given:
-                values[name] = self._constant(default, places[name], node)
-        return [values[name] for name in ("", *places)]
-
-    def _check_values(
-        self, node: nodes.Filter, name: str, signature: Signature, values: Sequence[Static]
-    ) -> None:
-        for static in values[: signature.as_text]:
-            self.printable(static, node, f"{name} of")
-        if name == "join":
-            if values[0].may_be("record"):
-                self.refuse("join over the names of a struct", node)
-            self.printable(values[1], node, "join with")
-            if values[0].item is not None:
-                self.printable(values[0].item, node, "joining")
-        if name == "truncate" and values[4].may_be(NONE):
-            # None stands for the policy's leeway there.
-            self.refuse("a leeway that may be none", node)
-        if name == "round" and values[1].may_be(NONE):
-            # round(2.5, None) is the integer 2.
-            self.refuse("a precision that may be none", node, hint="give it a default, as (x or 0).")
-
-    def _format_filter(self, node: nodes.Filter, target: int) -> Static:
-        assert node.node is not None
-        if node.kwargs:
-            self.refuse("format by name", node)
-        try:
-            text = self.fold(node.node).value
-        except nodes.Impossible:
-            self.refuse("a format that is not constant", node)
-        return self._format(node, text if isinstance(text, str) else str(text), node.args, target)
-
-    def _test(self, node: nodes.Test, target: int) -> Static:
-        if node.dyn_args is not None or node.dyn_kwargs is not None:
-            self.refuse("a call with * or **", node)
-        if node.name in COMPARISONS and len(node.args) == 1 and not node.kwargs:
-            left = self.operand(node.node)
-            self._compare_pair(node, COMPARISONS[node.name], left, self.operand(node.args[0]), target)
-            return Static.of("boolean")
-        if node.name not in TESTS:
-            self._no_call(node, "test", jinja2.tests.TESTS, [*TESTS, *COMPARISONS])
-        if node.args or node.kwargs:
-            message = f"expected no arguments for the test {node.name}"
-            self.tree.fail(message, node, code="arguments")
-        register, static = self.operand(node.node)
-        if node.name in ("even", "odd") and static.may_be("text"):
-            self.refuse(f"{node.name} of text", node)
-        self.code.emit("test", target, core.TESTS[node.name], register, span=self.span(node))
-        return Static.of("boolean")
-
-    def _no_call(
-        self, node: nodes.Filter | nodes.Test, what: str, jinja: Mapping[str, object], ours: Sequence[str]
-    ) -> NoReturn:
-        if node.name in jinja:
-            self.refuse(f"the {what} {node.name}", node)
-        message = f"unknown {what} {node.name!r}"
-        hint = meant(node.name, ours, f"{what.capitalize()}s are")
-        code = "unknown_filter" if what == "filter" else "unknown_test"
-        self.tree.fail(message, node, code=code, hint=hint)
-
-    def _call(self, node: nodes.Call, _: int) -> NoReturn:
-        if isinstance(node.node, nodes.Name):
-            if node.node.name == "slot":
-                hint = "a slot stands alone, as {{ slot('hero') }}."
-                self.refuse("slot inside an expression", node, hint=hint)
-            self.refuse(f"a call of {node.node.name}", node)
-        if isinstance(node.node, nodes.Getattr):
-            self.refuse(f"a call of the method {node.node.attr}", node)
-        self.refuse("a call", node)
 
 
 def _number_kinds(node: nodes.BinExpr, left: Static, right: Static) -> set[str]:
@@ -685,7 +522,7 @@ _LOWER: dict[type[Any], Callable[[Expressions, Any, int], Static]] = {
     nodes.Compare: Expressions._compare,
     nodes.List: Expressions._sequence,
     nodes.Tuple: Expressions._sequence,
-    nodes.Filter: Expressions._filter,
-    nodes.Test: Expressions._test,
-    nodes.Call: Expressions._call,
+    nodes.Filter: lower_filter,
+    nodes.Test: lower_test,
+    nodes.Call: lower_call,
 }

@@ -96,6 +96,7 @@ NONE = "none"
 TUPLE = "tuple"
 NUMBERS = frozenset({"boolean", "integer", "floating"})
 CONTAINERS = frozenset({"list", "tuple", "record"})
+DATES = ("date", "timestamp")
 # The table entry of records and lists that may come from more than one column.
 SEVERAL = -2
 NOWHERE = -1
