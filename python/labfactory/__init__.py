@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     )
     from labfactory.governance import Approval, GraduationPolicy, Ledger, Override, Verdict
     from labfactory.handoff import Draft, Package, Person, Registry, Signer, Trust
-    from labfactory.lab import Comparison, Evaluation, Experiment, Flag, Hypothesis, Mean, Proportion
+    from labfactory.lab import Comparison, Evaluation, Experiment, Flag, Hypothesis, Mean, Proportion, adjust
     from labfactory.selection import (
         ChoiceRule,
         EligibilityRule,
@@ -127,6 +127,7 @@ __all__ = [
     "UsageError",
     "Variant",
     "Verdict",
+    "adjust",
     "channel",
     "channels",
     "golden_renderer",
@@ -179,7 +180,7 @@ _HOMES = {
     ),
     "governance": ("Approval", "GraduationPolicy", "Ledger", "Override", "Verdict"),
     "handoff": ("Draft", "Package", "Person", "Registry", "Signer", "Trust"),
-    "lab": ("Comparison", "Evaluation", "Experiment", "Flag", "Hypothesis", "Mean", "Proportion"),
+    "lab": ("Comparison", "Evaluation", "Experiment", "Flag", "Hypothesis", "Mean", "Proportion", "adjust"),
     "selection": (
         "ChoiceRule",
         "EligibilityRule",

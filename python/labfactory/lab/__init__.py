@@ -7,5 +7,16 @@ from labfactory.lab.experiment import Experiment
 from labfactory.lab.flags import Flag
 from labfactory.lab.hypothesis import Hypothesis
 from labfactory.lab.metric import Mean, Proportion
+from labfactory.lab.multiplicity import adjust
 
-__all__ = ["Arm", "Comparison", "Evaluation", "Experiment", "Flag", "Hypothesis", "Mean", "Proportion"]
+__all__ = [
+    "Arm",
+    "Comparison",
+    "Evaluation",
+    "Experiment",
+    "Flag",
+    "Hypothesis",
+    "Mean",
+    "Proportion",
+    "adjust",
+]
