@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "labfactory/select/kernels.hpp"
@@ -45,7 +46,7 @@ struct Problem {
   }
 
   [[nodiscard]] std::vector<float> scores(const Kernels& kernels) const {
-    std::vector<float> out(static_cast<std::size_t>(groups * kGroup * kTileRows));
+    std::vector<float> out(static_cast<std::size_t>(groups * kGroup * kBlockRows));
     kernels.score(x.data(), w.data(), b.data(), count, groups, out.data());
     return out;
   }
@@ -59,6 +60,12 @@ struct Problem {
   std::vector<float> b;
   std::vector<std::uint64_t> mask;
 };
+
+void append(std::vector<std::int32_t>& found, const Best& best) {
+  found.insert(found.end(), std::begin(best.candidate), std::end(best.candidate));
+  for (const float s : best.rank) found.push_back(std::bit_cast<std::int32_t>(s));
+  for (const float s : best.score) found.push_back(std::bit_cast<std::int32_t>(s));
+}
 
 }  // namespace
 
@@ -78,20 +85,58 @@ TEST_CASE("the highest eligible score wins at every level, the lowest candidate 
   for (unsigned seed = 0; seed < 40; ++seed) {
     Problem problem(seed, 0, 1 + seed % 37);
     // Few values, so that there are ties.
-    std::vector<float> scores(static_cast<std::size_t>(problem.groups * kGroup * kTileRows));
+    std::vector<float> scores(static_cast<std::size_t>(problem.groups * kGroup * kBlockRows));
     for (float& s : scores) s = static_cast<float>(problem.random() % 3);
-    const auto run = [&](const Kernels& kernels, std::int64_t first) {
-      std::vector<float> best(kTileRows);
-      std::vector<std::int32_t> found(2 * kTileRows);
-      kernels.argmax(scores.data(), problem.mask.data(), first, problem.candidates, best.data(),
-                     found.data());
-      kernels.count(problem.mask.data(), first, problem.candidates, found.data() + kTileRows);
-      for (const float s : best) found.push_back(std::bit_cast<std::int32_t>(s));
-      return found;
-    };
-    for (const std::int64_t first : {std::int64_t{0}, kTileRows}) {
-      const std::vector<std::int32_t> plain = run(kernels_plain(), first);
-      for (const Kernels* const table : tables()) CHECK(run(*table, first) == plain);
+    std::vector<float> prices(static_cast<std::size_t>(problem.candidates));
+    for (float& price : prices) price = static_cast<float>(problem.random() % 2);
+    for (const float* const price : {static_cast<const float*>(nullptr), std::as_const(prices).data()}) {
+      const auto run = [&](const Kernels& kernels) {
+        Best best{};
+        std::vector<std::int32_t> found(kBlockRows);
+        kernels.argmax(scores.data(), price, problem.mask.data(), problem.candidates, &best);
+        kernels.count(problem.mask.data(), problem.candidates, found.data());
+        append(found, best);
+        return found;
+      };
+      const std::vector<std::int32_t> plain = run(kernels_plain());
+      for (const Kernels* const table : tables()) CHECK(run(*table) == plain);
+    }
+  }
+}
+
+TEST_CASE("choosing in registers is scoring and then taking the best, at every level") {
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    Problem problem(seed, seed % 9, 1 + seed % 23);
+    std::vector<float> prices(static_cast<std::size_t>(problem.groups * kGroup));
+    for (float& price : prices) price = static_cast<float>(problem.random() % 100);
+    for (const float* const price : {static_cast<const float*>(nullptr), std::as_const(prices).data()}) {
+      const auto run = [&](const Kernels& kernels) {
+        Best best{};
+        kernels.choose(problem.x.data(), problem.w.data(), problem.b.data(), price, problem.count,
+                       problem.candidates, problem.mask.data(), &best);
+        std::vector<std::int32_t> found;
+        append(found, best);
+        return found;
+      };
+      const std::vector<std::int32_t> plain = run(kernels_plain());
+      for (const Kernels* const table : tables()) CHECK(run(*table) == plain);
+    }
+  }
+}
+
+TEST_CASE("features are copied, and what is not finite is noticed, at every level") {
+  std::vector<float> values(kBlockRows, 1.0F);
+  std::vector<float> copied(kBlockRows);
+  for (const Kernels* const table : tables()) {
+    CHECK(table->read(values.data(), copied.data()));
+    CHECK(same_bits(copied, values));
+    for (const float wrong :
+         {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+      for (std::size_t row = 0; row < values.size(); ++row) {
+        values[row] = wrong;
+        CHECK(!table->read(values.data(), copied.data()));
+        values[row] = 1.0F;
+      }
     }
   }
 }
@@ -100,64 +145,68 @@ TEST_CASE("softmax draws and sigmoids have the same bits at every level") {
   std::uniform_real_distribution<double> uniform;
   for (unsigned seed = 0; seed < 40; ++seed) {
     Problem problem(seed, 3, 1 + seed % 37);
-    std::vector<float> scores(static_cast<std::size_t>(problem.groups * kGroup * kTileRows));
+    std::vector<float> scores(static_cast<std::size_t>(problem.groups * kGroup * kBlockRows));
     std::normal_distribution<float> normal(0.0F, seed % 2 == 0 ? 2.0F : 400.0F);
     for (float& s : scores) s = normal(problem.random);
-    std::vector<double> numbers(kDrawRows);
+    std::vector<float> prices(static_cast<std::size_t>(problem.candidates));
+    for (float& price : prices) price = std::fabs(normal(problem.random));
+    std::vector<double> numbers(kBlockRows);
     for (double& u : numbers) u = uniform(problem.random);
     numbers[0] = 0.0;
     numbers[1] = 0x1.fffffffffffffp-1;
-    const auto run = [&](const Kernels& kernels, std::int64_t from, std::vector<double>& weights) {
-      std::vector<float> best(kTileRows);
-      std::vector<std::int32_t> where(kTileRows);
-      kernels.argmax(scores.data(), problem.mask.data(), 32, problem.candidates, best.data(), where.data());
-      weights.assign(static_cast<std::size_t>(problem.candidates * kDrawRows), 0.0);
-      std::vector<Draw> draws(kDrawRows);
-      kernels.softmax(scores.data() + from, problem.mask.data(), 32 + from, problem.candidates,
-                      best.data() + from, 0.7, numbers.data(), weights.data(), draws.data());
-      for (const Draw& draw : draws)
-        weights.insert(weights.end(), {static_cast<double>(draw.candidate), draw.total});
+    const float* const price = seed % 3 == 0 ? nullptr : prices.data();
+    const auto run = [&](const Kernels& kernels, std::vector<float>& weights) {
+      Best best{};
+      kernels.argmax(scores.data(), price, problem.mask.data(), problem.candidates, &best);
+      weights.assign(static_cast<std::size_t>(problem.candidates * kBlockRows), 0.0F);
+      std::vector<double> before(static_cast<std::size_t>((problem.candidates + kStride - 1) * kBlockRows));
+      std::vector<Draw> draws(kBlockRows);
+      kernels.softmax(scores.data(), price, problem.mask.data(), problem.candidates, best.rank, 0.7F,
+                      numbers.data(), weights.data(), before.data(), draws.data());
       return draws;
     };
-    for (const std::int64_t from : {std::int64_t{0}, kDrawRows}) {
-      std::vector<double> plain;
-      const std::vector<Draw> draws = run(kernels_plain(), from, plain);
+    std::vector<float> plain;
+    const std::vector<Draw> draws = run(kernels_plain(), plain);
+    for (std::size_t r = 0; r < draws.size(); ++r) {
+      CHECK((draws[r].candidate >= 0) == (draws[r].total > 0.0));
+      if (draws[r].candidate >= 0)
+        CHECK(plain[static_cast<std::size_t>(draws[r].candidate * kBlockRows) + r] > 0.0F);
+    }
+    for (const Kernels* const table : tables()) {
+      std::vector<float> fast;
+      const std::vector<Draw> same = run(*table, fast);
+      CHECK(same_bits(fast, plain));
       for (std::size_t r = 0; r < draws.size(); ++r) {
-        CHECK((draws[r].candidate >= 0) == (draws[r].total > 0.0));
-        if (draws[r].candidate >= 0)
-          CHECK(plain[static_cast<std::size_t>(draws[r].candidate * kDrawRows) + r] > 0.0);
-      }
-      for (const Kernels* const table : tables()) {
-        std::vector<double> fast;
-        (void)run(*table, from, fast);
-        CHECK(same_bits(fast, plain));
+        CHECK(same[r].candidate == draws[r].candidate);
+        CHECK(std::bit_cast<std::uint64_t>(same[r].total) == std::bit_cast<std::uint64_t>(draws[r].total));
       }
     }
-    std::vector<float> plain = scores;
-    kernels_plain().sigmoid(plain.data(), static_cast<std::int64_t>(plain.size()));
+    std::vector<float> odds = scores;
+    kernels_plain().sigmoid(odds.data(), static_cast<std::int64_t>(odds.size()));
     for (const Kernels* const table : tables()) {
       std::vector<float> fast = scores;
       table->sigmoid(fast.data(), static_cast<std::int64_t>(fast.size()));
-      CHECK(same_bits(fast, plain));
+      CHECK(same_bits(fast, odds));
     }
   }
 }
 
-TEST_CASE("the exponential is that of the standard library within two units in the last place") {
+TEST_CASE("weights are the exponential of the standard library within two units in the last place") {
   const std::vector<std::uint64_t> mask = {1, 1};
   std::mt19937_64 random(3);
-  std::uniform_real_distribution<float> gaps(-690.0F, 0.0F);
+  std::uniform_real_distribution<float> gaps(-87.0F, 0.0F);
   for (int i = 0; i < 2000; ++i) {
-    std::vector<float> scores(static_cast<std::size_t>(kGroup * kTileRows));
-    scores[kTileRows] = i < 1000 ? gaps(random) : gaps(random) / 200.0F;
-    std::vector<float> best(kDrawRows);
-    const std::vector<double> numbers(kDrawRows);
-    std::vector<double> weights(2 * kDrawRows);
-    std::vector<Draw> draws(kDrawRows);
-    kernels_plain().softmax(scores.data(), mask.data(), 0, 2, best.data(), 1.0, numbers.data(),
-                            weights.data(), draws.data());
-    const double expected = std::exp(static_cast<double>(scores[kTileRows]));
-    CHECK(std::fabs(weights[kDrawRows] - expected) <=
-          2.0 * std::numeric_limits<double>::epsilon() * expected);
+    std::vector<float> scores(static_cast<std::size_t>(kGroup * kBlockRows));
+    scores[kBlockRows] = i < 1000 ? gaps(random) : gaps(random) / 200.0F;
+    std::vector<float> rank(kBlockRows);
+    const std::vector<double> numbers(kBlockRows);
+    std::vector<double> before(kBlockRows);
+    std::vector<float> weights(2 * kBlockRows);
+    std::vector<Draw> draws(kBlockRows);
+    kernels_plain().softmax(scores.data(), nullptr, mask.data(), 2, rank.data(), 1.0F, numbers.data(),
+                            weights.data(), before.data(), draws.data());
+    const float expected = std::exp(scores[kBlockRows]);
+    CHECK(std::fabs(weights[kBlockRows] - expected) <=
+          2.0F * std::numeric_limits<float>::epsilon() * expected);
   }
 }

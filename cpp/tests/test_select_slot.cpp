@@ -9,6 +9,7 @@
 #include "labfactory/arrow/column.hpp"
 #include "labfactory/base/dispatch.hpp"
 #include "labfactory/base/error.hpp"
+#include "labfactory/select/output.hpp"
 #include "labfactory/select/slot.hpp"
 
 using namespace labfactory;
@@ -58,7 +59,8 @@ std::shared_ptr<const Batch> customers() {
 DecisionInput input_of(const Batch& batch) {
   return {&batch.column("keys"),
           {&batch.column("spend"), &batch.column("age")},
-          {&batch.column("open"), &batch.column("adult")}};
+          {&batch.column("open"), &batch.column("adult")},
+          {}};
 }
 
 SlotSettings settings(Exploration exploration) {

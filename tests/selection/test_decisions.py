@@ -35,10 +35,11 @@ def column(decided: pa.RecordBatch, field: str) -> list[object]:
 
 
 def scores_in_order(features: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """The plain sum: bias first, then one rounded product after the other, all in float32."""
-    total = np.broadcast_to(bias, (len(features), len(bias))).copy()
+    """The plain sum: bias first, then one product after the other, each added with one rounding to float32."""
+    total = np.broadcast_to(bias, (len(features), len(bias)))
+    wide = features.astype(np.longdouble), weights.astype(np.longdouble)  # holds such a product exactly
     for number in range(features.shape[1]):
-        total += features[:, number, None] * weights[None, :, number]
+        total = (total + wide[0][:, number, None] * wide[1][None, :, number]).astype(np.float32)
     return total
 
 
@@ -161,13 +162,13 @@ def test_features_of_every_number_type_read_the_same_with_nulls_and_offsets(bind
 def test_scores_beyond_float32_still_compare(bind):
     batch = pa.record_batch({"age": [3e38, 3e38], "spend": [3e38, -3e38]})
     slot = SlotPolicy.build(
-        components=["sum", "difference"],
+        components=["plus", "minus"],
         features={"age": "age", "spend": "spend"},
-        weights=[[10.0, 10.0], [10.0, -10.0]],
+        weights=[[10.0, 10.0], [-10.0, -10.0]],
     )
-    decided = bind(slot, batch, ["sum", "difference"]).decide(batch, keys=keys(2), seed=1)
-    # inf + -inf is not a number, and the lowest score of all.
-    assert column(decided, "component") == ["sum", "difference"]
+    decided = bind(slot, batch, ["plus", "minus"]).decide(batch, keys=keys(2), seed=1)
+    # Once a sum is infinite it stays so: 3e39 - 3e39, in this order, is the largest float32.
+    assert column(decided, "component") == ["plus", "plus"]
     assert column(decided, "score") == [float(np.finfo(np.float32).max)] * 2
 
 

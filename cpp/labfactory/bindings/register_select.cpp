@@ -6,6 +6,7 @@
 #include "labfactory/base/error.hpp"
 #include "labfactory/bindings/capsules.hpp"
 #include "labfactory/bindings/registers.hpp"
+#include "labfactory/select/output.hpp"
 #include "labfactory/select/slot.hpp"
 
 namespace labfactory::bindings {
@@ -53,10 +54,12 @@ select::Slot make_slot(std::string name, std::vector<std::string> components,
 }
 
 Array decide(const select::Slot& slot, py::handle columns, std::uint64_t seed, const std::string& version,
-             int threads) {
+             int threads, const std::optional<Numbers>& prices) {
+  const std::vector<float> taken_off = prices ? numbers_of(*prices) : std::vector<float>();
   const std::shared_ptr<const Batch> batch = import_batch(columns);
   const py::gil_scoped_release without_gil;
   select::DecisionInput input;
+  input.prices = taken_off;
   for (std::size_t i = 0; i < batch->names().size(); ++i) {
     const Column* const column = &batch->column(i);
     if (i == 0) {
@@ -77,9 +80,9 @@ void register_select(py::module_& module) {
            py::arg("needed"), py::arg("rules"), py::arg("missing"), py::arg("weights"), py::arg("bias"),
            py::arg("scale"), py::arg("temperature"), py::arg("epsilon"), py::arg("floor"))
       .def("decide", &decide, py::arg("columns"), py::kw_only(), py::arg("seed"), py::arg("version"),
-           py::arg("threads"),
+           py::arg("threads"), py::arg("prices") = py::none(),
            "Decides every row of a record batch: hashes of the keys (uint64), then the features, then the "
-           "conditions.");
+           "conditions. `prices` (float32 [candidates]) are taken off the scores before they are compared.");
   select.attr("REASONS") = py::tuple(py::cast(
       std::vector<std::string>(select::decision_reasons().begin(), select::decision_reasons().end())));
 }

@@ -30,4 +30,14 @@ inline constexpr double kTaylor[14] = {1.0,
                                        1.0 / 479001600.0,
                                        1.0 / 6227020800.0};
 
+// The same for float32, where products and additions are rounded together and the polynomial ends at
+// degree 7.
+inline constexpr float kLog2ESingle = 0x1.715476p+0F;
+inline constexpr float kLn2HighSingle = 0x1.63p-1F;
+inline constexpr float kLn2LowSingle = -0x1.bd0106p-13F;
+inline constexpr float kRoundSingle = 0x1.8p+23F;
+inline constexpr float kLowestSingle = -87.0F;
+inline constexpr float kTaylorSingle[8] = {1.0F,         1.0F,          0.5F,          1.0F / 6.0F,
+                                           1.0F / 24.0F, 1.0F / 120.0F, 1.0F / 720.0F, 1.0F / 5040.0F};
+
 }  // namespace labfactory::select

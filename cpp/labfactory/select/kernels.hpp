@@ -11,10 +11,16 @@ namespace labfactory::select {
 
 // Rows are the lanes of every loop and candidates its steps: a sum over features or over candidates has one
 // order at every width, and nothing is ever added across lanes.
-inline constexpr std::int64_t kBlockRows = 64;  // rows whose conditions fill one word of bits
-inline constexpr std::int64_t kTileRows = 32;  // rows scored at a time: 100 candidates' scores stay inside L1
-inline constexpr std::int64_t kDrawRows = 16;  // rows drawn at a time, as their weights take twice the room
-inline constexpr std::int64_t kGroup = 4;      // candidates that share one reading of the features
+inline constexpr std::int64_t kBlockRows = 64;  // rows decided at a time: a word of bits, 100 scores in L1
+inline constexpr std::int64_t kGroup = 6;       // candidates that share one reading of the features
+inline constexpr std::int64_t kStride = 8;      // candidates between two running totals of a draw
+
+// The best candidate of each row of a block: -1 where none is eligible, and then its scores are -infinity.
+struct Best {
+  alignas(64) float rank[kBlockRows];   // its score less its price
+  alignas(64) float score[kBlockRows];  // before the price
+  alignas(64) std::int32_t candidate[kBlockRows];
+};
 
 // What one row's draw came to: the probability of each candidate is its weight / total.
 struct Draw {
@@ -22,34 +28,42 @@ struct Draw {
   double total = 0.0;
 };
 
+// All take a block of kBlockRows rows; bit r of mask[c] says that candidate c is eligible for row r.
+// `prices`, one for each candidate, are taken off the scores before they are compared; nullptr: none.
 struct Kernels {
-  // Scores of kTileRows rows:
+  // Copies a block of one feature, which need not be aligned; whether all of it is finite.
+  bool (*read)(const void* values, float* features);
+
+  // Scores:
   //   scores[c][r] = bias[c] + features[0][r]·weights[c][0] + features[1][r]·weights[c][1] + …
-  // added in this order, each product rounded before it is added. `features` is [count][kBlockRows],
-  // `weights` [groups][count][kGroup], `bias` [groups · kGroup], `scores` [groups · kGroup][kTileRows]. A sum
-  // that overflows is the largest float32 of its sign, one that is not a number the lowest, so that every two
-  // scores compare.
+  // in this order, each product and addition rounded once together (fused). `features` is
+  // [count][kBlockRows], `weights` [groups][count][kGroup], `bias` [groups · kGroup], `scores` [groups ·
+  // kGroup][kBlockRows]. A sum that overflows is the largest float32 of its sign.
   void (*score)(const float* features, const float* weights, const float* bias, std::int64_t count,
                 std::int64_t groups, float* scores);
 
-  // Replaces each of `count` logits, a multiple of kTileRows, by 1 / (1 + exp(-logit)), computed in float64.
+  // argmax of score, without a matrix of scores: sums, mask and maximum stay in registers.
+  void (*choose)(const float* features, const float* weights, const float* bias, const float* prices,
+                 std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, Best* best);
+
+  // Replaces each of `count` logits, a multiple of 16, by 1 / (1 + exp(-logit)), computed in float64.
   void (*sigmoid)(float* scores, std::int64_t count);
 
-  // For each of kTileRows rows the eligible candidate with the highest score, the lowest of equals, and that
-  // score; -1 where none is eligible. Bit `first + r` of mask[c] says that candidate c is eligible for row r.
-  void (*argmax)(const float* scores, const std::uint64_t* mask, std::int64_t first, std::int64_t candidates,
-                 float* best, std::int32_t* where);
+  // The eligible candidate with the highest score less price, the lowest of equals.
+  void (*argmax)(const float* scores, const float* prices, const std::uint64_t* mask, std::int64_t candidates,
+                 Best* best);
 
-  // How many candidates are eligible, for each of kTileRows rows.
-  void (*count)(const std::uint64_t* mask, std::int64_t first, std::int64_t candidates, std::int32_t* counts);
+  // How many candidates are eligible.
+  void (*count)(const std::uint64_t* mask, std::int64_t candidates, std::int32_t* counts);
 
-  // For each of kDrawRows rows one candidate, drawn with probability proportional to
-  //   weights[c][r] = exp((scores[c][r] - best[r]) / temperature), 0 for those that are not eligible,
-  // by inverse CDF in the order of the candidates, from uniforms[r] in [0, 1). Candidate -1 where none is
-  // eligible. `scores` is as above, `weights` [candidates][kDrawRows].
-  void (*softmax)(const float* scores, const std::uint64_t* mask, std::int64_t first, std::int64_t candidates,
-                  const float* best, double inverse_temperature, const double* uniforms, double* weights,
-                  Draw* draws);
+  // For each row one candidate, drawn with probability proportional to
+  //   weights[c][r] = exp((scores[c][r] - prices[c] - rank[r]) · inverse_temperature), 0 if not eligible,
+  // by inverse CDF in the order of the candidates, from uniforms[r] in [0, 1); weights are float32, their
+  // totals float64. Candidate -1 where none is eligible. `weights` is [candidates][kBlockRows], `before`
+  // [candidates / kStride, rounded up][kBlockRows].
+  void (*softmax)(const float* scores, const float* prices, const std::uint64_t* mask,
+                  std::int64_t candidates, const float* rank, float inverse_temperature,
+                  const double* uniforms, float* weights, double* before, Draw* draws);
 };
 
 [[nodiscard]] const Kernels& kernels(Level level);

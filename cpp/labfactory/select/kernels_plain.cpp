@@ -1,5 +1,7 @@
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <vector>
 
 #include "labfactory/select/exponential.hpp"
 #include "labfactory/select/kernels.hpp"
@@ -16,7 +18,6 @@ bool is_eligible(const std::uint64_t* mask, std::int64_t candidate, std::int64_t
 
 float bounded(float s) {
   constexpr float kHighest = std::numeric_limits<float>::max();
-  if (std::isnan(s)) return -kHighest;
   return std::fmin(std::fmax(s, -kHighest), kHighest);
 }
 
@@ -34,16 +35,59 @@ double exponential(double x) {
   return std::ldexp((low + middle * r4) + (high + top * r4) * (r4 * r4), static_cast<int>(n));
 }
 
+// In float32, for weights that are drawn by.
+float exponential(float x) {
+  if (!(x >= kLowestSingle)) return 0.0F;
+  const float n = std::fma(x, kLog2ESingle, kRoundSingle) - kRoundSingle;
+  const float r = std::fma(n, -kLn2LowSingle, std::fma(n, -kLn2HighSingle, x));
+  float p = kTaylorSingle[7];
+  for (int k = 6; k >= 0; --k) p = std::fma(p, r, kTaylorSingle[k]);
+  return std::ldexp(p, static_cast<int>(n));
+}
+
+bool read(const void* values, float* features) {
+  std::memmove(features, values, kBlockRows * sizeof(float));
+  bool is_finite = true;
+  for (std::int64_t r = 0; r < kBlockRows; ++r) is_finite = is_finite && std::isfinite(features[r]);
+  return is_finite;
+}
+
 void score(const float* features, const float* weights, const float* bias, std::int64_t count,
            std::int64_t groups, float* scores) {
   for (std::int64_t c = 0; c < groups * kGroup; ++c) {
     const float* const weight = weights + (c / kGroup) * count * kGroup + c % kGroup;
-    for (std::int64_t r = 0; r < kTileRows; ++r) {
+    for (std::int64_t r = 0; r < kBlockRows; ++r) {
       float sum = bias[c];
-      for (std::int64_t f = 0; f < count; ++f) sum += features[f * kBlockRows + r] * weight[f * kGroup];
-      scores[c * kTileRows + r] = bounded(sum);
+      for (std::int64_t f = 0; f < count; ++f)
+        sum = std::fma(features[f * kBlockRows + r], weight[f * kGroup], sum);
+      scores[c * kBlockRows + r] = bounded(sum);
     }
   }
+}
+
+void argmax(const float* scores, const float* prices, const std::uint64_t* mask, std::int64_t candidates,
+            Best* best) {
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
+    best->rank[r] = -std::numeric_limits<float>::infinity();
+    best->score[r] = best->rank[r];
+    best->candidate[r] = -1;
+    for (std::int64_t c = 0; c < candidates; ++c) {
+      const float score = scores[c * kBlockRows + r];
+      const float rank = prices == nullptr ? score : score - prices[c];
+      if (!is_eligible(mask, c, r) || !(rank > best->rank[r])) continue;
+      best->rank[r] = rank;
+      best->score[r] = score;
+      best->candidate[r] = static_cast<std::int32_t>(c);
+    }
+  }
+}
+
+void choose(const float* features, const float* weights, const float* bias, const float* prices,
+            std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, Best* best) {
+  const std::int64_t groups = (candidates + kGroup - 1) / kGroup;
+  std::vector<float> scores(static_cast<std::size_t>(groups * kGroup * kBlockRows));
+  score(features, weights, bias, count, groups, scores.data());
+  argmax(scores.data(), prices, mask, candidates, best);
 }
 
 void sigmoid(float* scores, std::int64_t count) {
@@ -54,44 +98,33 @@ void sigmoid(float* scores, std::int64_t count) {
   }
 }
 
-void argmax(const float* scores, const std::uint64_t* mask, std::int64_t first, std::int64_t candidates,
-            float* best, std::int32_t* where) {
-  for (std::int64_t r = 0; r < kTileRows; ++r) {
-    best[r] = -std::numeric_limits<float>::infinity();
-    where[r] = -1;
-    for (std::int64_t c = 0; c < candidates; ++c) {
-      if (!is_eligible(mask, c, first + r) || !(scores[c * kTileRows + r] > best[r])) continue;
-      best[r] = scores[c * kTileRows + r];
-      where[r] = static_cast<std::int32_t>(c);
-    }
-  }
-}
-
-void count(const std::uint64_t* mask, std::int64_t first, std::int64_t candidates, std::int32_t* counts) {
-  for (std::int64_t r = 0; r < kTileRows; ++r) {
+void count(const std::uint64_t* mask, std::int64_t candidates, std::int32_t* counts) {
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
     counts[r] = 0;
-    for (std::int64_t c = 0; c < candidates; ++c) counts[r] += is_eligible(mask, c, first + r) ? 1 : 0;
+    for (std::int64_t c = 0; c < candidates; ++c) counts[r] += is_eligible(mask, c, r) ? 1 : 0;
   }
 }
 
-void softmax(const float* scores, const std::uint64_t* mask, std::int64_t first, std::int64_t candidates,
-             const float* best, double inverse_temperature, const double* uniforms, double* weights,
-             Draw* draws) {
-  for (std::int64_t r = 0; r < kDrawRows; ++r) {
+void softmax(const float* scores, const float* prices, const std::uint64_t* mask, std::int64_t candidates,
+             const float* rank, float inverse_temperature, const double* uniforms, float* weights,
+             double* before, Draw* draws) {
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
     double total = 0.0;
     for (std::int64_t c = 0; c < candidates; ++c) {
-      const double gap = static_cast<double>(scores[c * kTileRows + r]) - static_cast<double>(best[r]);
-      const double weight = is_eligible(mask, c, first + r) ? exponential(gap * inverse_temperature) : 0.0;
-      weights[c * kDrawRows + r] = weight;
-      total += weight;
+      if (c % kStride == 0) before[c / kStride * kBlockRows + r] = total;
+      const float score = scores[c * kBlockRows + r];
+      const float gap = (prices == nullptr ? score : score - prices[c]) - rank[r];
+      const float weight = is_eligible(mask, c, r) ? exponential(gap * inverse_temperature) : 0.0F;
+      weights[c * kBlockRows + r] = weight;
+      total += static_cast<double>(weight);
     }
     draws[r] = {-1, total};
-    const double target = uniforms[r] * total;
+    const double target = std::fmin(uniforms[r] * total, total * (1.0 - 0x1p-52));
     double sum = 0.0;
     for (std::int64_t c = 0; c < candidates && sum <= target; ++c) {
-      const double weight = weights[c * kDrawRows + r];
-      if (weight > 0.0) draws[r].candidate = static_cast<std::int32_t>(c);
-      sum += weight;
+      const float weight = weights[c * kBlockRows + r];
+      if (weight > 0.0F) draws[r].candidate = static_cast<std::int32_t>(c);
+      sum += static_cast<double>(weight);
     }
   }
 }
@@ -99,7 +132,7 @@ void softmax(const float* scores, const std::uint64_t* mask, std::int64_t first,
 }  // namespace
 
 const Kernels& kernels_plain() {
-  static constexpr Kernels table = {&score, &sigmoid, &argmax, &count, &softmax};
+  static constexpr Kernels table = {&read, &score, &choose, &sigmoid, &argmax, &count, &softmax};
   return table;
 }
 

@@ -44,8 +44,12 @@ std::uint64_t word_of(const std::uint8_t* bits, std::int64_t first, std::int64_t
   static_assert(std::endian::native == std::endian::little);
   const std::uint8_t* const from = bits + (first >> 3);
   const auto shift = static_cast<int>(first & 7);
-  const auto bytes = static_cast<std::size_t>((shift + rows + 7) >> 3);
   std::uint64_t word = 0;
+  if (shift == 0 && rows == 64) {
+    std::memcpy(&word, from, sizeof word);
+    return word;
+  }
+  const auto bytes = static_cast<std::size_t>((shift + rows + 7) >> 3);
   std::memcpy(&word, from, std::min<std::size_t>(bytes, 8));
   word >>= shift;
   if (bytes == 9) word |= std::uint64_t{from[8]} << (64 - shift);
@@ -58,13 +62,15 @@ std::uint64_t valid_rows(const Column& column, std::int64_t first, std::int64_t 
   return word_of(column.validity_bits(), column.first_bit() + first, rows);
 }
 
-std::uint64_t true_rows(const Column& column, std::int64_t first, std::int64_t rows) {
-  if (column.layout() == Layout::null) return 0;
+Condition::Condition(const Column& column) : first_bit_(column.first_bit()) {
+  if (column.layout() == Layout::null) return;
   if (column.layout() != Layout::boolean) {
     throw Error(ErrorKind::selection, "condition_type",
                 "expected a boolean condition, found " + type_name(column.type()));
   }
-  return word_of(column.value_bits(), column.first_bit() + first, rows) & valid_rows(column, first, rows);
+  if (column.has_nulls() && column.validity_bits() == nullptr) return;
+  values_ = column.value_bits();
+  validity_ = column.has_nulls() ? column.validity_bits() : nullptr;
 }
 
 }  // namespace labfactory::select

@@ -43,8 +43,22 @@ void apply_rules(std::span<const Rule> rules, std::span<const std::uint64_t> con
 // nulls.
 [[nodiscard]] std::uint64_t valid_rows(const Column& column, std::int64_t first, std::int64_t rows);
 
-// The rows in which a boolean column is true; Error(selection, "condition_type") when it is not boolean. A
-// column without a type is null throughout.
-[[nodiscard]] std::uint64_t true_rows(const Column& column, std::int64_t first, std::int64_t rows);
+// A boolean column as words of the rows in which it is true; a null is not true. A column without a type is
+// null throughout. Error(selection, "condition_type") when it is not boolean.
+class Condition {
+ public:
+  explicit Condition(const Column& column);
+
+  [[nodiscard]] std::uint64_t word(std::int64_t first, std::int64_t rows) const {
+    if (values_ == nullptr) return 0;
+    const std::uint64_t word = word_of(values_, first_bit_ + first, rows);
+    return validity_ == nullptr ? word : word & word_of(validity_, first_bit_ + first, rows);
+  }
+
+ private:
+  const std::uint8_t* values_ = nullptr;
+  const std::uint8_t* validity_ = nullptr;
+  std::int64_t first_bit_ = 0;
+};
 
 }  // namespace labfactory::select

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "labfactory/base/error.hpp"
@@ -76,13 +77,6 @@ void convert_column(const Column& column, std::int64_t first, std::int64_t rows,
   }
 }
 
-// A whole block, so that the loop is unrolled; rows beyond the last are 0.
-bool all_finite(const float* values) {
-  std::uint32_t some = 0;
-  for (std::int64_t i = 0; i < kBlockRows; ++i) some |= is_finite(values[i]) ? 0U : 1U;
-  return some == 0;
-}
-
 // Replaces missing values, or says which rows have them.
 std::uint64_t fill_missing(std::uint64_t valid, std::int64_t rows, const std::optional<float>& stand_in,
                            float* values) {
@@ -118,15 +112,21 @@ Model::Model(std::span<const float> weights, std::span<const float> bias,
   }
 }
 
-std::uint64_t Model::read(std::span<const Column* const> columns, std::int64_t first, std::int64_t rows,
-                          float* features) const {
+std::uint64_t Model::read(const Kernels& kernels, std::span<const Column* const> columns, std::int64_t first,
+                          std::int64_t rows, float* features) const {
   std::uint64_t missing = 0;
   for (std::size_t f = 0; f < columns.size(); ++f) {
     const Column& column = *columns[f];
     float* const out = features + static_cast<std::int64_t>(f) * kBlockRows;
-    convert_column(column, first, rows, out);
-    std::memset(out + rows, 0, static_cast<std::size_t>(kBlockRows - rows) * sizeof(float));
-    if (!column.has_nulls() && all_finite(out)) continue;
+    bool is_finite = false;
+    if (column.layout() == Layout::float32 && rows == kBlockRows) {
+      is_finite = kernels.read(column.values() + first * static_cast<std::int64_t>(sizeof(float)), out);
+    } else {
+      convert_column(column, first, rows, out);
+      std::memset(out + rows, 0, static_cast<std::size_t>(kBlockRows - rows) * sizeof(float));
+      is_finite = kernels.read(out, out);
+    }
+    if (!column.has_nulls() && is_finite) continue;
     missing |= fill_missing(valid_rows(column, first, rows), rows, missing_[f], out);
   }
   return missing;
@@ -134,7 +134,23 @@ std::uint64_t Model::read(std::span<const Column* const> columns, std::int64_t f
 
 void Model::score(const Kernels& kernels, const float* features, float* scores) const {
   kernels.score(features, weights_.data(), bias_.data(), this->features(), groups(), scores);
-  if (scale_ == Scale::probability) kernels.sigmoid(scores, groups() * kGroup * kTileRows);
+  if (scale_ == Scale::probability) kernels.sigmoid(scores, groups() * kGroup * kBlockRows);
+}
+
+void Model::choose(const Kernels& kernels, const float* features, const float* prices,
+                   const std::uint64_t* mask, Best* best) const {
+  kernels.choose(features, weights_.data(), bias_.data(), prices, this->features(), candidates_, mask, best);
+}
+
+float Model::score_of(const float* features, std::int64_t candidate, std::int64_t row) const {
+  const float* const weights =
+      weights_.data() + candidate / kGroup * kGroup * this->features() + candidate % kGroup;
+  float sum = bias_[static_cast<std::size_t>(candidate)];
+  for (std::int64_t f = 0; f < this->features(); ++f) {
+    sum = std::fma(features[f * kBlockRows + row], weights[f * kGroup], sum);
+  }
+  constexpr float kHighest = std::numeric_limits<float>::max();
+  return std::fmin(std::fmax(sum, -kHighest), kHighest);
 }
 
 }  // namespace labfactory::select

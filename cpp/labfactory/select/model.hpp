@@ -31,11 +31,17 @@ class Model {
   // Writes feature f of row `first` + i as float32 to features[f · kBlockRows + i]. A value is missing when
   // it is null, or not finite as float32. Returns the rows with a missing value that nothing stands in for,
   // theirs is 0. Error(selection, "feature_type") when a column is not of numbers.
-  std::uint64_t read(std::span<const Column* const> columns, std::int64_t first, std::int64_t rows,
-                     float* features) const;
+  std::uint64_t read(const Kernels& kernels, std::span<const Column* const> columns, std::int64_t first,
+                     std::int64_t rows, float* features) const;
 
-  // The scores of kTileRows rows, [groups · kGroup][kTileRows], from their features.
+  // The scores of a block, [groups · kGroup][kBlockRows], from its features.
   void score(const Kernels& kernels, const float* features, float* scores) const;
+  // The best candidate of each row, without a matrix of scores; only where is_sum().
+  void choose(const Kernels& kernels, const float* features, const float* prices, const std::uint64_t* mask,
+              Best* best) const;
+  // One score, the same bits as among the others.
+  [[nodiscard]] float score_of(const float* features, std::int64_t candidate, std::int64_t row) const;
+  [[nodiscard]] bool is_sum() const { return scale_ == Scale::sum; }
 
  private:
   std::int64_t candidates_;

@@ -1,4 +1,4 @@
-// One slot's decisions: mask, score and draw for every row of a batch, in tiles that stay inside the cache.
+// One slot's decisions: mask, score and draw for every row of a batch, in blocks that stay inside the cache.
 // Owner: the slot owns its model and names; decisions own their buffers.
 // Threads: immutable; decide() splits its rows over threads, and what it gives does not depend on how many.
 #pragma once
@@ -17,16 +17,6 @@
 #include "labfactory/select/sample.hpp"
 
 namespace labfactory::select {
-
-// Why a decision is what it is; decision_reasons() has the words, in this order.
-enum class Reason : std::int8_t {
-  chosen,           // the eligible candidate with the highest score, or the one that the rules name
-  explored,         // another eligible candidate, by exploration
-  no_candidate,     // none is eligible
-  missing_feature,  // a feature has no value, and nothing stands in for it
-  missing_key,      // the customer has no key to draw by
-};
-[[nodiscard]] std::span<const std::string> decision_reasons();
 
 struct SlotSettings {
   std::string name;
@@ -47,6 +37,8 @@ struct DecisionInput {
   const Column* keys = nullptr;  // uint64: hashes of the customers' keys
   std::vector<const Column*> features;
   std::vector<const Column*> conditions;
+  std::span<const float>
+      prices;  // for each candidate what is taken off its score when it is compared, or none
 };
 
 class Slot {
@@ -56,9 +48,7 @@ class Slot {
 
   [[nodiscard]] std::size_t feature_count() const { return settings_.missing.size(); }
 
-  // A struct for each row: component dictionary<int32, utf8>, index int32, score float32, propensity float64
-  // (these are null where there is no decision), reason dictionary<int8, utf8>. Error(selection,
-  // "feature_type", "condition_type" or "decision_input").
+  // Output::to_array() says of what. Error(selection, "feature_type", "condition_type" or "decision_input").
   [[nodiscard]] ArrayPointer decide(const DecisionInput& input, std::uint64_t seed, std::string_view version,
                                     int threads) const;
 

@@ -28,4 +28,12 @@ class Slot:
         epsilon: float,
         floor: float,
     ) -> None: ...
-    def decide(self, columns: object, *, seed: int, version: str, threads: int) -> Array: ...
+    def decide(
+        self,
+        columns: object,
+        *,
+        seed: int,
+        version: str,
+        threads: int,
+        prices: npt.NDArray[np.float32] | None = None,
+    ) -> Array: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,6 +15,8 @@ from labfactory.compiler import Expression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    import numpy.typing as npt
 
     from labfactory.compiler import ExpressionPlan
     from labfactory.selection.policy_text import PolicyText
@@ -76,6 +78,8 @@ class BoundSlot:
     components: tuple[str, ...]
     core: core.Slot
     expressions: tuple[BoundExpression, ...]
+    candidates: tuple[str, ...]
+    prices: npt.NDArray[np.float32] | None = None
 
     def decide(
         self, batch: pa.RecordBatch, hashes: pa.Array, *, seed: int, version: str, threads: int
@@ -83,7 +87,8 @@ class BoundSlot:
         """The decisions of every row, as an array of `DECISION`."""
         arrays = [hashes, *(expression.evaluate(batch) for expression in self.expressions)]
         columns = pa.RecordBatch.from_arrays(arrays, [str(number) for number in range(len(arrays))])
-        return pa.array(self.core.decide(columns, seed=seed, version=version, threads=threads))
+        decided = self.core.decide(columns, seed=seed, version=version, threads=threads, prices=self.prices)
+        return pa.array(decided)
 
 
 class Selector:
@@ -118,6 +123,38 @@ class Selector:
                 {name for slot in self._slots for bound in slot.expressions for name in bound.plan.columns}
             )
         )
+
+    @property
+    def candidates(self) -> dict[str, tuple[str, ...]]:
+        """For each slot the components that are chosen from: what prices and scores count."""
+        return {slot.name: slot.candidates for slot in self._slots}
+
+    def priced(self, prices: Mapping[str, npt.ArrayLike]) -> Selector:
+        """The same selector, with what each candidate costs taken off its score when candidates are compared.
+
+        A decision's score stays that of the model; its propensity is the one at these prices. For limits
+        with dual prices λ the price of a component is Σ λ·(what one choice of it uses up).
+
+        Args:
+            prices: For some slots a number for each of its `candidates`, in the units of the score; slots
+                that are left out have none.
+
+        Returns:
+            A selector of the same version.
+
+        Raises:
+            SelectionError: `unknown_slot`; `decision_input` when prices and candidates differ in number, or
+                a price is not finite as float32.
+        """
+        for name in prices:
+            if name not in self.candidates:
+                message = f"expected prices for the slots {list(self.candidates)}, found {name!r}"
+                raise SelectionError(message, code="unknown_slot", hint=nearest(name, self.candidates))
+        slots = [
+            replace(slot, prices=_prices(slot, prices[slot.name]) if slot.name in prices else None)
+            for slot in self._slots
+        ]
+        return Selector(self._version, slots)
 
     def decide(self, batch: pa.RecordBatch, *, keys: pa.Array, seed: int, threads: int = 1) -> pa.RecordBatch:
         """Chooses a component for every customer and slot.
@@ -194,7 +231,19 @@ def bind_slot(
         epsilon=exploration.rate,
         floor=exploration.floor,
     )
-    return BoundSlot(name, names, made, (*features, *conditions.expressions))
+    return BoundSlot(name, names, made, (*features, *conditions.expressions), candidates)
+
+
+def _prices(slot: BoundSlot, prices: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        numbers = np.array(prices, dtype=np.float32)
+    if numbers.shape != (len(slot.candidates),):
+        message = f"expected {len(slot.candidates)} prices for slot {slot.name!r}, found {numbers.shape}"
+        raise SelectionError(message, code="decision_input")
+    if not np.isfinite(numbers).all():
+        message = f"expected finite prices, found {numbers[~np.isfinite(numbers)][0]}"
+        raise SelectionError(message, code="decision_input")
+    return numbers
 
 
 def _bind_features(

@@ -1,0 +1,58 @@
+#include "labfactory/select/output.hpp"
+
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace labfactory::select {
+
+namespace {
+
+ArrayPointer leaf(const char* format, std::int64_t length, std::int64_t null_count,
+                  const SharedBuffer& validity, const SharedBuffer& values,
+                  ArrayPointer dictionary = nullptr) {
+  ArrayData array;
+  array.format = format;
+  array.length = length;
+  array.null_count = null_count;
+  array.buffers = {null_count == 0 ? SharedBuffer() : validity, values};
+  array.dictionary = std::move(dictionary);
+  return std::make_shared<const ArrayData>(std::move(array));
+}
+
+ArrayPointer texts(std::span<const std::string> entries) {
+  std::vector<std::optional<std::string_view>> views(entries.begin(), entries.end());
+  return make_text_array(views);
+}
+
+}  // namespace
+
+std::span<const std::string> decision_reasons() {
+  static const std::vector<std::string> reasons = {"chosen", "explored", "no_candidate", "missing_feature",
+                                                   "missing_key"};
+  return reasons;
+}
+
+Output::Output(std::int64_t rows)
+    : rows_(rows),
+      index_(buffer<std::int32_t>(rows)),
+      score_(buffer<float>(rows)),
+      propensity_(buffer<double>(rows)),
+      reason_(buffer<std::int8_t>(rows)),
+      validity_(buffer<std::uint64_t>((rows + kBlockRows - 1) / kBlockRows)) {}
+
+ArrayPointer Output::to_array(std::int64_t null_count, std::span<const std::string> components) && {
+  const SharedBuffer validity = std::move(validity_);
+  const SharedBuffer index = std::move(index_);
+  std::vector<Field> fields;
+  fields.push_back({"component", leaf("i", rows_, null_count, validity, index, texts(components))});
+  fields.push_back({"index", leaf("i", rows_, null_count, validity, index)});
+  fields.push_back({"score", leaf("f", rows_, null_count, validity, std::move(score_))});
+  fields.push_back({"propensity", leaf("g", rows_, null_count, validity, std::move(propensity_))});
+  fields.push_back({"reason", leaf("c", rows_, 0, {}, std::move(reason_), texts(decision_reasons())), false});
+  return make_struct_array(rows_, std::move(fields));
+}
+
+}  // namespace labfactory::select
