@@ -20,7 +20,18 @@ if TYPE_CHECKING:
         StatisticsError,
         UsageError,
     )
-    from labfactory.compiler import Environment, Expression, ExpressionPlan, Plan, Preview, Template
+    from labfactory.compiler import (
+        Environment,
+        Expression,
+        ExpressionPlan,
+        Function,
+        Functions,
+        Plan,
+        Preview,
+        Table,
+        Template,
+        function,
+    )
     from labfactory.content import (
         Channel,
         Component,
@@ -85,6 +96,8 @@ __all__ = [
     "Finding",
     "Findings",
     "Flag",
+    "Function",
+    "Functions",
     "GovernanceError",
     "GraduationPolicy",
     "HandoffError",
@@ -122,6 +135,7 @@ __all__ = [
     "SourceError",
     "StatisticsError",
     "Summary",
+    "Table",
     "Template",
     "Trust",
     "UsageError",
@@ -130,6 +144,7 @@ __all__ = [
     "adjust",
     "channel",
     "channels",
+    "function",
     "golden_renderer",
     "register_channel",
 ]
@@ -151,7 +166,18 @@ _HOMES = {
         "StatisticsError",
         "UsageError",
     ),
-    "compiler": ("Environment", "Expression", "ExpressionPlan", "Plan", "Preview", "Template"),
+    "compiler": (
+        "Environment",
+        "Expression",
+        "ExpressionPlan",
+        "Function",
+        "Functions",
+        "Plan",
+        "Preview",
+        "Table",
+        "Template",
+        "function",
+    ),
     "content": (
         "Channel",
         "Component",

@@ -135,7 +135,7 @@ def test_environment_refuses_options_it_does_not_know() -> None:
 
 def test_compile_refuses_what_it_cannot_honour() -> None:
     template = Template("{{ points }}")
-    with pytest.raises(CompileError, match="tables are not available"):
+    with pytest.raises(UsageError, match="expected a table and its key column"):
         template.compile(FRAME, tables={"products": object()})
     with pytest.raises(CompileError, match="found 'points' as both") as caught:
         template.compile(FRAME, constants={"points": 1})

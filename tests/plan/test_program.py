@@ -22,6 +22,7 @@ def program(rows, *, columns=(), **options):
         "registers": 4,
         "loops": 1,
         "tables": [],
+        "functions": [],
         "parts": [],
         "spans": [(0, 1, 1, 1)],
         "templates": ["t"],
@@ -59,6 +60,7 @@ NUMBER = ("x", -1, "root", "integer")
         ([("slot", 0, 0), ("end",)], {"columns": [("s", -1, "root", "text")], "tables": [[1]]}),
         ([("slot", 0, 0), ("end",)], {"columns": [("s", -1, "root", "integer")], "tables": [[5]]}),
         ([("skip", 0), ("end",)], {"constants": [1]}),
+        ([("call", 0, 0, 0, 0), ("end",)], {}),
         ([("part", 0), ("end",)], {}),
         ([("end",)], {"work_limit": 0}),
         ([("end",)], {"asset_limit_bytes": 1 << 40}),
@@ -73,7 +75,7 @@ NUMBER = ("x", -1, "root", "integer")
 def test_a_program_that_reaches_outside_itself_is_refused(rows, options):
     with pytest.raises(LabfactoryError) as raised:
         program(rows, **options) if rows else plan.Program(
-            columns=[], constants=[], literals=[], formats=[], registers=0, loops=0, tables=[], parts=[],
+            columns=[], constants=[], literals=[], formats=[], registers=0, loops=0, tables=[], functions=[], parts=[],
             code=np.zeros((0, 6), np.int32), spans=[], templates=[], undefined="strict", work_limit=1,
             asset_limit_bytes=1,
         )  # fmt: skip

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "labfactory/assemble/chunk.hpp"
 #include "labfactory/base/error.hpp"
 #include "labfactory/base/parallel.hpp"
+#include "labfactory/execute/row_machine.hpp"
 #include "labfactory/execute/tape_machine.hpp"
 #include "labfactory/values/outcome.hpp"
 
@@ -52,6 +54,7 @@ class Morsel {
          const Binding& binding, std::int64_t batch_bytes, std::span<std::atomic<std::int64_t>> bytes_a_row)
       : program_(program),
         dictionaries_(dictionaries),
+        binding_(binding),
         machine_(program, tape, binding),
         batch_bytes_(batch_bytes),
         bytes_a_row_(bytes_a_row) {}
@@ -84,6 +87,11 @@ class Morsel {
         }
         chunk.commit();
         return true;
+      }
+      if (event.outcome == Outcome::suspended) {
+        // Its other calls are asked for at once, so that the batch runs again once and not once for each.
+        if (!collector_) collector_.emplace(program_, binding_);
+        collector_->collect(row);
       }
       if (event.kind == RowEvent::Kind::full) {
         chunk.rewind();
@@ -122,7 +130,9 @@ class Morsel {
 
   const Program& program_;
   const Assembler::Dictionaries& dictionaries_;
+  const Binding& binding_;
   TapeMachine machine_;
+  std::optional<RowMachine> collector_;
   std::int64_t batch_bytes_;
   std::span<std::atomic<std::int64_t>> bytes_a_row_;
 };
@@ -152,7 +162,7 @@ std::vector<ArrayPointer> Assembler::assemble(const std::shared_ptr<const Batch>
     throw Error(ErrorKind::usage, "option",
                 "expected batch_bytes from 1 to 2147483647, found " + std::to_string(options.batch_bytes));
   }
-  const Binding binding(*program_, batch);
+  const Binding binding(*program_, batch, options.memo);
   const std::int64_t rows = binding.rows();
   const std::int64_t even = (rows + options.threads - 1) / options.threads;
   const std::int64_t step = std::clamp(even, kLeastMorselRows, kMostChunkRows);

@@ -18,6 +18,7 @@ namespace labfactory {
 struct AssembleOptions {
   int threads = 1;
   std::int64_t batch_bytes = std::int64_t{64} << 20;  // text of one chunk, all parts together
+  Memo* memo = nullptr;                               // what functions gave, where the program calls any
 };
 
 class Assembler {
@@ -26,7 +27,8 @@ class Assembler {
   explicit Assembler(std::shared_ptr<const Program> program);
 
   // Struct arrays in the order of the rows: status, reason, code, template, line, column, then the text. No
-  // chunk holds more text than batch_bytes, save one whose single asset is larger.
+  // chunk holds more text than batch_bytes, save one whose single asset is larger. Where the memo has
+  // requests afterwards, rows wait for them: the chunks are void, and the batch is assembled again.
   [[nodiscard]] std::vector<ArrayPointer> assemble(const std::shared_ptr<const Batch>& batch,
                                                    const AssembleOptions& options) const;
 

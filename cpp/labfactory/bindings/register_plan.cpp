@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -13,6 +14,7 @@
 #include "labfactory/bindings/registers.hpp"
 #include "labfactory/execute/evaluator.hpp"
 #include "labfactory/plan/program.hpp"
+#include "labfactory/values/memo.hpp"
 
 namespace labfactory::bindings {
 
@@ -49,18 +51,18 @@ Value moment(py::handle object, bool has_time) {
   return Value::timestamp(seconds * 1'000'000 + part("microsecond"));
 }
 
-Value constant(Program& program, py::handle object) {
+Value constant(ConstantStore& store, py::handle object) {
   if (object.is_none()) return Value::none();
   if (py::isinstance<py::bool_>(object)) return Value::boolean(object.cast<bool>());
   if (py::isinstance<py::int_>(object)) return Value::integer(object.cast<std::int64_t>());
   if (py::isinstance<py::float_>(object)) return Value::floating(object.cast<double>());
   if (py::isinstance<py::str>(object)) {
-    return program.keep_text(object.cast<std::string>(), py::hasattr(object, "__html__"));
+    return store.keep_text(object.cast<std::string>(), py::hasattr(object, "__html__"));
   }
   if (py::isinstance<py::list>(object) || py::isinstance<py::tuple>(object)) {
     std::vector<Value> items;
-    for (const py::handle item : object) items.push_back(constant(program, item));
-    return program.keep_list(std::move(items), py::isinstance<py::list>(object) ? Kind::list : Kind::tuple);
+    for (const py::handle item : object) items.push_back(constant(store, item));
+    return store.keep_list(std::move(items), py::isinstance<py::list>(object) ? Kind::list : Kind::tuple);
   }
   const py::module_ datetime = py::module_::import("datetime");
   const bool has_time = py::isinstance(object, datetime.attr("datetime"));
@@ -100,9 +102,10 @@ struct RunnableProgram {
 std::unique_ptr<RunnableProgram> make_program(
     const std::vector<ColumnRow>& columns, const py::list& constants, std::vector<std::string> literals,
     const std::vector<std::string>& formats, std::int32_t registers, std::int32_t loops,
-    std::vector<std::vector<std::int32_t>> tables, std::vector<std::string> parts, const CodeRows& code,
-    const std::vector<SpanRow>& spans, std::vector<std::string> templates, const std::string& undefined,
-    std::int64_t work_limit, std::int64_t asset_limit_bytes) {
+    std::vector<std::vector<std::int32_t>> tables, std::vector<std::string> functions,
+    std::vector<std::string> parts, const CodeRows& code, const std::vector<SpanRow>& spans,
+    std::vector<std::string> templates, const std::string& undefined, std::int64_t work_limit,
+    std::int64_t asset_limit_bytes) {
   auto program = std::make_shared<Program>();
   for (const auto& [name, parent, role, type] : columns) {
     program->columns.push_back({name, parent, static_cast<ColumnRole>(position(kRoles, role, "role")),
@@ -114,6 +117,7 @@ std::unique_ptr<RunnableProgram> make_program(
   program->registers = registers;
   program->loops = loops;
   program->tables = std::move(tables);
+  program->functions = std::move(functions);
   program->parts = std::move(parts);
   program->code = instructions(code);
   for (const auto& [source, line, column, width] : spans)
@@ -125,15 +129,129 @@ std::unique_ptr<RunnableProgram> make_program(
   return std::make_unique<RunnableProgram>(RunnableProgram{program, Assembler(program)});
 }
 
-std::vector<Array> assemble(const RunnableProgram& self, py::handle batch, int threads,
-                            std::int64_t batch_bytes) {
-  const std::shared_ptr<const Batch> imported = import_batch(batch);
-  std::vector<ArrayPointer> chunks;
-  {
-    const py::gil_scoped_release release;
-    chunks = self.assembler.assemble(imported, {threads, batch_bytes});
+// The function that a call names and its arguments as Python values.
+class CallReader {
+ public:
+  explicit CallReader(std::string_view call) : rest_(call) {}
+
+  std::uint32_t number() { return take<std::uint32_t>(); }
+
+  py::tuple arguments() {
+    py::list values;
+    while (!rest_.empty()) values.append(value());
+    return py::tuple(values);
   }
-  return {chunks.begin(), chunks.end()};
+
+ private:
+  template <class T>
+  T take() {
+    T out;
+    std::memcpy(&out, rest_.data(), sizeof out);
+    rest_.remove_prefix(sizeof out);
+    return out;
+  }
+
+  py::str text() {
+    const std::uint32_t size = number();
+    py::str out(rest_.data(), size);
+    rest_.remove_prefix(size);
+    return out;
+  }
+
+  py::list items() {
+    py::list out;
+    for (std::uint32_t left = number(); left > 0; --left) out.append(value());
+    return out;
+  }
+
+  py::object value() {
+    const py::module_ datetime = py::module_::import("datetime");
+    switch (static_cast<CallTag>(take<char>())) {
+      case CallTag::none:
+        return py::none();
+      case CallTag::no:
+        return py::bool_(false);
+      case CallTag::yes:
+        return py::bool_(true);
+      case CallTag::integer:
+        return py::int_(take<std::int64_t>());
+      case CallTag::floating:
+        return py::float_(take<double>());
+      case CallTag::text:
+        return text();
+      case CallTag::markup:
+        return py::module_::import("markupsafe").attr("Markup")(text());
+      case CallTag::date:
+        return datetime.attr("date").attr("fromordinal")(take<std::int64_t>() + kFirstDay);
+      case CallTag::timestamp:
+        return datetime.attr("datetime")(1970, 1, 1) +
+               datetime.attr("timedelta")(py::arg("microseconds") = take<std::int64_t>());
+      case CallTag::list:
+        return items();
+      case CallTag::tuple:
+        return py::tuple(items());
+      case CallTag::record: {
+        py::dict out;
+        for (std::uint32_t left = number(); left > 0; --left) {
+          const py::str name = text();
+          out[name] = value();
+        }
+        return out;
+      }
+    }
+    throw Error(ErrorKind::compile, "plan_invalid", "invalid plan: a call with an unknown kind of argument");
+  }
+
+  std::string_view rest_;
+};
+
+// Calls each function once for all that rows asked of it: `resolve` takes its number and a list of argument
+// tuples, and gives a list of as many results, an exception where one failed.
+void answer(Memo& memo, const std::vector<std::string>& calls, const py::function& resolve) {
+  for (std::size_t first = 0; first < calls.size();) {
+    const std::uint32_t function = CallReader(calls[first]).number();
+    py::list rows;
+    std::size_t last = first;
+    for (; last < calls.size(); ++last) {
+      CallReader reader(calls[last]);
+      if (reader.number() != function) break;
+      rows.append(reader.arguments());
+    }
+    const py::list results = resolve(function, rows);
+    if (results.size() != rows.size()) {
+      throw Error(ErrorKind::usage, "option", "expected a result for each call of a function");
+    }
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      const bool failed = PyExceptionInstance_Check(results[i].ptr()) != 0;
+      const Value result = failed ? Value::none() : constant(memo.store(), results[i]);
+      memo.keep(calls[first + i], result, failed ? Outcome::function_failed : Outcome::ok);
+    }
+    first = last;
+  }
+}
+
+// A row may wait this many times; then its calls are a chain without end.
+constexpr int kMostRounds = 100;
+
+std::vector<Array> assemble(const RunnableProgram& self, py::handle batch, int threads,
+                            std::int64_t batch_bytes, Memo* memo, const py::object& resolve) {
+  const std::shared_ptr<const Batch> imported = import_batch(batch);
+  Memo fresh;
+  if (memo == nullptr) memo = &fresh;
+  memo->begin();
+  for (int round = 0;; ++round) {
+    if (round == kMostRounds) memo->close();
+    std::vector<ArrayPointer> chunks;
+    {
+      const py::gil_scoped_release release;
+      chunks = self.assembler.assemble(imported, {threads, batch_bytes, memo});
+    }
+    const std::vector<std::string> calls = memo->take_requests();
+    if (calls.empty()) return {chunks.begin(), chunks.end()};
+    if (resolve.is_none()) throw Error(ErrorKind::usage, "option", "expected the functions of the plan");
+    chunks.clear();
+    answer(*memo, calls, resolve);
+  }
 }
 
 std::pair<Array, Array> evaluate_batch(const RunnableProgram& self, py::handle batch, const std::string& type,
@@ -168,14 +286,17 @@ py::dict numbered(const Names& names) {
 
 void register_plan(py::module_& module) {
   py::module_ plan = module.def_submodule("plan", "Programs: what templates and expressions compile to.");
+  py::class_<Memo>(plan, "Memo", "What functions gave, kept from batch to batch; for one thread at a time.")
+      .def(py::init<>());
   py::class_<RunnableProgram>(plan, "Program",
                               "A verified program; immutable, shared by any number of threads.")
       .def(py::init(&make_program), py::kw_only(), py::arg("columns"), py::arg("constants"),
            py::arg("literals"), py::arg("formats"), py::arg("registers"), py::arg("loops"), py::arg("tables"),
-           py::arg("parts"), py::arg("code"), py::arg("spans"), py::arg("templates"), py::arg("undefined"),
-           py::arg("work_limit"), py::arg("asset_limit_bytes"))
+           py::arg("functions"), py::arg("parts"), py::arg("code"), py::arg("spans"), py::arg("templates"),
+           py::arg("undefined"), py::arg("work_limit"), py::arg("asset_limit_bytes"))
       .def("assemble", &assemble, py::arg("batch"), py::kw_only(), py::arg("threads") = 1,
-           py::arg("batch_bytes") = std::int64_t{64} << 20,
+           py::arg("batch_bytes") = std::int64_t{64} << 20, py::arg("memo") = nullptr,
+           py::arg("resolve") = py::none(),
            "Assembles a record batch into chunks of status, reason, code, template, line, column and text.")
       .def("evaluate", &evaluate_batch, py::arg("batch"), py::arg("type"), py::kw_only(),
            py::arg("machine") = "block",

@@ -98,7 +98,8 @@ Cell bound(const ColumnUse& use, const Column& column) {
 
 }  // namespace
 
-Binding::Binding(const Program& program, std::shared_ptr<const Batch> batch) : batch_(std::move(batch)) {
+Binding::Binding(const Program& program, std::shared_ptr<const Batch> batch, Memo* memo)
+    : batch_(std::move(batch)), memo_(memo) {
   cells_.reserve(program.columns.size());
   for (std::size_t i = 0; i < program.columns.size(); ++i) {
     const ColumnUse& use = program.columns[i];

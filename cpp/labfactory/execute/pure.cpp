@@ -4,6 +4,7 @@
 
 #include "labfactory/values/calls.hpp"
 #include "labfactory/values/filters.hpp"
+#include "labfactory/values/memo.hpp"
 
 namespace labfactory {
 
@@ -264,6 +265,13 @@ Outcome compute(const Program& program, const Scope& scope, const Instruction& i
     case Opcode::filter: {
       Value result;
       const Outcome outcome = call_filter(scope, static_cast<Filter>(o[1]), arguments(o[2], o[3]), result);
+      out = result;
+      return outcome;
+    }
+    case Opcode::call: {
+      if (scope.memo == nullptr) return Outcome::unsupported;
+      Value result;
+      const Outcome outcome = scope.memo->call(scope, o[1], arguments(o[2], o[3]), o[3], result);
       out = result;
       return outcome;
     }

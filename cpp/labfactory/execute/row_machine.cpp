@@ -9,8 +9,8 @@ namespace labfactory {
 
 RowMachine::RowMachine(const Program& program, const Binding& binding)
     : program_(program),
-      scope_{arena_, binding.cells(), program.undefined,
-             static_cast<std::size_t>(program.limits.asset_bytes)},
+      scope_{arena_, binding.cells(), program.undefined, static_cast<std::size_t>(program.limits.asset_bytes),
+             binding.memo()},
       most_arena_bytes_(kArenaShare * static_cast<std::size_t>(program.limits.asset_bytes)),
       most_charged_(kLooksAStep * static_cast<std::size_t>(program.limits.work)),
       registers_(static_cast<std::size_t>(program.registers)),
@@ -30,6 +30,32 @@ RowEvent RowMachine::evaluate(std::int64_t row, Value& out) {
   return event;
 }
 
+void RowMachine::collect(std::int64_t row) {
+  parts_ = {};
+  part_ = nullptr;
+  collects_ = true;
+  // What fails here fails again, or not, when the row runs with what it waits for.
+  static_cast<void>(run(row));
+  collects_ = false;
+}
+
+// Whether an instruction reads what a function has not given yet.
+bool RowMachine::waits(const Instruction& instruction) const {
+  const OpcodeShape& shape = kOpcodes[static_cast<std::size_t>(instruction.opcode)];
+  const auto is_pending = [&](std::int32_t reg) {
+    return registers_[static_cast<std::size_t>(reg)].kind == Kind::pending;
+  };
+  for (std::size_t i = 0; i < shape.operands.size(); ++i) {
+    const std::int32_t first = instruction.operands[i];
+    if (shape.operands[i] == Operand::source && is_pending(first)) return true;
+    if (shape.operands[i] != Operand::sources) continue;
+    for (std::int32_t n = 0; n < instruction.operands[i + 1]; ++n) {
+      if (is_pending(first + n)) return true;
+    }
+  }
+  return false;
+}
+
 RowEvent RowMachine::run(std::int64_t row) {
   arena_.reset();
   result_ = Value::none();
@@ -46,6 +72,15 @@ RowEvent RowMachine::run(std::int64_t row) {
   };
   for (;;) {
     const auto& o = at->operands;
+    if (collects_ && waits(*at)) {
+      // Output of it is dropped, a value made of it waits too, and no way is taken by it.
+      if (at->opcode != Opcode::emit && at->opcode != Opcode::emit_escaped) {
+        if (at->opcode >= Opcode::jump || at->opcode == Opcode::append) return failed(Outcome::suspended);
+        frame[o[0]].kind = Kind::pending;
+      }
+      ++at;
+      continue;
+    }
     switch (at->opcode) {
       case Opcode::emit_literal:
         if (!write(program_.literals[static_cast<std::size_t>(o[0])])) return full();
@@ -138,7 +173,10 @@ RowEvent RowMachine::run(std::int64_t row) {
       case Opcode::end:
         return {};
       default: {
-        if (const Outcome r = compute(program_, scope_, *at, frame, row); r != Outcome::ok) return failed(r);
+        if (const Outcome r = compute(program_, scope_, *at, frame, row); r != Outcome::ok) {
+          if (!collects_ || r != Outcome::suspended) return failed(r);
+          frame[o[0]].kind = Kind::pending;
+        }
         if (arena_.used() > most_arena_bytes_) return failed(Outcome::asset_too_large);
         if (arena_.charged() > most_charged_) return failed(Outcome::work_limit);
         break;

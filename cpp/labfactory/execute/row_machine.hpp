@@ -25,8 +25,13 @@ class RowMachine {
   // The value that the program gives for a row; it dies at the next call.
   [[nodiscard]] RowEvent evaluate(std::int64_t row, Value& out);
 
+  // Asks the memo for every call of a row that waits for one, as far as it can be seen before that one's
+  // result.
+  void collect(std::int64_t row);
+
  private:
   RowEvent run(std::int64_t row);
+  [[nodiscard]] bool waits(const Instruction& instruction) const;
   bool write(std::string_view text);
   bool write_escaped(std::string_view text);
   Outcome emit(const Value& value, bool escaped, bool& full);
@@ -41,6 +46,7 @@ class RowMachine {
   std::span<PartCursor> parts_;
   PartCursor* part_ = nullptr;
   Value result_;
+  bool collects_ = false;
 };
 
 }  // namespace labfactory

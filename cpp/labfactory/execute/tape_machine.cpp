@@ -156,8 +156,8 @@ class TapeMachine::Output {
 TapeMachine::TapeMachine(const Program& program, const Tape& tape, const Binding& binding)
     : program_(program),
       tape_(tape),
-      scope_{arena_, binding.cells(), program.undefined,
-             static_cast<std::size_t>(program.limits.asset_bytes)},
+      scope_{arena_, binding.cells(), program.undefined, static_cast<std::size_t>(program.limits.asset_bytes),
+             binding.memo()},
       most_arena_bytes_(kArenaShare * static_cast<std::size_t>(program.limits.asset_bytes)),
       most_charged_(kLooksAStep * static_cast<std::size_t>(program.limits.work)),
       escape_(escape_writer()),

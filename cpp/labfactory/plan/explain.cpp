@@ -123,6 +123,8 @@ std::string operand(const Program& p, const Instruction& instruction, Operand ki
       return std::string(kFilters[at].name);
     case Operand::test:
       return std::string(kTests[at]);
+    case Operand::function:
+      return p.functions[at];
     case Operand::attribute:
       return std::string(kLoopAttributes[at]);
     case Operand::flag:

@@ -46,6 +46,7 @@ enum class Opcode : std::uint8_t {
   // calls
   filter,
   test,
+  call,
   // control
   jump,
   jump_if_false,
@@ -82,6 +83,7 @@ enum class Operand : std::uint8_t {
   table,      // entry of the jump tables
   filter,     // Filter
   test,       // Test
+  function,   // entry of the functions
   attribute,  // LoopAttribute
   flag,       // 0 or 1
 };
@@ -132,6 +134,8 @@ inline constexpr std::array kOpcodes = {
     // the value is the first of the consecutive registers, the filter's own arguments follow, none left out
     OpcodeShape{"filter", {Operand::target, Operand::filter, Operand::sources, Operand::count}},
     OpcodeShape{"test", {Operand::target, Operand::test, Operand::source}},
+    // what a function gives for consecutive registers; the row waits where it is not known yet
+    OpcodeShape{"call", {Operand::target, Operand::function, Operand::sources, Operand::count}},
     OpcodeShape{"jump", {Operand::jump}},
     OpcodeShape{"jump_if_false", {Operand::source, Operand::jump}},
     OpcodeShape{"jump_if_true", {Operand::source, Operand::jump}},

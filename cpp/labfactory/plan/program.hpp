@@ -4,13 +4,13 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "labfactory/plan/opcode.hpp"
+#include "labfactory/values/constant_store.hpp"
 #include "labfactory/values/format.hpp"
 #include "labfactory/values/operators.hpp"
 #include "labfactory/values/type.hpp"
@@ -47,7 +47,7 @@ struct Limits {
   std::int64_t asset_bytes = 0;  // bytes that one asset may have, all parts together
 };
 
-struct Program {
+struct Program : ConstantStore {
   std::vector<Instruction> code;
   std::vector<ColumnUse> columns;
   std::vector<Value> constants;
@@ -62,18 +62,7 @@ struct Program {
   UndefinedMode undefined = UndefinedMode::strict;
   Limits limits;
 
-  // Storage that constants borrow from; a deque never moves what it holds.
-  std::deque<std::string> texts;
-  std::deque<std::vector<Value>> items;
-
-  [[nodiscard]] Value keep_text(std::string text, bool markup = false) {
-    return Value::text(texts.emplace_back(std::move(text)), markup);
-  }
-  [[nodiscard]] Value keep_list(std::vector<Value> values, Kind kind) {
-    const std::vector<Value>& kept = items.emplace_back(std::move(values));
-    return Value::list(kept.data(), static_cast<std::uint32_t>(kept.size()), kind);
-  }
-
+  std::vector<std::string> functions;  // names of what calls call
   Program() = default;
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

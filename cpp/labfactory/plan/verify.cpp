@@ -145,6 +145,8 @@ class Verifier {
         return within(operand, kFilters.size());
       case Operand::test:
         return within(operand, kTests.size());
+      case Operand::function:
+        return within(operand, p.functions.size());
       case Operand::attribute:
         return within(operand, kLoopAttributes.size());
       case Operand::flag:
@@ -324,6 +326,7 @@ bool is_expression(const Program& program) {
       case Opcode::loop_next:
       case Opcode::loop_attribute:
       case Opcode::append:
+      case Opcode::call:
       case Opcode::slot:
       case Opcode::part:
       case Opcode::skip:

@@ -38,6 +38,8 @@ Outcome truth(const Scope& scope, const Value& value, bool& out) {
     case Kind::timestamp:
       out = true;
       return Outcome::ok;
+    case Kind::pending:
+      break;
   }
   return Outcome::type_error;
 }
@@ -84,6 +86,8 @@ Outcome text_of(const Scope& scope, const Value& value, std::string_view& out) {
     case Kind::column_list:
     case Kind::record:
       return Outcome::unsupported;
+    case Kind::pending:
+      break;
   }
   return Outcome::type_error;
 }

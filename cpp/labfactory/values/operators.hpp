@@ -16,12 +16,15 @@ namespace labfactory {
 // What an undefined value does when it is printed, tested or looked into; Jinja2's classes of the same names.
 enum class UndefinedMode : std::uint8_t { lenient, strict, chainable };
 
+class Memo;
+
 // What an operation needs beside its operands.
 struct Scope {
   Arena& arena;
   const Cells& cells;
   UndefinedMode undefined = UndefinedMode::strict;
   std::size_t most_bytes = 0;  // no text or list may grow past this
+  Memo* memo = nullptr;        // what functions gave; null where a plan calls none
 };
 
 // True when using an undefined value as text, length or truth is an error.

@@ -23,11 +23,14 @@ enum class Outcome : std::uint8_t {
   no_component,     // no component was decided for a slot
   work_limit,       // the row's loops take more steps than the plan allows
   asset_too_large,  // the row's asset has more bytes than the plan allows
+  function_failed,  // a function that the template calls raised for these arguments
+  suspended,        // no error: the row waits for what a function gives, and runs again
 };
 
-inline constexpr std::array<std::string_view, 13> kOutcomes = {
-    "ok",           "undefined",      "type_error",     "value_error", "zero_division",
-    "int_overflow", "float_overflow", "out_of_range",   "encoding",    "unsupported",
-    "no_component", "work_limit",     "asset_too_large"};
+// Their names, suspended left out: no row ends with it.
+inline constexpr std::array<std::string_view, 14> kOutcomes = {
+    "ok",           "undefined",      "type_error",      "value_error",    "zero_division",
+    "int_overflow", "float_overflow", "out_of_range",    "encoding",       "unsupported",
+    "no_component", "work_limit",     "asset_too_large", "function_failed"};
 
 }  // namespace labfactory

@@ -23,6 +23,7 @@ enum class Kind : std::uint8_t {
   tuple,        // as list, made by a tuple literal
   column_list,  // rows payload.integer .. + length of bound column `column`
   record,       // row payload.integer of bound struct column `column`
+  pending,      // what a function will give; only while a row's calls are collected
 };
 
 struct Value {

@@ -1,6 +1,6 @@
 """Programs: what templates and expressions compile to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, final
 
 import numpy as np
@@ -18,6 +18,12 @@ def format_arguments(format: str) -> int:
     """How many arguments a printf format takes; CompileError `format` where it cannot be run."""
 
 @final
+class Memo:
+    """What functions gave, kept from batch to batch; for one thread at a time."""
+
+    def __init__(self) -> None: ...
+
+@final
 class Program:
     """A verified program; immutable, shared by any number of threads."""
 
@@ -31,6 +37,7 @@ class Program:
         registers: int,
         loops: int,
         tables: Sequence[Sequence[int]],
+        functions: Sequence[str],
         parts: Sequence[str],
         code: npt.NDArray[np.int32],
         spans: Sequence[tuple[int, int, int, int]],
@@ -39,7 +46,15 @@ class Program:
         work_limit: int,
         asset_limit_bytes: int,
     ) -> None: ...
-    def assemble(self, batch: Any, *, threads: int = 1, batch_bytes: int = 67108864) -> list[Array]:
+    def assemble(
+        self,
+        batch: Any,
+        *,
+        threads: int = 1,
+        batch_bytes: int = 67108864,
+        memo: Memo | None = None,
+        resolve: Callable[[int, list[tuple[Any, ...]]], list[Any]] | None = None,
+    ) -> list[Array]:
         """Assembles a record batch into chunks of status, reason, code, template, line, column and text."""
 
     def evaluate(

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from labfactory.compiler.environment import Environment
 from labfactory.compiler.expression import Expression, ExpressionPlan
+from labfactory.compiler.functions import Function, Functions, function
 from labfactory.compiler.link import compile_creative
 from labfactory.compiler.plan import Plan, Preview
+from labfactory.compiler.tables import Table
 from labfactory.compiler.template import Template
 
 __all__ = [
     "Environment",
     "Expression",
     "ExpressionPlan",
+    "Function",
+    "Functions",
     "Plan",
     "Preview",
+    "Table",
     "Template",
     "compile_creative",
+    "function",
 ]

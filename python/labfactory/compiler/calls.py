@@ -11,7 +11,9 @@ from jinja2 import nodes
 from labfactory._core import plan as core
 from labfactory.compiler.filters import COMPARISONS, FILTER_ALIASES, FILTERS, TESTS, Signature
 from labfactory.compiler.formats import lower_format
+from labfactory.compiler.function_calls import lower_function
 from labfactory.compiler.hints import meant
+from labfactory.compiler.scope import Unassigned
 from labfactory.compiler.types import NONE, Static
 
 if TYPE_CHECKING:
@@ -145,13 +147,16 @@ def _no_call(
     lowering.tree.fail(message, node, code=code, hint=hint)
 
 
-def lower_call(lowering: Expressions, node: nodes.Call, _: int) -> NoReturn:
-    """Refuses a call: those that are covered are statements."""
+def lower_call(lowering: Expressions, node: nodes.Call, target: int) -> Static:
+    """Leaves what a function gives in a register."""
     if isinstance(node.node, nodes.Name):
+        function = lowering.options.functions.get(node.node.name)
+        if function is not None and isinstance(lowering.scope.lookup(node.node.name), Unassigned):
+            return lower_function(lowering, node, function, target)
         if node.node.name == "slot":
             hint = "a slot stands alone, as {{ slot('hero') }}."
             lowering.refuse("slot inside an expression", node, hint=hint)
         lowering.refuse(f"a call of {node.node.name}", node)
     if isinstance(node.node, nodes.Getattr):
         lowering.refuse(f"a call of the method {node.node.attr}", node)
-    lowering.refuse("a call", node)
+    return lowering.refuse("a call", node)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
+    from labfactory.compiler.functions import Function
     from labfactory.compiler.positions import Span
 
 _T = TypeVar("_T")
@@ -60,6 +61,7 @@ class Code:
     spans: list[SpanEntry] = field(default_factory=list)
     templates: list[str] = field(default_factory=list)
     tables: list[list[Label]] = field(default_factory=list)
+    functions: list[tuple[Function, tuple[str, ...]]] = field(default_factory=list)
     registers: int = 0
     loops: int = 0
     _rows: list[Instruction | Label] = field(default_factory=list)
@@ -109,6 +111,11 @@ class Code:
     def format(self, text: str) -> int:
         """The index of a printf format."""
         return self._intern("format", text, self.formats, text)
+
+    def function(self, function: Function, keywords: tuple[str, ...]) -> int:
+        """The index of a function, called with some keywords last."""
+        key = (function.name, keywords)
+        return self._intern("function", key, self.functions, (function, keywords))
 
     def template(self, name: str) -> int:
         """The index of a template's name."""

@@ -73,6 +73,11 @@ class ColumnTable:
         """Names of the columns that are read."""
         return tuple(entry.name for entry in self.entries if entry.role == "root")
 
+    def fields(self, root: str) -> tuple[str, ...]:
+        """Names of the fields that are read of a column of the batch."""
+        parent = self._index[-1, "root", root]
+        return tuple(entry.name for entry in self.entries if entry.role == "field" and entry.parent == parent)
+
     def _entry(self, name: str, parent: int, role: str, found: Type) -> int:
         key = (parent, role, name)
         if key not in self._index:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import jinja2.filters
@@ -19,6 +19,7 @@ from labfactory.compiler.calls import lower_call, lower_filter, lower_test
 from labfactory.compiler.code import Label
 from labfactory.compiler.fold import Folded, Folder
 from labfactory.compiler.formats import format_arguments, lower_format
+from labfactory.compiler.functions import Functions
 from labfactory.compiler.hints import meant
 from labfactory.compiler.scope import LoopName, Scope, Unassigned, Variable
 from labfactory.compiler.types import (
@@ -100,12 +101,14 @@ class Options:
         optional: Columns that may be absent.
         constants: Values that names stand for.
         undefined: The environment's mode.
+        functions: Functions that templates may call.
     """
 
     columns: Mapping[str, Type]
     optional: frozenset[str]
     constants: Mapping[str, object]
     undefined: str
+    functions: Functions = field(default_factory=Functions)
 
 
 @dataclass(slots=True)

@@ -12,16 +12,19 @@ from labfactory.base.sources import schema_of
 from labfactory.compiler.code import Code
 from labfactory.compiler.columns import ColumnTable
 from labfactory.compiler.expressions import Options
-from labfactory.compiler.lower import Component, Linker, finish_template, program
+from labfactory.compiler.functions import Functions
+from labfactory.compiler.lower import Component, Linker, finish_template, program, skip_missing
 from labfactory.compiler.plan import Plan
 from labfactory.compiler.positions import Span
 from labfactory.compiler.syntax import parse_template
+from labfactory.compiler.tables import make_tables
 from labfactory.compiler.types import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from labfactory.compiler.environment import Environment
+    from labfactory.compiler.tables import Table
 
 _TOO_DEEP = "nested too deeply, expected at most a few hundred levels"
 
@@ -33,7 +36,9 @@ def compile_creative(
     slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
     schema: Any,
     optional: Iterable[str] = (),
+    functions: Functions | None = None,
     constants: Mapping[str, object] | None = None,
+    tables: Mapping[str, Table | tuple[Any, str]] | None = None,
     name: str = "<creative>",
 ) -> Plan:
     """Compiles the parts of a creative and the components of its slots to one plan.
@@ -44,7 +49,10 @@ def compile_creative(
         slots: Components of each slot, in the order of its decision column, each with its templates by part.
         schema: A schema, or a frame, table or reader that has one; no row is read.
         optional: Columns that may be absent.
+        functions: Functions that templates may call.
         constants: Values that names stand for.
+        tables: Catalogues by the names that templates know them by: `lf.Table`, or a frame and its key
+            column.
         name: The creative's name; its templates are `name.part` in errors.
 
     Returns:
@@ -60,7 +68,9 @@ def compile_creative(
         slots=slots,
         schema=schema,
         optional=optional,
+        functions=functions,
         constants=constants,
+        tables=tables,
     )
 
 
@@ -72,21 +82,19 @@ def compile_parts(
     slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
     schema: Any,
     optional: Iterable[str] = (),
-    functions: object = None,
+    functions: Functions | None = None,
     constants: Mapping[str, object] | None = None,
-    tables: Mapping[str, object] | None = None,
+    tables: Mapping[str, Table | tuple[Any, str]] | None = None,
 ) -> Plan:
     """Compiles parts to one plan; a lone template is the part None."""
-    for what, given in (("functions", functions), ("tables", tables)):
-        if given:
-            message = f"{what} are not available in this version"
-            raise CompileError(message, code="refused")
     known = read_schema(schema)
+    seen, joined = make_tables(known, tables)
     undefined = _undefined_mode(environments, parts)
-    options = make_options(known, optional, constants, undefined)
+    options = make_options(seen, optional, constants, undefined, functions)
     code, table = Code(), ColumnTable(options.columns)
     used: dict[str, tuple[str, ...]] = {}
     sources: dict[str, str] = {}
+    skip_missing(code, table, joined, next(iter(names.values()), "<template>"))
     for at, (part, source) in enumerate(parts.items()):
         environment = environments[part]
         components = {slot: _components(slot, part, entries) for slot, entries in slots.items()}
@@ -106,7 +114,7 @@ def compile_parts(
     part_names = [part for part in parts if part is not None]
     return Plan(
         program=program(code, table, parts=part_names, undefined=undefined),
-        schema=read_columns(known, table),
+        schema=read_columns(known, table, joined),
         parts=tuple(part_names),
         slots=used,
         optional=options.optional,
@@ -116,6 +124,8 @@ def compile_parts(
         components=slots,
         sources=sources,
         widths=_widths(code),
+        functions=code.functions,
+        tables={name: joined[name].only(table.fields(name)) for name in table.roots() if name in joined},
     )
 
 
@@ -134,32 +144,41 @@ def read_schema(schema: Any) -> pa.Schema:
 
 
 def make_options(
-    schema: pa.Schema, optional: Iterable[str], constants: Mapping[str, object] | None, undefined: str
+    schema: pa.Schema,
+    optional: Iterable[str],
+    constants: Mapping[str, object] | None,
+    undefined: str,
+    functions: Functions | None = None,
 ) -> Options:
     """What expressions know beside their template.
 
     Raises:
-        CompileError: `duplicate_name` when a constant has the name of a column.
+        CompileError: `duplicate_name` when a constant or function has the name of a column.
     """
     if isinstance(optional, str):
         message = f"expected the names of optional columns, found the text {optional!r}"
         raise UsageError(message, code="optional", hint=f"write [{optional!r}].")
     columns = columns_of(schema)
     values = dict(constants or {})
-    for name in values:
-        if name in columns:
-            message = f"expected constants beside the columns, found {name!r} as both"
-            raise CompileError(message, code="duplicate_name")
-    return Options(columns, frozenset(optional), values, undefined)
+    functions = functions or Functions()
+    for what, given in (("constants", values), ("functions", functions)):
+        for name in given:
+            if name in columns or (what == "functions" and name in values):
+                message = f"expected {what} beside the columns, found {name!r} as both"
+                raise CompileError(message, code="duplicate_name")
+    return Options(columns, frozenset(optional), values, undefined, functions)
 
 
-def read_columns(schema: pa.Schema, table: ColumnTable) -> pa.Schema:
-    """The fields of the columns that a plan reads, decision columns included."""
-    fields = []
-    for name in table.roots():
+def read_columns(
+    schema: pa.Schema, table: ColumnTable, tables: Mapping[str, Table] | None = None
+) -> pa.Schema:
+    """The fields of the columns that a plan reads: decision columns and keys of tables included."""
+    fields: dict[str, pa.Field] = {}
+    for root in table.roots():
+        name = tables[root].on if tables and root in tables else root
         index = schema.get_field_index(name)
-        fields.append(pa.field(name, pa.int32()) if index < 0 else schema.field(index))
-    return pa.schema(fields)
+        fields[name] = pa.field(name, pa.int32()) if index < 0 else schema.field(index)
+    return pa.schema(list(fields.values()))
 
 
 def _widths(code: Code) -> dict[tuple[str, int, int], int]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from labfactory.compiler.columns import ColumnTable
     from labfactory.compiler.environment import Environment
     from labfactory.compiler.syntax import SyntaxTree
+    from labfactory.compiler.tables import Table
 
 # Steps of loops that one row may take: a thousand items in a thousand loops is no message.
 WORK_LIMIT = 1_000_000
@@ -188,6 +189,7 @@ def program(code: Code, table: ColumnTable, *, parts: Sequence[str], undefined: 
         registers=code.registers,
         loops=code.loops,
         tables=[[label.target for label in labels] for labels in code.tables],
+        functions=[_function_name(function.name, keywords) for function, keywords in code.functions],
         parts=list(parts),
         code=cells,
         spans=code.spans,
@@ -197,6 +199,25 @@ def program(code: Code, table: ColumnTable, *, parts: Sequence[str], undefined: 
         work_limit=WORK_LIMIT,
         asset_limit_bytes=ASSET_LIMIT_BYTES,
     )
+
+
+def _function_name(name: str, keywords: tuple[str, ...]) -> str:
+    return f"{name}({', '.join(keywords)})" if keywords else name
+
+
+def skip_missing(code: Code, table: ColumnTable, tables: Mapping[str, Table], template: str) -> None:
+    """Begins the code of a template: rows that a table has no entry for get no asset, where it says so."""
+    for name, joined in tables.items():
+        if joined.missing == "skip":
+            span = code.span(code.template(template), Span(1, 1, 1))
+            present = Label()
+            with code.scratch():
+                register = code.take()
+                code.emit("column", register, table.root(name), span=span)
+                code.emit("test", register, core.TESTS["none"], register, span=span)
+                code.emit("jump_if_false", register, present, span=span)
+            code.emit("skip", code.constant(f"{name}: no entry"), span=span)
+            code.place(present)
 
 
 def finish_template(code: Code) -> None:

@@ -9,18 +9,21 @@ import pyarrow as pa
 from jinja2 import TemplateError
 from markupsafe import Markup
 
+from labfactory._core import plan as core
 from labfactory.base.errors import AssemblyError, SourceError
 from labfactory.base.sources import batches
 from labfactory.compiler.hints import meant
 from labfactory.compiler.rows import to_python
+from labfactory.compiler.tables import join_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import jinja2
 
-    from labfactory._core import plan as core
     from labfactory.compiler.environment import Environment
+    from labfactory.compiler.functions import Function
+    from labfactory.compiler.tables import Joined
 
 # The default budget of text in one chunk: its offsets fit 32 bits and it stays in recycled memory.
 BATCH_BYTES = 64 << 20
@@ -71,6 +74,8 @@ class Plan:
         components: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
         sources: Mapping[str, str],
         widths: Mapping[tuple[str, int, int], int],
+        functions: Sequence[tuple[Function, tuple[str, ...]]] = (),
+        tables: Mapping[str, Joined] | None = None,
     ) -> None:
         self._program = program
         self._schema = schema
@@ -83,6 +88,8 @@ class Plan:
         self._components = {slot: list(entries) for slot, entries in components.items()}
         self._sources = dict(sources)
         self._widths = dict(widths)
+        self._functions = list(functions)
+        self._tables = dict(tables or {})
 
     def __repr__(self) -> str:
         names = ", ".join(name for name, _ in self._templates.values())
@@ -113,7 +120,12 @@ class Plan:
         return self._program.explain()
 
     def assemble_batch(
-        self, batch: pa.RecordBatch, *, threads: int = 1, batch_bytes: int = BATCH_BYTES
+        self,
+        batch: pa.RecordBatch,
+        *,
+        threads: int = 1,
+        batch_bytes: int = BATCH_BYTES,
+        memo: core.Memo | None = None,
     ) -> list[pa.RecordBatch]:
         """Assembles every row of a batch.
 
@@ -121,13 +133,22 @@ class Plan:
             batch: A batch that has the columns of the plan.
             threads: Threads that share the rows.
             batch_bytes: Text that one returned batch may hold, in bytes.
+            memo: What functions gave for earlier batches; for one thread at a time.
 
         Returns:
             Batches in the order of the rows: status, reason, code, template, line, column, and `asset` (a
             lone template) or a struct `parts`.
         """
-        chunks = self._program.assemble(batch, threads=threads, batch_bytes=batch_bytes)
+        if self._tables:
+            batch = join_tables(batch, self._tables)
+        chunks = self._program.assemble(
+            batch, threads=threads, batch_bytes=batch_bytes, memo=memo, resolve=self._resolve
+        )
         return [pa.record_batch(chunk) for chunk in chunks]
+
+    def _resolve(self, index: int, calls: list[tuple[Any, ...]]) -> list[Any]:
+        function, keywords = self._functions[index]
+        return function.results(calls, keywords)
 
     def stream(
         self, data: Any, *, threads: int = 2, batch_bytes: int = BATCH_BYTES
@@ -142,8 +163,9 @@ class Plan:
         Yields:
             Batches as `assemble_batch` returns them.
         """
+        memo = core.Memo()
         for batch in self._batches(data):
-            yield from self.assemble_batch(batch, threads=threads, batch_bytes=batch_bytes)
+            yield from self.assemble_batch(batch, threads=threads, batch_bytes=batch_bytes, memo=memo)
 
     def _batches(self, data: Any) -> Iterator[pa.RecordBatch]:
         # Without columns a batch has no rows to count, so a plan that reads none is given all.
@@ -226,7 +248,8 @@ class Plan:
         for batch in source:
             made = [row for chunk in self.assemble_batch(batch) for row in chunk.to_pylist()]
             first = len(found) // max(1, len(self._parts))
-            for at, (row, result) in enumerate(zip(to_python(batch), made, strict=True)):
+            seen = join_tables(batch, self._tables) if self._tables else batch
+            for at, (row, result) in enumerate(zip(to_python(seen), made, strict=True)):
                 found += self._preview_row(first + at, row, result)
         return found
 
@@ -247,6 +270,7 @@ class Plan:
     def _rendered(self, part: Any, context: dict[str, Any]) -> tuple[str | None, str | None]:
         environment = self._environments[part]
         jinja = environment.jinja2()
+        jinja.globals.update({function.name: function.one for function, _ in self._functions})
         jinja.globals["slot"] = lambda slot: self._render_slot(jinja, part, slot, context)
         try:
             return _render(jinja, self._templates[part][1], context), None

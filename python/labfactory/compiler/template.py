@@ -11,7 +11,9 @@ from labfactory.compiler.syntax import parse_template
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from labfactory.compiler.functions import Functions
     from labfactory.compiler.plan import Plan
+    from labfactory.compiler.tables import Table
 
 
 class Template:
@@ -55,18 +57,19 @@ class Template:
         schema: Any,
         *,
         optional: Iterable[str] = (),
-        functions: None = None,
+        functions: Functions | None = None,
         constants: Mapping[str, object] | None = None,
-        tables: Mapping[str, object] | None = None,
+        tables: Mapping[str, Table | tuple[Any, str]] | None = None,
     ) -> Plan:
         """Compiles the template against a schema.
 
         Args:
             schema: A schema, or a frame, table or reader that has one; no row is read.
             optional: Columns that may be absent; they are undefined then.
-            functions: Not available in this version.
+            functions: Functions that the template may call.
             constants: Values that names stand for: none, booleans, numbers, text, and lists of them.
-            tables: Not available in this version.
+            tables: Catalogues by the names that the template knows them by: `lf.Table`, or a frame and its
+                key column.
 
         Returns:
             The plan.
