@@ -60,7 +60,21 @@ if TYPE_CHECKING:
     )
     from labfactory.governance import Approval, GraduationPolicy, Ledger, Override, Verdict
     from labfactory.handoff import Draft, Package, Person, Registry, Signer, Trust
-    from labfactory.lab import Comparison, Evaluation, Experiment, Flag, Hypothesis, Mean, Proportion, adjust
+    from labfactory.lab import (
+        AlwaysValid,
+        BetaBinomial,
+        Betting,
+        Comparison,
+        Evaluation,
+        Experiment,
+        Flag,
+        Hypothesis,
+        Look,
+        Mean,
+        Proportion,
+        StopRule,
+        adjust,
+    )
     from labfactory.selection import (
         ChoiceRule,
         EligibilityRule,
@@ -73,9 +87,12 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AlwaysValid",
     "Approval",
     "AssemblyError",
     "AuditRules",
+    "BetaBinomial",
+    "Betting",
     "Channel",
     "ChoiceRule",
     "Comparison",
@@ -109,6 +126,7 @@ __all__ = [
     "Library",
     "LibraryError",
     "LinearModel",
+    "Look",
     "Mean",
     "MemorySink",
     "Override",
@@ -134,6 +152,7 @@ __all__ = [
     "SlotPolicy",
     "SourceError",
     "StatisticsError",
+    "StopRule",
     "Summary",
     "Table",
     "Template",
@@ -206,7 +225,21 @@ _HOMES = {
     ),
     "governance": ("Approval", "GraduationPolicy", "Ledger", "Override", "Verdict"),
     "handoff": ("Draft", "Package", "Person", "Registry", "Signer", "Trust"),
-    "lab": ("Comparison", "Evaluation", "Experiment", "Flag", "Hypothesis", "Mean", "Proportion", "adjust"),
+    "lab": (
+        "AlwaysValid",
+        "BetaBinomial",
+        "Betting",
+        "Comparison",
+        "Evaluation",
+        "Experiment",
+        "Flag",
+        "Hypothesis",
+        "Look",
+        "Mean",
+        "Proportion",
+        "StopRule",
+        "adjust",
+    ),
     "selection": (
         "ChoiceRule",
         "EligibilityRule",

@@ -8,15 +8,21 @@ from labfactory.lab.flags import Flag
 from labfactory.lab.hypothesis import Hypothesis
 from labfactory.lab.metric import Mean, Proportion
 from labfactory.lab.multiplicity import adjust
+from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, Look, StopRule
 
 __all__ = [
+    "AlwaysValid",
     "Arm",
+    "BetaBinomial",
+    "Betting",
     "Comparison",
     "Evaluation",
     "Experiment",
     "Flag",
     "Hypothesis",
+    "Look",
     "Mean",
     "Proportion",
+    "StopRule",
     "adjust",
 ]

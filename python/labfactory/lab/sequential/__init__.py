@@ -1,0 +1,10 @@
+"""Stop rules: when a running experiment may be read, and what it says then."""
+
+from __future__ import annotations
+
+from labfactory.lab.sequential.always_valid import AlwaysValid
+from labfactory.lab.sequential.beta_binomial import BetaBinomial
+from labfactory.lab.sequential.betting import Betting
+from labfactory.lab.sequential.look import Look, StopRule
+
+__all__ = ["AlwaysValid", "BetaBinomial", "Betting", "Look", "StopRule"]

@@ -1,0 +1,309 @@
+"""Exact confidence sequences for two proportions, from the counts of conversions alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import optimize, special
+
+from labfactory.base.errors import StatisticsError, UsageError
+from labfactory.lab.sequential.look import Look, check_call, has_stopped, plain_p
+from labfactory.lab.sequential.mixtures import best_rho
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from labfactory.lab.estimators import Sample
+    from labfactory.lab.sequential.look import Alternative
+
+# Beyond a fall of e^-40 from its mode a log-concave integrand adds nothing that a double could hold.
+_NEGLIGIBLE = 40.0
+# 96 nodes integrate a normal peak of 18 standard deviations, and an exponential fall of e^-40, to 1e-13.
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
+# A mean times its count is a whole number, save for rounding of this relative size.
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class BetaBinomial:
+    """Read conversions at any time, exactly: no limit theorem, no smallest number of units.
+
+    With units assigned at random, a conversion falls to the treatment with probability
+    q = w R / (w R + 1 - w), w the planned share and R the ratio of the rates, whatever the rates are. So the
+    arms of the conversions are a coin, and a Beta prior on q gives a martingale in closed form: the bounds of
+    the relative lift. The same bets on the arms, placed on Y (A / w - (1 - A) / (1 - w)) - d (Y the outcome,
+    A whether treated), whose mean is 0 when the rates differ by d, give the absolute bounds; at d = 0 they
+    are the same test.
+
+    It needs the planned share to be the true one: after a sample-ratio mismatch it means nothing. Units that
+    do not convert tell it little, so it is for rare conversions: at a rate of p it needs about 1 / (1 - p)
+    times the units of a test that uses both.
+
+    Args:
+        horizon: Conversions of both arms together at which the interval is narrowest for its level, above 0.
+
+    Raises:
+        UsageError: `stop_rule`, for a horizon that is not above 0.
+
+    References:
+        Robbins (1970), "Statistical methods related to the law of the iterated logarithm". Waudby-Smith and
+        Ramdas (2024), "Estimating means of bounded random variables by betting". Lindon and Malek (2022),
+        "Anytime-valid inference for multinomial count data".
+
+    Example:
+        >>> from labfactory.lab.estimators import Sample
+        >>> control = Sample(20_000, 0.005, 0.005 * 0.995 * 20_000 / 19_999)
+        >>> treatment = Sample(20_000, 0.008, 0.008 * 0.992 * 20_000 / 19_999)
+        >>> BetaBinomial().look(control, treatment, alpha=0.05)
+        Look 1 of beta_binomial(horizon=250): significant, two_sided at alpha 0.05
+          0.003 [0.0005678, 0.005502], p 0.00592, 20,000 and 20,000 units
+    """
+
+    horizon: float = 250
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.horizon) and self.horizon > 0):
+            message = f"expected a horizon above 0 conversions, found {self.horizon}"
+            raise UsageError(message, code="stop_rule")
+
+    @property
+    def name(self) -> str:
+        """Name and settings in one line."""
+        return f"beta_binomial(horizon={self.horizon:g})"
+
+    def look(
+        self,
+        control: Sample,
+        treatment: Sample,
+        *,
+        alpha: float,
+        alternative: Alternative = "two_sided",
+        share: float = 0.5,
+        history: Sequence[Look] = (),
+    ) -> Look:
+        """Read all data that have come until now; see `StopRule.look`.
+
+        Args:
+            control: Outcomes of the control since the start, zeros and ones.
+            treatment: Outcomes of the treatment since the start, zeros and ones.
+            alpha: Error level over all looks together.
+            alternative: What the test looks for.
+            share: Planned share of the treatment among the units of these two arms.
+            history: Earlier looks; they only number this one and keep a decision once it is made.
+
+        Returns:
+            The look.
+
+        Raises:
+            UsageError: `alpha`, `alternative`, `share`.
+            StatisticsError: `no_units`; `invalid_outcome`, when the mean is not that of zeros and ones.
+        """
+        check_call(alpha, alternative, share, control, treatment)
+        prior = self._prior(alpha, alternative, share)
+        counts = _Counts(_conversions(treatment), _conversions(control), control.count + treatment.count)
+        log_p = float(
+            self.log_p(
+                np.array(counts.treated),
+                np.array(counts.controls),
+                alpha=alpha,
+                alternative=alternative,
+                share=share,
+            )
+        )
+        lower, upper = _absolute_bounds(counts, prior, alpha)
+        relative = _relative_bounds(counts, prior, alpha)
+        value = treatment.mean - control.mean
+        return Look(
+            rule=self.name,
+            number=len(history) + 1,
+            alternative=alternative,
+            alpha=alpha,
+            control_n=control.count,
+            treatment_n=treatment.count,
+            value=value,
+            lower=lower,
+            upper=upper,
+            p=plain_p(log_p),
+            log_p=log_p,
+            relative=value / control.mean if control.mean > 0 else None,
+            relative_lower=relative[0] if control.mean > 0 else None,
+            relative_upper=relative[1] if control.mean > 0 else None,
+            stop="significant" if has_stopped(log_p, alpha, history) else None,
+        )
+
+    def log_p(
+        self,
+        treated: NDArray[Any],
+        controls: NDArray[Any],
+        *,
+        alpha: float,
+        alternative: Alternative = "two_sided",
+        share: float = 0.5,
+    ) -> NDArray[np.float64]:
+        """Logarithm of the p-value, at most 0.
+
+        Args:
+            treated: Conversions of the treatment.
+            controls: Conversions of the control, same shape.
+            alpha: Error level, which tunes the prior.
+            alternative: What the test looks for.
+            share: Planned share of the treatment.
+        """
+        prior = self._prior(alpha, alternative, share)
+        return np.minimum(0.0, -prior.log_wealth(treated, controls, share))
+
+    def to_dict(self) -> dict[str, object]:
+        """The rule as JSON holds it."""
+        return {"kind": "beta_binomial", "horizon": self.horizon}
+
+    def _prior(self, alpha: float, alternative: Alternative, share: float) -> _Prior:
+        # A Beta of mean w and this weight has the variance that the normal mixture's best precision asks for.
+        weight = best_rho(self.horizon, alpha, is_one_sided=alternative != "two_sided") - 1
+        # At least 1 in both parameters: the wealth is a log-concave integral then.
+        weight = max(weight, 1 / share, 1 / (1 - share))
+        return _Prior(weight * share, weight * (1 - share), share, alternative)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    treated: int
+    controls: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Prior:
+    """Beta(a, b) of the chance that a conversion is the treatment's, cut to the side that is looked for."""
+
+    a: float
+    b: float
+    share: float
+    alternative: Alternative
+
+    def log_wealth(
+        self, treated: NDArray[Any], controls: NDArray[Any], q: NDArray[Any] | float
+    ) -> NDArray[np.float64]:
+        """Evidence against conversions falling to the treatment with chance q."""
+        a, b = self.a + treated, self.b + controls
+        wealth = special.betaln(a, b) - special.betaln(self.a, self.b)
+        wealth = wealth - special.xlogy(treated, q) - special.xlog1py(controls, -np.asarray(q))
+        if self.alternative == "two_sided":
+            return np.asarray(wealth)
+        beyond = special.betaincc if self.alternative == "greater" else special.betainc
+        mass, cut = beyond(a, b, q), beyond(self.a, self.b, q)
+        with np.errstate(divide="ignore", invalid="ignore"):  # no mass is no evidence
+            return np.where(cut > 0, wealth + np.log(mass) - np.log(cut), -np.inf)
+
+    def log_wealth_of_bets(self, counts: _Counts, d: float) -> float:
+        """Evidence against a difference of d: the bets on Y (A / w - (1 - A) / (1 - w)) - d, mixed.
+
+        A bet is lowest + (highest - lowest) u, u from this prior; all that keep the wealth above 0 are there.
+        """
+        w = self.share
+        win, loss = 1 / w - d, 1 / (1 - w) + d
+        lowest, width = -1 / win, 1 / win + 1 / loss
+        idle = counts.units - counts.treated - counts.controls
+
+        # u^m (1 - u)^n (p - r u)^idle, up to a constant; its mode solves a quadratic.
+        m, n = self.a - 1 + counts.treated, self.b - 1 + counts.controls
+        p, r = 1 - d * lowest, d * width
+
+        def log_integrand(u: NDArray[Any] | float) -> NDArray[np.float64]:
+            wealth = special.xlogy(m, u) + special.xlog1py(n, -np.asarray(u))
+            return np.asarray(wealth + idle * np.log(p - r * u))
+
+        linear = m * (p + r) + n * p + idle * r
+        root = math.sqrt(max(0.0, linear**2 - 4 * r * (m + n + idle) * m * p))
+        mode = 2 * m * p / (linear + root) if m > 0 else 0.0
+        no_bet = -lowest / width
+        start = no_bet if self.alternative == "greater" else 0.0
+        stop = no_bet if self.alternative == "less" else 1.0
+        constant = counts.treated * math.log(win * width) + counts.controls * math.log(loss * width)
+        mode = min(max(mode, start), stop)
+        mass = _log_integral(log_integrand, start, mode, stop) - special.betaln(self.a, self.b)
+        cut = special.betainc(self.a, self.b, stop) - special.betainc(self.a, self.b, start)
+        return float(constant + mass - math.log(cut))
+
+
+def _conversions(arm: Sample) -> int:
+    conversions = round(arm.mean * arm.count)
+    is_whole = abs(arm.mean * arm.count - conversions) <= _ROUNDING * max(1, conversions)
+    # Zeros and ones, and nothing else in [0, 1], have squares that sum to what they themselves do.
+    squares = arm.variance * (arm.count - 1) + arm.mean**2 * arm.count
+    if not (is_whole and 0 <= conversions <= arm.count and math.isclose(squares, conversions, rel_tol=1e-6)):
+        message = (
+            f"expected outcomes of 0 and 1, found mean {arm.mean} and variance {arm.variance} of {arm.count}"
+        )
+        raise StatisticsError(
+            message, code="invalid_outcome", hint="lf.Betting and lf.AlwaysValid read amounts"
+        )
+    return conversions
+
+
+def _log_integral(log_integrand: Callable[[Any], Any], start: float, mode: float, stop: float) -> float:
+    """Logarithm of the integral of a log-concave function from start to stop, highest at the mode."""
+    peak = float(log_integrand(mode))
+    left, right = (
+        _fall(lambda u: float(log_integrand(u)) - peak + _NEGLIGIBLE, mode, end) for end in (start, stop)
+    )
+    # u = sin^2 t: what behaves as a root of u or of 1 - u at an end is smooth in t.
+    first, last = math.asin(math.sqrt(left)), math.asin(math.sqrt(right))
+    t = first + (last - first) * (_NODES + 1) / 2
+    steps = _WEIGHTS * (last - first) / 2 * np.sin(2 * t)
+    return float(special.logsumexp(log_integrand(np.sin(t) ** 2), b=steps))
+
+
+def _fall(height: Callable[[float], float], mode: float, end: float) -> float:
+    """Where the height becomes negative on the way to the end; the end when it does not."""
+    if height(end) >= 0:
+        return end
+    return float(optimize.brentq(height, mode, end, xtol=1e-15, rtol=1e-6))
+
+
+def _absolute_bounds(counts: _Counts, prior: _Prior, alpha: float) -> tuple[float | None, float | None]:
+    """The differences that are not rejected; None on a side that is not looked at."""
+    w = prior.share
+    # Where the mean of what is bet on is 0: no bet has won there.
+    center = (counts.treated / w - counts.controls / (1 - w)) / counts.units
+    center = min(max(center, -1.0), 1.0)
+
+    def excess(d: float) -> float:
+        return prior.log_wealth_of_bets(counts, d) + math.log(alpha)
+
+    lower = None if prior.alternative == "less" else _bound(excess, center, -1.0)
+    upper = None if prior.alternative == "greater" else _bound(excess, center, 1.0)
+    return lower, upper
+
+
+def _bound(excess: Callable[[float], float], center: float, end: float) -> float:
+    if center == end or excess(end) <= 0:
+        return end
+    return float(optimize.brentq(excess, center, end, rtol=1e-12))
+
+
+def _relative_bounds(counts: _Counts, prior: _Prior, alpha: float) -> tuple[float | None, float | None]:
+    """The lifts that are not rejected; a lift is -1 or more, None above says that it has no bound."""
+    treated, controls = counts.treated, counts.controls
+    total = treated + controls
+    if total == 0:
+        return (None if prior.alternative == "less" else -1.0), None
+
+    def excess(q: float) -> float:
+        return float(prior.log_wealth(np.array(treated), np.array(controls), q)) + math.log(alpha)
+
+    def lift(q: float) -> float:
+        return q / (1 - q) * (1 - prior.share) / prior.share - 1
+
+    center, tiny = treated / total, 1e-300
+    lower = upper = None
+    if prior.alternative != "less":
+        lower = lift(_bound(excess, center, tiny)) if treated else -1.0
+    if prior.alternative != "greater" and controls:
+        # Toward 1 the floats run out; beyond a lift of 1e15 nobody asks.
+        upper = lift(_bound(excess, center, 1 - 1e-15))
+    return lower, upper
