@@ -56,6 +56,11 @@ class Preview:
         """Whether both rendered the same text, or both failed."""
         return self.text == self.jinja2 and (self.code is None) == (self.exception is None)
 
+    @property
+    def overflows(self) -> bool:
+        """Whether the row left 64 bits, where Python goes on: the one documented difference."""
+        return self.code == "int_overflow" and self.exception is None
+
 
 class Plan:
     """A template or a creative compiled against a schema; immutable, shared by any number of threads."""
@@ -151,7 +156,7 @@ class Plan:
         return function.results(calls, keywords)
 
     def stream(
-        self, data: Any, *, threads: int = 2, batch_bytes: int = BATCH_BYTES
+        self, data: Any, *, threads: int = 2, batch_bytes: int = BATCH_BYTES, verify: int = 0
     ) -> Iterator[pa.RecordBatch]:
         """Assembles some data batch by batch, in recycled memory.
 
@@ -159,31 +164,59 @@ class Plan:
             data: A frame, table, batch, reader or file that has the columns of the plan.
             threads: Threads that share the rows of a batch.
             batch_bytes: Text that one batch may hold, in bytes.
+            verify: Rows of each batch of the data, evenly spaced, that Jinja2 renders too.
 
         Yields:
             Batches as `assemble_batch` returns them.
+
+        Raises:
+            AssemblyError: `verify_failed` before a batch is given whose sample Jinja2 renders differently.
         """
         memo = core.Memo()
+        first = 0
         for batch in self._batches(data):
-            yield from self.assemble_batch(batch, threads=threads, batch_bytes=batch_bytes, memo=memo)
+            made = self.assemble_batch(batch, threads=threads, batch_bytes=batch_bytes, memo=memo)
+            self._verify(batch, made, first, verify)
+            first += len(batch)
+            yield from made
+
+    def _verify(self, batch: pa.RecordBatch, made: list[pa.RecordBatch], first: int, count: int) -> None:
+        if count < 1 or not len(batch):
+            return
+        step = max(1, len(batch) // count)
+        chosen = list(range(0, len(batch), step))[:count]
+        results = pa.Table.from_batches(made)
+        for at in chosen:
+            result = results.slice(at, 1).to_pylist()[0]
+            (row,) = self._rows(batch.slice(at, 1))
+            for preview in self._preview_row(first + at, row, result):
+                if not (preview.agrees or preview.overflows):
+                    raise _differs(preview)
 
     def _batches(self, data: Any) -> Iterator[pa.RecordBatch]:
         # Without columns a batch has no rows to count, so a plan that reads none is given all.
         return batches(data, columns=self.columns or None)
 
-    def assemble(self, data: Any, *, threads: int = 2, batch_bytes: int = BATCH_BYTES) -> pa.Table:
+    def assemble(
+        self, data: Any, *, threads: int = 2, batch_bytes: int = BATCH_BYTES, verify: int = 0
+    ) -> pa.Table:
         """Assembles some data into one table.
 
         Args:
             data: A frame, table, batch, reader or file that has the columns of the plan.
             threads: Threads that share the rows of a batch.
             batch_bytes: Text that one chunk may hold, in bytes.
+            verify: Rows of each batch of the data, evenly spaced, that Jinja2 renders too.
 
         Returns:
             A table of status, reason, code, template, line, column, and `asset` or a struct `parts`, a row
             for each row of the data.
+
+        Raises:
+            AssemblyError: `verify_failed` when Jinja2 renders a row of the sample differently; rows that
+                overflow 64 bits are left out of the comparison.
         """
-        made = list(self.stream(data, threads=threads, batch_bytes=batch_bytes))
+        made = list(self.stream(data, threads=threads, batch_bytes=batch_bytes, verify=verify))
         schema = made[0].schema if made else self._output_schema()
         return pa.Table.from_batches(made, schema=schema)
 
@@ -248,10 +281,13 @@ class Plan:
         for batch in source:
             made = [row for chunk in self.assemble_batch(batch) for row in chunk.to_pylist()]
             first = len(found) // max(1, len(self._parts))
-            seen = join_tables(batch, self._tables) if self._tables else batch
-            for at, (row, result) in enumerate(zip(to_python(seen), made, strict=True)):
+            for at, (row, result) in enumerate(zip(self._rows(batch), made, strict=True)):
                 found += self._preview_row(first + at, row, result)
         return found
+
+    def _rows(self, batch: pa.RecordBatch) -> list[dict[str, Any]]:
+        """What Jinja2 sees of a batch."""
+        return to_python(join_tables(batch, self._tables) if self._tables else batch)
 
     def _preview_row(self, at: int, row: dict[str, Any], result: Mapping[str, Any]) -> Iterator[Preview]:
         context = self._constants | row
@@ -286,6 +322,13 @@ class Plan:
             raise LookupError(message)
         _, sources = self._components[slot][decided]
         return Markup(_render(jinja, sources[part], context))  # noqa: S704 - the component's own template escaped it
+
+
+def _differs(preview: Preview) -> AssemblyError:
+    ours = repr(preview.text) if preview.code is None else preview.code
+    oracle = repr(preview.jinja2) if preview.exception is None else preview.exception
+    message = f"row {preview.row}, {preview.part}: expected {oracle} as Jinja2 renders it, found {ours}"
+    return AssemblyError(message, code="verify_failed")
 
 
 def _render(jinja: jinja2.Environment, source: str, context: dict[str, Any]) -> str:
