@@ -8,6 +8,14 @@ from labfactory.lab.flags import Flag
 from labfactory.lab.hypothesis import Hypothesis
 from labfactory.lab.metric import Mean, Proportion
 from labfactory.lab.multiplicity import adjust
+from labfactory.lab.off_policy import (
+    Estimate,
+    LoggedDecisions,
+    OffPolicyEvaluation,
+    RewardModel,
+    TargetPolicy,
+    evaluate_policy,
+)
 from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, Look, StopRule
 
 __all__ = [
@@ -16,13 +24,19 @@ __all__ = [
     "BetaBinomial",
     "Betting",
     "Comparison",
+    "Estimate",
     "Evaluation",
     "Experiment",
     "Flag",
     "Hypothesis",
+    "LoggedDecisions",
     "Look",
     "Mean",
+    "OffPolicyEvaluation",
     "Proportion",
+    "RewardModel",
     "StopRule",
+    "TargetPolicy",
     "adjust",
+    "evaluate_policy",
 ]

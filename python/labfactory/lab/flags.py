@@ -10,9 +10,13 @@ _MEANINGS: Final = {
     "baseline_not_positive": "the control mean is not above 0, a relative lift means nothing",
     "duplicate_key": "rows repeat a unit that was counted before",
     "few_events": "fewer than ten events or non-events, the interval of the proportion is rough",
+    "heavy_weight": "one decision carries over a tenth of all weight",
+    "low_effective_sample": "weights leave under a hundredth of the decisions, intervals are rough",
     "missing_key": "rows have no key",
     "missing_outcome": "units have no outcome and are left out",
+    "missing_propensity": "decisions have no propensity and are left out",
     "multiple_exposure": "units are in more than one variant",
+    "no_action": "rows name no action and are left out",
     "no_outcome": "no unit has an outcome, nothing can be compared",
     "one_unit": "a single outcome has no variance, nothing can be compared",
     "outcome_without_assignment": "rows have no variant and are left out",
@@ -20,6 +24,7 @@ _MEANINGS: Final = {
     "sample_ratio_mismatch": "units did not come in the planned shares, do not trust any difference",
     "sample_ratio_rough": "fewer than five expected units in a variant, the ratio test is rough",
     "unplanned_arm": "units are in a variant whose planned weight is 0",
+    "weights_off": "importance weights do not average 1, propensities or the policy are misstated",
     "zero_variance": "all outcomes are equal",
 }
 

@@ -1,0 +1,289 @@
+"""LoggedDecisions: who got what with which probability, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labfactory._core import base as core_base
+from labfactory.base.columns import cast_values, is_text, plain_type, value_type
+from labfactory.base.errors import SourceError, StatisticsError, nearest
+from labfactory.base.sources import batches
+from labfactory.lab.flags import Flag
+from labfactory.lab.off_policy.context import encoded_context
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Codes: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class LoggedDecisions:
+    """Decisions as a logging policy made them, with their propensities and rewards.
+
+    `LoggedDecisions.of` reads them from a table. Rows without an action, a propensity or a reward are left
+    out and flagged; every array has a value for each row that stays.
+
+    Args:
+        actions: Names of all actions; an action's code is its place here.
+        action: Code of the action that was taken.
+        reward: What came of it, in the outcome's unit.
+        propensity: Probability with which the logging policy took it, in (0, 1].
+        position: Code of the slot, from 0, in the order of `positions`; all 0 without positions.
+        positions: Names of the slots; one empty name without positions.
+        cluster: Code of the customer, from 0: rows of one customer are not independent.
+        slate: Code of the slate that a row belongs to, from 0; None where rows stand alone.
+        context: What a reward model may know of the row, numbers [rows, features].
+        rows: The row of the table that each came from.
+        table_rows: Rows that the table had.
+        flags: What was left out.
+    """
+
+    actions: tuple[str, ...]
+    action: Codes
+    reward: Floats
+    propensity: Floats
+    position: Codes
+    positions: tuple[str, ...]
+    cluster: Codes
+    slate: Codes | None
+    context: Floats
+    rows: Codes
+    table_rows: int
+    flags: tuple[Flag, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+    def __repr__(self) -> str:
+        return (
+            f"LoggedDecisions({len(self):,} rows, {len(self.actions)} actions, "
+            f"{len(self.positions)} positions, {self.clusters:,} clusters)"
+        )
+
+    @property
+    def clusters(self) -> int:
+        """How many customers there are; rows, where no customer was named."""
+        return int(self.cluster.max()) + 1
+
+    def subset(self, rows: Codes, reward: Floats) -> LoggedDecisions:
+        """Some of the rows, standing alone, with other rewards."""
+        return replace(
+            self,
+            action=self.action[rows],
+            reward=reward,
+            propensity=self.propensity[rows],
+            position=self.position[rows],
+            cluster=self.cluster[rows],
+            slate=None,
+            context=self.context[rows],
+            rows=self.rows[rows],
+        )
+
+    @classmethod
+    def of(
+        cls,
+        data: Any,
+        *,
+        action: str,
+        reward: str,
+        propensity: str | float,
+        position: str | None = None,
+        customer: str | None = None,
+        slate: str | None = None,
+        context: Sequence[str] = (),
+        actions: Iterable[object] | None = None,
+    ) -> LoggedDecisions:
+        """Read logged decisions from a table.
+
+        Args:
+            data: Anything Arrow, or the path of a file: a row for each decision.
+            action: Column of the action taken, text, integers or booleans; known by its text.
+            reward: Column of the reward, numbers or booleans.
+            propensity: Column of the probability with which the action was taken; or one number for all.
+            position: Column of the slot, where decisions were made for several.
+            customer: Column of the customer, by which intervals are clustered; without it every row, or
+                every slate, stands alone.
+            slate: Column of the slate that rows belong to; needs `position`.
+            context: Columns that a reward model may read: numbers, or text and booleans by category.
+            actions: All actions, in the order of a target's columns; None takes those that were logged,
+                sorted.
+
+        Returns:
+            The decisions.
+
+        Raises:
+            SourceError: `missing_column`, `column_type`, or as `labfactory.base.sources` says.
+            StatisticsError: `no_decisions` when no row is whole, `propensity_invalid`, `invalid_outcome`,
+                `unknown_action` for an action that `actions` lacks, `duplicate_action`.
+
+        Example:
+            >>> import polars as pl
+            >>> LoggedDecisions.of(
+            ...     pl.DataFrame({"item": ["a", "b"], "click": [0, 1], "p": [0.5, 0.5]}),
+            ...     action="item",
+            ...     reward="click",
+            ...     propensity="p",
+            ... )
+            LoggedDecisions(2 rows, 2 actions, 1 positions, 2 clusters)
+        """
+        probability = [propensity] if isinstance(propensity, str) else []
+        keys = [name for name in (position, customer, slate) if name is not None]
+        wanted = list(dict.fromkeys([action, reward, *probability, *keys, *context]))
+        table = _plain(pa.Table.from_batches(list(batches(data, columns=wanted))))
+        if slate is not None and position is None:
+            message = f"expected a position beside the slate {slate!r}, found none"
+            raise StatisticsError(message, code="off_policy_input", hint="position=... names the column")
+        rewards = _numbers(table, reward)
+        chances = _numbers(table, propensity) if isinstance(propensity, str) else None
+        kept, flags = _whole_rows(table, action, rewards, chances)
+        names, code = _coded(table.column(action).filter(kept), actions)
+        places, place = _coded(table.column(position).filter(kept)) if position else (("",), None)
+        rows = np.flatnonzero(kept.to_numpy(zero_copy_only=False))
+        chance = np.full(len(rows), propensity, np.float64) if chances is None else chances[rows]
+        log = cls(
+            actions=names,
+            action=code,
+            reward=rewards[rows],
+            propensity=chance,
+            position=np.zeros(len(rows), np.int64) if place is None else place,
+            positions=places,
+            cluster=np.arange(len(rows)),
+            slate=None if slate is None else _groups(table.column(slate).filter(kept)),
+            context=encoded_context(table.select(list(context)).filter(kept)),
+            rows=rows,
+            table_rows=table.num_rows,
+            flags=flags,
+        )
+        log._check(reward, propensity)
+        if customer is not None:
+            return _with(log, cluster=_groups(table.column(customer).filter(kept)))
+        return log if log.slate is None else _with(log, cluster=log.slate)
+
+    def _check(self, reward: str, propensity: str | float) -> None:
+        if not len(self):
+            message = (
+                f"expected decisions with action, propensity and reward, found none in {self.table_rows} rows"
+            )
+            raise StatisticsError(message, code="no_decisions")
+        if not np.isfinite(self.reward).all():
+            wrong = int((~np.isfinite(self.reward)).sum())
+            message = f"expected finite numbers in {reward!r}, found {wrong} other values"
+            raise StatisticsError(message, code="invalid_outcome", hint="make unknown outcomes null")
+        bad = ~((self.propensity > 0) & (self.propensity <= 1))
+        if bad.any():
+            row = int(np.argmax(bad))
+            message = (
+                f"expected propensities above 0 and at most 1 in {propensity!r}, "
+                f"found {self.propensity[row]} in row {self.rows[row]} ({int(bad.sum())} such rows)"
+            )
+            hint = "without its true propensity a decision teaches nothing: make unknown ones null"
+            raise StatisticsError(message, code="propensity_invalid", hint=hint)
+
+
+def action_names(values: Iterable[object]) -> tuple[str, ...]:
+    """The texts by which actions are known.
+
+    Raises:
+        StatisticsError: `duplicate_action`.
+    """
+    names = tuple(str(value) for value in values)
+    repeated = (
+        next((name for name in names if names.count(name) > 1), None) if len({*names}) < len(names) else None
+    )
+    if repeated is not None:
+        message = f"expected each action once, found {repeated!r} again"
+        raise StatisticsError(message, code="duplicate_action")
+    return names
+
+
+def action_codes(values: pa.Array | pa.ChunkedArray, names: Sequence[str]) -> Codes:
+    """The code of each action; -1 for null.
+
+    Raises:
+        StatisticsError: `unknown_action`.
+    """
+    texts = cast_values(values, pa.string())
+    codes = pc.index_in(texts, pa.array(names, pa.string()))
+    strange = pc.and_(codes.is_null(), texts.is_valid())
+    if pc.any(strange).as_py():
+        found = texts.filter(strange)[0].as_py()
+        message = f"expected one of {len(names)} actions, found {found!r}"
+        raise StatisticsError(message, code="unknown_action", hint=nearest(found, names))
+    known: Codes = _whole(codes.fill_null(-1)).astype(np.int64)
+    return known
+
+
+def _coded(values: pa.ChunkedArray, names: Iterable[object] | None = None) -> tuple[tuple[str, ...], Codes]:
+    if names is None:
+        # Numbers in their own order, so that the tenth item is not the second.
+        names = sorted(value for value in pc.unique(values).to_pylist() if value is not None)
+    known = action_names(names)
+    return known, action_codes(values, known)
+
+
+def _groups(values: pa.ChunkedArray) -> Codes:
+    """Rows of one key under one code, in the order in which keys come; each null is a group of its own."""
+    hashes = pa.array(core_base.hash_keys(_combined(values)))
+    code: Codes = _whole(hashes.dictionary_encode().indices.fill_null(-1)).astype(np.int64)
+    alone = code < 0
+    code[alone] = code.max(initial=-1) + 1 + np.arange(int(alone.sum()))
+    return code
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """The same without views, which Arrow cannot filter."""
+    kinds = [field.with_type(plain_type(field.type, decoded=True)) for field in table.schema]
+    columns = [
+        cast_values(table.column(name), kind.type)
+        for name, kind in zip(table.column_names, kinds, strict=True)
+    ]
+    return pa.table(columns, schema=pa.schema(kinds))
+
+
+def _combined(values: pa.ChunkedArray) -> pa.Array:
+    plain = cast_values(values, value_type(values.type))
+    return plain.combine_chunks() if isinstance(plain, pa.ChunkedArray) else plain
+
+
+def _numbers(table: pa.Table, name: str) -> Floats:
+    """A column as float64, null as NaN; other values that are not numbers stay NaN or infinite."""
+    kind = value_type(table.schema.field(name).type)
+    if is_text(kind) or pa.types.is_nested(kind) or pa.types.is_temporal(kind):
+        message = f"expected numbers in column {name!r}, found {kind}"
+        raise SourceError(message, code="column_type", hint="Cast the column before.")
+    plain = cast_values(table.column(name), kind)
+    plain = plain.cast(pa.int8()) if pa.types.is_boolean(kind) else plain
+    numbers: Floats = _whole(plain.cast(pa.float64()))
+    return numbers
+
+
+def _whole(values: pa.Array | pa.ChunkedArray) -> Any:
+    return values.to_numpy() if isinstance(values, pa.ChunkedArray) else values.to_numpy(zero_copy_only=False)
+
+
+def _whole_rows(
+    table: pa.Table, action: str, rewards: Floats, chances: Floats | None
+) -> tuple[pa.Array, tuple[Flag, ...]]:
+    """Which rows have all that is needed, and how many lack what. NaN, as a null becomes, is unknown."""
+    has_action = _whole(table.column(action).is_valid()).astype(bool)
+    has_chance = np.ones(len(has_action), bool) if chances is None else ~np.isnan(chances)
+    has_reward = ~np.isnan(rewards)
+    lacking = (
+        ("no_action", ~has_action),
+        ("missing_propensity", has_action & ~has_chance),
+        ("missing_outcome", has_action & has_chance & ~has_reward),
+    )
+    flags = tuple(Flag(code, count=int(rows.sum())) for code, rows in lacking if rows.any())
+    return pa.array(has_action & has_chance & has_reward), flags
+
+
+def _with(log: LoggedDecisions, *, cluster: Codes) -> LoggedDecisions:
+    return replace(log, cluster=cluster)
