@@ -9,11 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labfactory import AlwaysValid, BetaBinomial, Betting, StatisticsError, UsageError
+from labfactory import AlwaysValid, BetaBinomial, Betting, GroupSequential, StatisticsError, UsageError
 from labfactory.lab.estimators import Sample
 from labfactory.lab.sequential import Look
 
-RULES = [AlwaysValid(), AlwaysValid(horizon=10_000), BetaBinomial(), BetaBinomial(horizon=40), Betting()]
+RULES = [
+    AlwaysValid(),
+    AlwaysValid(horizon=10_000),
+    BetaBinomial(),
+    BetaBinomial(horizon=40),
+    Betting(),
+    GroupSequential(spending="pocock"),
+    GroupSequential(looks=2, spending="power", shape=2, planned_units=100_000),
+]
 
 
 def converting(units: int, conversions: int) -> Sample:
@@ -102,7 +110,7 @@ def test_a_rule_says_what_it_is(rule):
     look = rule.look(converting(500, 5), converting(500, 9), alpha=0.05)
     kind = rule.to_dict().pop("kind")
     assert look.rule == rule.name
-    assert rule.name.startswith(f"{kind}(horizon=" if kind != "betting" else "betting(bound=1, horizon=")
+    assert rule.name.startswith(f"{kind}(")
     assert repr(look).startswith(f"Look 1 of {rule.name}: go on, two_sided at alpha 0.05\n")
     assert Look(**look.to_dict()) == look
 
@@ -139,6 +147,13 @@ def test_an_arm_without_units_is_refused(rule):
         lambda: BetaBinomial(horizon=math.nan),
         lambda: Betting(bound=0),
         lambda: Betting(horizon=math.inf),
+        lambda: GroupSequential(looks=0),
+        lambda: GroupSequential(planned_units=0),
+        lambda: GroupSequential(power=1.0),
+        lambda: GroupSequential(spending="pocok"),
+        lambda: GroupSequential(spending="power"),
+        lambda: GroupSequential(spending="power", shape=-1),
+        lambda: GroupSequential(shape=2.0),
     ],
 )
 def test_a_rule_without_sense_is_refused(make):

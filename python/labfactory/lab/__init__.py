@@ -16,7 +16,7 @@ from labfactory.lab.off_policy import (
     TargetPolicy,
     evaluate_policy,
 )
-from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, Look, StopRule
+from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, GroupSequential, Look, StopRule
 
 __all__ = [
     "AlwaysValid",
@@ -28,6 +28,7 @@ __all__ = [
     "Evaluation",
     "Experiment",
     "Flag",
+    "GroupSequential",
     "Hypothesis",
     "LoggedDecisions",
     "Look",

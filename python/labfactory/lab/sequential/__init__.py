@@ -5,6 +5,7 @@ from __future__ import annotations
 from labfactory.lab.sequential.always_valid import AlwaysValid
 from labfactory.lab.sequential.beta_binomial import BetaBinomial
 from labfactory.lab.sequential.betting import Betting
+from labfactory.lab.sequential.group_sequential import GroupSequential
 from labfactory.lab.sequential.look import Look, StopRule
 
-__all__ = ["AlwaysValid", "BetaBinomial", "Betting", "Look", "StopRule"]
+__all__ = ["AlwaysValid", "BetaBinomial", "Betting", "GroupSequential", "Look", "StopRule"]
