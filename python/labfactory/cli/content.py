@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path  # noqa: TC003 - typer reads the annotation
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from labfactory.base.errors import LabfactoryError, UsageError
+from labfactory.base.errors import CompileError, LabfactoryError, UsageError
 from labfactory.base.storage import write_atomically
 from labfactory.cli.options import Json  # noqa: TC001 - typer reads the annotation
 from labfactory.cli.output import output, print_json, print_table
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from labfactory.compiler import Plan
+    from labfactory.compiler import Plan, Remark, Review
     from labfactory.content import Creative, Library
 
 app = typer.Typer(
@@ -38,6 +39,8 @@ Customers = Annotated[
 
 _SAMPLE = "sample"
 _SAMPLE_ROWS = 1000
+# Customers that a check looks at: which columns hold nulls, how long texts are.
+_LOOKED_AT = 65536
 
 
 @app.command()
@@ -58,32 +61,80 @@ def check(
     from labfactory.content import LibraryError
 
     loaded = _library(library)
-    schema = _rows(data, 1).schema if data is not None else None
-    plans: dict[str, Plan] = {}
+    customers = _rows(data, _LOOKED_AT) if data is not None else None
+    reviews: dict[str, Review] = {}
     problems: list[LabfactoryError] = []
-    for creative in loaded.creatives if schema is not None else ():
+    for creative in loaded.creatives if customers is not None else ():
         try:
-            plans[creative.name] = creative.compile(schema, components=loaded.components)
+            reviews[creative.name] = creative.check(customers, components=loaded.components)
         except LabfactoryError as problem:
             problems.append(problem)
+    problems += [_problem(remark) for review in reviews.values() for remark in review.errors]
     if problems:
         raise LibraryError(problems, place=repr(library))
-    found = [_described(creative, plans.get(creative.name)) for creative in loaded.creatives]
+    plans = {name: loaded.creative(name).compile(customers, components=loaded.components) for name in reviews}
+    remarks = [*_unused(loaded), *(remark for review in reviews.values() for remark in review.remarks)]
+    found = [
+        _described(creative, plans.get(creative.name), reviews.get(creative.name))
+        for creative in loaded.creatives
+    ]
     if as_json:
-        print_json({"creatives": found, "components": [one.path for one in loaded.components]})
+        components = [one.path for one in loaded.components]
+        print_json(
+            {"creatives": found, "components": components, "remarks": [_plain(remark) for remark in remarks]}
+        )
         return
-    columns = ["creative", "channel", "parts", "slots", *(["columns read"] if schema is not None else [])]
+    _print_check(library, found, remarks)
+
+
+def _print_check(library: str, found: list[dict[str, Any]], remarks: list[Remark]) -> None:
+    with_data = any(one["most_bytes"] for one in found)
+    columns = ["creative", "channel", "parts", "slots", *(["columns read", "longest"] if with_data else [])]
     rows = [
         [
             one["name"],
             one["channel"],
             ", ".join(one["parts"]),
             ", ".join(f"{slot} ({len(names)} components)" for slot, names in one["slots"].items()) or "–",
-            *([", ".join(one["columns"])] if schema is not None else []),
+            *([", ".join(one["columns"]), _sizes(one["most_bytes"])] if with_data else []),
         ]
         for one in found
     ]
     print_table(f"{library}: no problems", columns, rows)
+    for remark in remarks:
+        output().print(str(remark), markup=False, highlight=False)
+
+
+def _plain(remark: Remark) -> dict[str, Any]:
+    return {name: value for name, value in asdict(remark).items() if name != "source"}
+
+
+def _sizes(most_bytes: dict[str, int | None]) -> str:
+    return ", ".join(f"{part} {'–' if size is None else f'{size:,}'}" for part, size in most_bytes.items())
+
+
+def _unused(library: Library) -> list[Remark]:
+    from labfactory.compiler import Remark
+
+    named = {(slot, name) for one in library.creatives for slot, names in one.slots.items() for name in names}
+    return [
+        Remark("unused_component", f"no creative holds {component.path!r}")
+        for component in library.components
+        if (component.slot, component.name) not in named
+    ]
+
+
+def _problem(remark: Remark) -> LabfactoryError:
+    return CompileError(
+        remark.message,
+        code=remark.kind,
+        template=remark.template,
+        line=remark.line,
+        column=remark.column,
+        width=remark.width,
+        source=remark.source,
+        hint=remark.hint,
+    )
 
 
 @app.command()
@@ -241,11 +292,12 @@ def _write_page(path: Path, creative: Creative, shown: list[dict[str, Any]]) -> 
     write_atomically(path, page.to_html())
 
 
-def _described(creative: Creative, plan: Plan | None) -> dict[str, Any]:
+def _described(creative: Creative, plan: Plan | None, review: Review | None) -> dict[str, Any]:
     return {
         "name": creative.name,
         "channel": creative.channel.name,
         "parts": list(creative.parts),
         "slots": {slot: list(names) for slot, names in creative.slots.items()},
         "columns": [name for name in plan.columns if not name.startswith("slot:")] if plan else [],
+        "most_bytes": dict(review.most_bytes) if review else {},
     }

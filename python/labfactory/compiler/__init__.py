@@ -5,8 +5,9 @@ from __future__ import annotations
 from labfactory.compiler.environment import Environment
 from labfactory.compiler.expression import Expression, ExpressionPlan
 from labfactory.compiler.functions import Function, Functions, function
-from labfactory.compiler.link import compile_creative
+from labfactory.compiler.link import compile_creative, review_creative
 from labfactory.compiler.plan import Plan, Preview
+from labfactory.compiler.review import Remark, Review
 from labfactory.compiler.tables import Table
 from labfactory.compiler.template import Template
 
@@ -18,8 +19,11 @@ __all__ = [
     "Functions",
     "Plan",
     "Preview",
+    "Remark",
+    "Review",
     "Table",
     "Template",
     "compile_creative",
     "function",
+    "review_creative",
 ]

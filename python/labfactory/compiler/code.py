@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from markupsafe import Markup
@@ -26,12 +27,21 @@ class Label:
 
 @dataclass(eq=False, slots=True)
 class Instruction:
-    """One instruction; operands are numbers, labels until the code is finished."""
+    """One instruction; operands are numbers, labels until the code is finished.
+
+    Args:
+        opcode: Its name.
+        operands: Its operands.
+        span: Where it comes from.
+        is_needed: Whether it stays when the code is finished.
+        most_bytes: Text that it writes at most, where it writes any.
+    """
 
     opcode: str
     operands: tuple[int | Label, ...]
     span: int
     is_needed: bool = True
+    most_bytes: float = inf
 
 
 class SpanEntry(NamedTuple):
@@ -164,6 +174,37 @@ class Code:
         finally:
             self._depth -= 1
 
+    def most_bytes(self) -> list[float]:
+        """Bytes that each part has at most, by the longest way through finished code; else infinite."""
+        rows = [row for row in self._rows if isinstance(row, Instruction) and row.is_needed]
+        own = [self._own_bytes(row) for row in rows]
+        for at, row in enumerate(rows):
+            if row.opcode == "loop_next" and any(own[_target(row.operands[-1]) : at]):
+                own[at] = inf
+        ahead = [0.0] * (len(rows) + 1)
+        parts: list[float] = []
+        for at in range(len(rows) - 1, -1, -1):
+            ahead[at] = own[at] + max((ahead[to] for to in self._successors(rows[at], at)), default=0.0)
+            if rows[at].opcode == "part":
+                parts.append(ahead[at])
+                ahead[at] = 0.0
+        return parts[::-1] or ahead[:1]
+
+    def _own_bytes(self, row: Instruction) -> float:
+        if row.opcode == "emit_literal":
+            return len(self.literals[_target(row.operands[0])].encode())
+        return row.most_bytes if row.opcode.startswith("emit") else 0
+
+    def _successors(self, row: Instruction, at: int) -> list[int]:
+        targets = [operand.target for operand in row.operands if isinstance(operand, Label)]
+        if row.opcode == "slot":
+            return [label.target for label in self.tables[_target(row.operands[1])]]
+        if row.opcode in ("end", "skip", "result"):
+            return []
+        if row.opcode == "jump":
+            return targets
+        return [at + 1] if row.opcode == "loop_next" else [at + 1, *targets]
+
     def finish(self) -> list[Row]:
         """The instructions with labels resolved; what proved unnecessary is gone."""
         self._flush()
@@ -177,6 +218,10 @@ class Code:
             Row(row.opcode, tuple(o.target if isinstance(o, Label) else o for o in row.operands), row.span)
             for row in needed
         ]
+
+
+def _target(operand: int | Label) -> int:
+    return operand.target if isinstance(operand, Label) else operand
 
 
 def _key(value: object) -> Hashable:

@@ -32,6 +32,8 @@ class ColumnTable:
     """Grows as a template is lowered; each column, field and item has one entry."""
 
     types: Mapping[str, Type]
+    # Whether a column that is not nullable holds no null: so a review may read it, a plan may not.
+    trusts_schema: bool = False
     entries: list[ColumnEntry] = field(default_factory=list)
     _index: dict[tuple[int, str, str], int] = field(default_factory=dict)
     _types: list[Type] = field(default_factory=list)
@@ -64,7 +66,7 @@ class ColumnTable:
         found = self._types[entry]
         if found.kind == "null":
             return Static.of(NONE)
-        kinds = frozenset({found.kind, NONE})
+        kinds = frozenset({found.kind, NONE} if found.nullable or not self.trusts_schema else {found.kind})
         if found.kind == "list":
             return Static(kinds, entry, self.static(self.item(entry)))
         return Static(kinds, entry) if found.kind == "record" else Static(kinds)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from labfactory.compiler.code import Code
     from labfactory.compiler.columns import ColumnTable
+    from labfactory.compiler.review import Reviewer
     from labfactory.compiler.syntax import SyntaxTree
 
 _INTEGERS = range(-(2**63), 2**63)
@@ -102,6 +103,8 @@ class Options:
         constants: Values that names stand for.
         undefined: The environment's mode.
         functions: Functions that templates may call.
+        review: Who collects remarks, where a template is looked at and not run.
+        longest: The longest text of some columns, in bytes; for reviews.
     """
 
     columns: Mapping[str, Type]
@@ -109,6 +112,8 @@ class Options:
     constants: Mapping[str, object]
     undefined: str
     functions: Functions = field(default_factory=Functions)
+    review: Reviewer | None = None
+    longest: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -246,10 +251,13 @@ class Expressions:
             self._unknown_column(node)
         return self.undefined(name, target, self.span(node))
 
-    def _unknown_column(self, node: nodes.Name) -> NoReturn:
+    def _unknown_column(self, node: nodes.Name) -> None:
         known = [*self.options.columns, *self.options.constants]
         hint = meant(node.name, known, "The schema has")
-        self.tree.fail(f"unknown column {node.name!r}", node, code="unknown_column", hint=hint)
+        message = f"unknown column {node.name!r}"
+        if self.options.review is None:
+            self.tree.fail(message, node, code="unknown_column", hint=hint)
+        self.options.review.note("unknown_column", message, self.tree, node, hint)
 
     def _loaded(self, node: nodes.Name, variable: Variable) -> Static:
         if variable.static.may_be(UNSET) and variable.clearing is not None:
@@ -332,7 +340,7 @@ class Expressions:
         found = self.table.type(static.source).field(name)
         return None if found is None else self.table.field(static.source, name)
 
-    def _unknown_field(self, node: nodes.Getattr | nodes.Getitem, name: str, static: Static) -> NoReturn:
+    def _unknown_field(self, node: nodes.Getattr | nodes.Getitem, name: str, static: Static) -> None:
         place = self.tree.positions.of_attribute(node)
         hint = None
         if static.may_be("record"):
@@ -344,7 +352,9 @@ class Expressions:
             if hint
             else f"unknown field {name!r} of {spoken(*static.without(NONE, UNDEFINED).kinds)}"
         )
-        self.tree.fail(message, place, code="unknown_field", hint=hint)
+        if self.options.review is None:
+            self.tree.fail(message, place, code="unknown_field", hint=hint)
+        self.options.review.note("unknown_field", message, self.tree, place, hint)
 
     def _loop_of(self, node: nodes.Node) -> LoopName | None:
         if isinstance(node, nodes.Name) and node.ctx == "load":
@@ -384,6 +394,15 @@ class Expressions:
         left, one = self.operand(node.left)
         right, other = self.operand(node.right)
         static = self._binary_static(node, one, other)
+        if (
+            self.options.review is not None
+            and isinstance(node, (nodes.Mul, nodes.Pow))
+            and static.may_be("integer")
+        ):
+            message = "a product of integers past 64 bits is a row error"
+            self.options.review.note(
+                "int_overflow", message, self.tree, node, "make one a float, as n|float."
+            )
         self.code.emit(_BINARY[type(node)], target, left, right, span=self.span(node))
         return static
 
@@ -433,6 +452,9 @@ class Expressions:
             test, _ = self.operand(node.test)
             self.code.emit("jump_if_false", test, otherwise, span=self.span(node.test))
         first = self.into(node.expr1, target)
+        if self.options.review is not None:
+            with self.options.review.where(node.test):
+                first = first.without(NONE) if self.options.review.is_guarded(node.expr1) else first
         self.code.emit("jump", done, span=self.span(node))
         self.code.place(otherwise)
         if node.expr2 is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -14,8 +16,9 @@ from labfactory.compiler.columns import ColumnTable
 from labfactory.compiler.expressions import Options
 from labfactory.compiler.functions import Functions
 from labfactory.compiler.lower import Component, Linker, finish_template, program, skip_missing
-from labfactory.compiler.plan import Plan
+from labfactory.compiler.plan import LONE_PART, Plan
 from labfactory.compiler.positions import Span
+from labfactory.compiler.review import Review, Reviewer, observe
 from labfactory.compiler.syntax import parse_template
 from labfactory.compiler.tables import make_tables
 from labfactory.compiler.types import columns_of
@@ -91,10 +94,71 @@ def compile_parts(
     seen, joined = make_tables(known, tables)
     undefined = _undefined_mode(environments, parts)
     options = make_options(seen, optional, constants, undefined, functions)
-    code, table = Code(), ColumnTable(options.columns)
+    lowered = _lower(parts, environments, names, slots, options, joined)
+    code, table = lowered.code, lowered.table
+    part_names = [part for part in parts if part is not None]
+    return Plan(
+        program=program(code, table, parts=part_names, undefined=undefined),
+        schema=read_columns(known, table, joined),
+        parts=tuple(part_names),
+        slots=lowered.slots,
+        optional=options.optional,
+        constants=options.constants,
+        environments=environments,
+        templates={part: (names[part], source) for part, source in parts.items()},
+        components=slots,
+        sources=lowered.sources,
+        widths=_widths(code),
+        functions=code.functions,
+        tables={name: joined[name].only(table.fields(name)) for name in table.roots() if name in joined},
+    )
+
+
+def review_parts(
+    parts: Mapping[Any, str],
+    data: Any,
+    *,
+    environments: Mapping[Any, Environment],
+    names: Mapping[Any, str],
+    slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
+    optional: Iterable[str] = (),
+    functions: Functions | None = None,
+    constants: Mapping[str, object] | None = None,
+    tables: Mapping[str, Table | tuple[Any, str]] | None = None,
+) -> Review:
+    """Looks at parts as `compile_parts` would compile them, and goes on behind what it finds."""
+    observed = observe(data)
+    seen, joined = make_tables(read_schema(observed.schema), tables)
+    reviewer = Reviewer()
+    options = make_options(seen, optional, constants, _undefined_mode(environments, parts), functions)
+    options = replace(options, review=reviewer, longest=observed.longest)
+    code = _lower(parts, environments, names, slots, options, joined).code
+    code.finish()
+    sizes = (None if size == inf else int(size) for size in code.most_bytes())
+    called = (LONE_PART if part is None else str(part) for part in parts)
+    return Review(tuple(reviewer.remarks), dict(zip(called, sizes, strict=True)))
+
+
+class _Lowered(NamedTuple):
+    code: Code
+    table: ColumnTable
+    slots: dict[str, tuple[str, ...]]
+    sources: dict[str, str]
+
+
+def _lower(
+    parts: Mapping[Any, str],
+    environments: Mapping[Any, Environment],
+    names: Mapping[Any, str],
+    slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
+    options: Options,
+    tables: Mapping[str, Table],
+) -> _Lowered:
+    code = Code()
+    table = ColumnTable(options.columns, trusts_schema=options.review is not None)
     used: dict[str, tuple[str, ...]] = {}
     sources: dict[str, str] = {}
-    skip_missing(code, table, joined, next(iter(names.values()), "<template>"))
+    skip_missing(code, table, tables, next(iter(names.values()), "<template>"))
     for at, (part, source) in enumerate(parts.items()):
         environment = environments[part]
         components = {slot: _components(slot, part, entries) for slot, entries in slots.items()}
@@ -111,21 +175,50 @@ def compile_parts(
         except RecursionError:
             raise CompileError(_TOO_DEEP, code="too_deep", template=tree.name) from None
     finish_template(code)
-    part_names = [part for part in parts if part is not None]
-    return Plan(
-        program=program(code, table, parts=part_names, undefined=undefined),
-        schema=read_columns(known, table, joined),
-        parts=tuple(part_names),
-        slots=used,
-        optional=options.optional,
-        constants=options.constants,
-        environments=environments,
-        templates={part: (names[part], source) for part, source in parts.items()},
-        components=slots,
-        sources=sources,
-        widths=_widths(code),
-        functions=code.functions,
-        tables={name: joined[name].only(table.fields(name)) for name in table.roots() if name in joined},
+    return _Lowered(code, table, used, sources)
+
+
+def review_creative(
+    parts: Mapping[str, str],
+    data: Any,
+    *,
+    environments: Mapping[str, Environment],
+    slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
+    optional: Iterable[str] = (),
+    functions: Functions | None = None,
+    constants: Mapping[str, object] | None = None,
+    tables: Mapping[str, Table | tuple[Any, str]] | None = None,
+    name: str = "<creative>",
+) -> Review:
+    """Looks at a creative as `compile_creative` would compile it, and goes on behind what it finds.
+
+    Args:
+        parts: As for `compile_creative`.
+        data: A schema, or a frame, table, batch, reader or file.
+        environments: As for `compile_creative`.
+        slots: As for `compile_creative`.
+        optional: As for `compile_creative`.
+        functions: As for `compile_creative`.
+        constants: As for `compile_creative`.
+        tables: As for `compile_creative`.
+        name: As for `compile_creative`.
+
+    Returns:
+        The remarks, and the longest text of each part.
+
+    Raises:
+        CompileError: A template uses what is not covered; the error says where and why.
+    """
+    return review_parts(
+        dict(parts),
+        data,
+        environments=dict(environments),
+        names={part: f"{name}.{part}" for part in parts},
+        slots=slots,
+        optional=optional,
+        functions=functions,
+        constants=constants,
+        tables=tables,
     )
 
 

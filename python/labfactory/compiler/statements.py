@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,7 @@ from jinja2.compiler import find_undeclared
 from markupsafe import escape
 
 from labfactory.compiler.code import Label
+from labfactory.compiler.review import printed_bytes
 from labfactory.compiler.scope import (
     UNASSIGNED,
     VAR_LOAD_ALIAS,
@@ -25,7 +26,7 @@ from labfactory.compiler.types import NONE, UNSET, Static
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from labfactory.compiler.code import Code
+    from labfactory.compiler.code import Code, Instruction
     from labfactory.compiler.expressions import Expressions
 
 _NAMES: dict[type[nodes.Node], str] = {
@@ -100,11 +101,23 @@ class Statements:
         suffix = "_escaped" if self.values.autoescape else ""
         column = self.values.root_column(node)
         if column is not None:
-            self.code.emit(f"emit_column{suffix}", column, span=span)
+            static = self.values.table.static(column)
+            emitted = self.code.emit(f"emit_column{suffix}", column, span=span)
+        else:
+            register, static = self.values.operand(node)
+            self.values.printable(static, node)
+            emitted = self.code.emit(f"emit{suffix}", register, span=span)
+        self._review_print(node, static, emitted)
+
+    def _review_print(self, node: nodes.Expr, static: Static, emitted: Instruction) -> None:
+        options = self.values.options
+        if options.review is None:
             return
-        register, static = self.values.operand(node)
-        self.values.printable(static, node)
-        self.code.emit(f"emit{suffix}", register, span=span)
+        longest = options.longest.get(node.name) if isinstance(node, nodes.Name) else None
+        emitted.most_bytes = printed_bytes(static, longest, escaped=self.values.autoescape)
+        if static.may_be(NONE) and not options.review.is_guarded(node):
+            message = "prints None where the value is null"
+            options.review.note("prints_none", message, self.values.tree, node, "write x|default('…', true).")
 
     def _slot_name(self, node: nodes.Expr) -> str | None:
         if not (
@@ -127,12 +140,14 @@ class Statements:
         known = []
         branches = (node, *node.elif_)
         for branch in branches:
+            self._review_test(branch.test)
             otherwise = Label()
             with self.code.scratch():
                 test, _ = self.values.operand(branch.test)
                 self.code.emit("jump_if_false", test, otherwise, span=self.values.span(branch.test))
             before = scope.snapshot()
-            self._all(branch.body)
+            with self._where(branch.test):
+                self._all(branch.body)
             known.append(scope.snapshot())
             scope.restore(before)
             if node.else_ or branch is not branches[-1]:
@@ -141,6 +156,18 @@ class Statements:
         self._all(node.else_)
         scope.merge([*known, scope.snapshot()])
         self.code.place(done)
+
+    def _where(self, test: nodes.Node) -> AbstractContextManager[None]:
+        review = self.values.options.review
+        return nullcontext() if review is None else review.where(test)
+
+    def _review_test(self, node: nodes.Node) -> None:
+        review = self.values.options.review
+        if review is None:
+            return
+        with suppress(nodes.Impossible):
+            holds = bool(self.values.fold(node).value)
+            review.note("dead_branch", f"the test is always {str(holds).lower()}", self.values.tree, node)
 
     def _assign(self, node: nodes.Assign) -> None:
         if not isinstance(node.target, nodes.Name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from labfactory.compiler.environment import Environment
-from labfactory.compiler.link import compile_parts
+from labfactory.compiler.link import compile_parts, review_parts
 from labfactory.compiler.syntax import parse_template
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from labfactory.compiler.functions import Functions
     from labfactory.compiler.plan import Plan
+    from labfactory.compiler.review import Review
     from labfactory.compiler.tables import Table
 
 
@@ -83,6 +84,51 @@ class Template:
             names={None: self.name},
             slots={},
             schema=schema,
+            optional=optional,
+            functions=functions,
+            constants=constants,
+            tables=tables,
+        )
+
+    def check(
+        self,
+        data: Any,
+        *,
+        optional: Iterable[str] = (),
+        functions: Functions | None = None,
+        constants: Mapping[str, object] | None = None,
+        tables: Mapping[str, Table | tuple[Any, str]] | None = None,
+    ) -> Review:
+        """Looks for what its author may not have meant, without compiling.
+
+        Args:
+            data: A schema, or a frame, table, batch, reader or file, of which the first 65,536 rows say which
+                columns hold nulls and how long texts are.
+            optional: As for `compile`.
+            functions: As for `compile`.
+            constants: As for `compile`.
+            tables: As for `compile`.
+
+        Returns:
+            Unknown columns and fields, all of them; what prints None; tests that are always true or false;
+            products of integers that may leave 64 bits; and how long an asset may become.
+
+        Raises:
+            CompileError: The template uses what is not covered; the error says where and why.
+
+        Example:
+            >>> import polars as pl
+            >>> print(Template("Hi {{ nme }}, {{ points }}").check(pl.DataFrame({"points": [1, None]})))
+            <template>:1:7: unknown_column: unknown column 'nme'
+            <template>:1:18: prints_none: prints None where the value is null
+            asset: at most 25 bytes
+        """
+        return review_parts(
+            {None: self.source},
+            data,
+            environments={None: self.environment},
+            names={None: self.name},
+            slots={},
             optional=optional,
             functions=functions,
             constants=constants,

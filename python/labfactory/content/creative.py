@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from labfactory.base.errors import CompileError, ContentError, nearest
-from labfactory.compiler import Environment, compile_creative
+from labfactory.compiler import Environment, Remark, compile_creative, review_creative
 from labfactory.content.segment import is_segment
 from labfactory.content.syntax import line_break, slot_calls
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from labfactory.base.errors import LabfactoryError
-    from labfactory.compiler import Plan
+    from labfactory.compiler import Functions, Plan, Review, Table
     from labfactory.content.channel import Channel
     from labfactory.content.component import Component
     from labfactory.content.syntax import SlotCall
@@ -139,14 +139,18 @@ class Creative:
         schema: object,
         *,
         components: Iterable[Component] = (),
+        functions: Functions | None = None,
         constants: Mapping[str, object] | None = None,
+        tables: Mapping[str, Table | tuple[object, str]] | None = None,
     ) -> Plan:
         """Compile every part, with every component that its slots may hold, into one plan.
 
         Args:
             schema: A frame or an Arrow schema that says which columns customers have.
             components: All that are at hand, such as `library.components`.
+            functions: Functions that templates may call.
             constants: Names that have one value for the whole run, such as `now`.
+            tables: Catalogues by the names that templates know them by.
 
         Returns:
             The plan, whose asset is the struct of the creative's parts.
@@ -155,21 +159,71 @@ class Creative:
             CompileError: A template or expression cannot become a plan.
             ContentError: `unknown_component`, or a line break in a single-line part.
         """
-        chosen = self.choices(components)
-        for problem in self.problems(component for filling in chosen.values() for component in filling):
-            raise problem
         return compile_creative(
             self.parts,
             environments=self.environments(),
-            slots={
-                slot: [(component.name, component.parts) for component in filling]
-                for slot, filling in chosen.items()
-            },
+            slots=self._filling(components),
             schema=schema,
             optional=self.optional,
+            functions=functions,
             constants=constants or {},
+            tables=tables,
             name=self.name,
         )
+
+    def check(
+        self,
+        data: object,
+        *,
+        components: Iterable[Component] = (),
+        functions: Functions | None = None,
+        constants: Mapping[str, object] | None = None,
+        tables: Mapping[str, Table | tuple[object, str]] | None = None,
+    ) -> Review:
+        """Look for what its author may not have meant, without compiling.
+
+        Args:
+            data: A schema, or a frame, table, batch, reader or file whose first rows are looked at.
+            components: As for `compile`.
+            functions: As for `compile`.
+            constants: As for `compile`.
+            tables: As for `compile`.
+
+        Returns:
+            The remarks; a part that may become longer than its channel allows is one (`too_large`).
+
+        Raises:
+            CompileError: A template uses what is not covered.
+            ContentError: As for `compile`.
+        """
+        found = review_creative(
+            self.parts,
+            data,
+            environments=self.environments(),
+            slots=self._filling(components),
+            optional=self.optional,
+            functions=functions,
+            constants=constants or {},
+            tables=tables,
+            name=self.name,
+        )
+        return replace(found, remarks=(*found.remarks, *self._too_large(found.most_bytes)))
+
+    def _filling(self, components: Iterable[Component]) -> dict[str, list[tuple[str, Mapping[str, str]]]]:
+        chosen = self.choices(components)
+        for problem in self.problems(component for filling in chosen.values() for component in filling):
+            raise problem
+        return {
+            slot: [(component.name, component.parts) for component in filling]
+            for slot, filling in chosen.items()
+        }
+
+    def _too_large(self, most_bytes: Mapping[str, int | None]) -> Iterator[Remark]:
+        for part, size in most_bytes.items():
+            limit = self.channel.part(part).max_bytes
+            if size is not None and limit is not None and size > limit:
+                message = f"{part} may have {size:,} bytes, {self.channel.name} allows {limit:,}"
+                yield Remark("too_large", message, f"{self.name}.{part}", 1, 1)
 
     def __repr__(self) -> str:
         return f"Creative({self.name}: {self.channel.name} {', '.join(self.parts)})"
