@@ -6,6 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from labfactory.assignment import (
+        Bucketing,
+        GrowthBook,
+        Holdout,
+        LaunchDarkly,
+        Layer,
+        Optimizely,
+        PlanOut,
+        Statsig,
+        Unleash,
+    )
     from labfactory.audit import AuditRules, Finding, Findings, Rule
     from labfactory.base.errors import (
         AssemblyError,
@@ -102,6 +113,7 @@ __all__ = [
     "AuditRules",
     "BetaBinomial",
     "Betting",
+    "Bucketing",
     "Channel",
     "ChoiceRule",
     "Comparison",
@@ -128,11 +140,15 @@ __all__ = [
     "GovernanceError",
     "GraduationPolicy",
     "GroupSequential",
+    "GrowthBook",
     "HandoffError",
     "Heartbeat",
+    "Holdout",
     "Hypothesis",
     "Job",
     "LabfactoryError",
+    "LaunchDarkly",
+    "Layer",
     "Ledger",
     "Library",
     "LibraryError",
@@ -142,12 +158,14 @@ __all__ = [
     "Mean",
     "MemorySink",
     "OffPolicyEvaluation",
+    "Optimizely",
     "Override",
     "Package",
     "ParquetSink",
     "Part",
     "Person",
     "Plan",
+    "PlanOut",
     "Preview",
     "Progress",
     "Proportion",
@@ -168,12 +186,14 @@ __all__ = [
     "SlotPolicy",
     "SourceError",
     "StatisticsError",
+    "Statsig",
     "StopRule",
     "Summary",
     "Table",
     "TargetPolicy",
     "Template",
     "Trust",
+    "Unleash",
     "UsageError",
     "Variant",
     "Verdict",
@@ -189,6 +209,17 @@ __all__ = [
 # Where each name is at home; a room is imported when one of its names is first asked for, so that the command
 # line answers before Polars and SciPy are read.
 _HOMES = {
+    "assignment": (
+        "Bucketing",
+        "GrowthBook",
+        "Holdout",
+        "LaunchDarkly",
+        "Layer",
+        "Optimizely",
+        "PlanOut",
+        "Statsig",
+        "Unleash",
+    ),
     "audit": ("AuditRules", "Finding", "Findings", "Rule"),
     "base.errors": (
         "AssemblyError",

@@ -27,7 +27,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 MODULES = ["labfactory", *(m.name for m in pkgutil.walk_packages(labfactory.__path__, "labfactory."))]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 # Pages for newcomers bring all that they use.
-OWN = ("README.md", "quickstart.md", "lab.md", "templates.md")
+OWN = ("README.md", "assignment.md", "quickstart.md", "lab.md", "templates.md")
 FENCE = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

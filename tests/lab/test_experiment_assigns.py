@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from labfactory.assignment import assign_arms
+from labfactory.assignment import Native
 from labfactory.base.errors import SourceError, UsageError
 from labfactory.lab import Experiment, Hypothesis, Mean
 
@@ -32,9 +32,7 @@ def test_assignment_is_key_and_variant_in_the_order_of_customers(three_arms: Exp
         [("key", pa.string_view()), ("variant", pa.dictionary(pa.int32(), pa.string()))]
     )
     assert assigned["key"].to_pylist() == ["e", "d", "c", "b", "a"]
-    arms = assign_arms(
-        pa.array(["e", "d", "c", "b", "a"]), experiment="three", seed=3, weights=[0.3, 0.5, 0.2]
-    )
+    arms = Native("three", 3).arms(pa.array(["e", "d", "c", "b", "a"]), weights=[0.3, 0.5, 0.2])
     assert assigned["variant"].to_pylist() == [three_arms.variants[arm] for arm in arms.to_pylist()]
 
 

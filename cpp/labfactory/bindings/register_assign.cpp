@@ -1,12 +1,11 @@
 #include <pybind11/stl.h>
 
-#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "labfactory/arrow/keys.hpp"
-#include "labfactory/assign/bucket.hpp"
+#include "labfactory/assign/bucketing.hpp"
+#include "labfactory/base/error.hpp"
 #include "labfactory/bindings/capsules.hpp"
 #include "labfactory/bindings/registers.hpp"
 
@@ -16,50 +15,73 @@ namespace py = pybind11;
 
 namespace {
 
-// The hashes of keys, and which keys there are.
-struct KeyHashes {
-  std::vector<std::uint64_t> hashes;
-  Bitmap validity;
+Hasher hasher_by_name(const std::string& name) {
+  if (name == "xxh64") return Hasher::xxh64;
+  if (name == "fnv1a32") return Hasher::fnv1a32;
+  if (name == "fnv1a32_of_digits") return Hasher::fnv1a32_of_digits;
+  if (name == "murmur3_32") return Hasher::murmur3_32;
+  if (name == "sha1_60") return Hasher::sha1_60;
+  if (name == "sha256_64") return Hasher::sha256_64;
+  throw Error(ErrorKind::usage, "bucketing", "expected the name of a hash, found '" + name + "'");
+}
+
+Ranges ranges_of(std::vector<double> lower, std::vector<double> upper) {
+  if (lower.size() != upper.size())
+    throw Error(ErrorKind::usage, "bucketing",
+                "expected as many upper as lower bounds, found " + std::to_string(upper.size()) + " and " +
+                    std::to_string(lower.size()));
+  return {std::move(lower), std::move(upper)};
+}
+
+// Keys of a Python object, for as long as the batch is held.
+struct Keys {
+  explicit Keys(py::handle object) : batch(import_array(object)), texts(batch->root().readable()) {}
+
+  std::shared_ptr<const Batch> batch;
+  KeyTexts texts;
 };
 
-KeyHashes hashes_of(const Column& keys) {
-  const ArrayPointer array = hash_keys(keys);
-  const auto* const first = static_cast<const std::uint64_t*>(array->buffers.back().data);
-  KeyHashes made{{first, first + array->length}, {}};
-  for (std::int64_t i = 0; i < keys.length(); ++i) made.validity.append(keys.is_valid(i));
-  return made;
+Array hashes(const Bucketing& bucketing, py::handle object, int threads) {
+  const Keys keys(object);
+  const py::gil_scoped_release released;
+  return Array(bucketing.hashes(keys.texts, threads));
 }
 
-Array buckets(py::handle object, const std::string& experiment, std::uint64_t seed) {
-  const std::shared_ptr<const Batch> batch = import_array(object);
+Array buckets(const Bucketing& bucketing, py::handle object, int threads) {
+  const Keys keys(object);
   const py::gil_scoped_release released;
-  KeyHashes keys = hashes_of(batch->root().readable());
-  const std::uint64_t salt = salt_of(experiment, seed);
-  std::vector<double> made;
-  made.reserve(keys.hashes.size());
-  for (const std::uint64_t hash : keys.hashes) made.push_back(bucket_of(hash, salt));
-  return Array(make_array(std::move(made), std::move(keys.validity)));
+  return Array(bucketing.buckets(keys.texts, threads));
 }
 
-Array arms(py::handle object, const std::string& experiment, std::uint64_t seed,
-           const std::vector<double>& weights) {
-  const std::shared_ptr<const Batch> batch = import_array(object);
+Array arms(const Bucketing& bucketing, py::handle object, std::vector<double> lower,
+           std::vector<double> upper, bool skip_falsy, int threads) {
+  const Keys keys(object);
+  const Ranges ranges = ranges_of(std::move(lower), std::move(upper));
   const py::gil_scoped_release released;
-  const ArmRanges ranges(weights);
-  KeyHashes keys = hashes_of(batch->root().readable());
-  std::vector<std::int32_t> made(keys.hashes.size());
-  assign_arms(keys.hashes, salt_of(experiment, seed), ranges, made);
-  return Array(make_array(std::move(made), std::move(keys.validity)));
+  return Array(bucketing.arms(keys.texts, ranges, skip_falsy, threads));
+}
+
+Bucketing make_bucketing(const std::string& hasher, std::string prefix, std::string suffix,
+                         std::uint64_t seed, const std::string& scale, std::uint64_t count, double offset,
+                         double divisor) {
+  Scale made{Scale::Kind::fraction, count, offset, divisor};
+  if (scale == "remainder") made.kind = Scale::Kind::remainder;
+  if (scale == "share") made.kind = Scale::Kind::share;
+  return {{hasher_by_name(hasher), std::move(prefix), std::move(suffix), seed}, made};
 }
 
 }  // namespace
 
 void register_assign(py::module_& module) {
   py::module_ assign = module.def_submodule("assign", "Experiment bucketing.");
-  assign.def("buckets", &buckets, py::arg("keys"), py::arg("experiment"), py::arg("seed"),
-             "A point in [0, 1) for each key; null stays null.");
-  assign.def("arms", &arms, py::arg("keys"), py::arg("experiment"), py::arg("seed"), py::arg("weights"),
-             "The arm of each key; null stays null.");
+  py::class_<Bucketing>(assign, "Bucketing", "A hash of keys, and what becomes of it.")
+      .def(py::init(&make_bucketing), py::kw_only(), py::arg("hasher"), py::arg("prefix"), py::arg("suffix"),
+           py::arg("seed"), py::arg("scale"), py::arg("count"), py::arg("offset"), py::arg("divisor"))
+      .def("hashes", &hashes, py::arg("keys"), py::arg("threads"), "The hash of each key; null stays null.")
+      .def("buckets", &buckets, py::arg("keys"), py::arg("threads"),
+           "The bucket of each key; null stays null.")
+      .def("arms", &arms, py::arg("keys"), py::arg("lower"), py::arg("upper"), py::arg("skip_falsy"),
+           py::arg("threads"), "The first range that holds each key's bucket; null where none does.");
 }
 
 }  // namespace labfactory::bindings

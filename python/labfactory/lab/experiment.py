@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import pyarrow as pa
-
-from labfactory.assignment import assign_arms
+from labfactory.assignment import Assigner, Sticky, assign_customers, bucketing_named
 from labfactory.base.canonical import canonical_json, sha256_hex
-from labfactory.base.errors import SourceError, UsageError, nearest
-from labfactory.base.sources import batches
+from labfactory.base.errors import UsageError, nearest
 from labfactory.lab.comparison import evaluate
 from labfactory.lab.summary import summarise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
+
+    from labfactory.assignment import Bucketing, Layer
     from labfactory.lab.evaluation import Evaluation
     from labfactory.lab.hypothesis import Hypothesis
     from labfactory.lab.metric import Metric
@@ -118,7 +118,19 @@ class Experiment:
             )
         )
 
-    def assign(self, customers: Any, *, key: str, seed: int) -> pa.Table:
+    def assign(
+        self,
+        customers: Any,
+        *,
+        key: str,
+        seed: int | None = None,
+        hash: str | Bucketing = "labfactory",  # noqa: A002 - the field's word
+        coverage: float = 1.0,
+        layer: Layer | None = None,
+        strata: str | Sequence[str] = (),
+        sticky: Any = None,
+        retired: Literal["refuse", "reassign"] = "refuse",
+    ) -> pa.Table:
         """The variant of each customer, decided by the customer's key alone.
 
         The same key, experiment name, shares and seed give the same variant on every machine, whatever the
@@ -126,15 +138,28 @@ class Experiment:
 
         Args:
             customers: Anything Arrow; a one-shot stream is used up.
-            key: Column of integers or texts that tells customers apart; no nulls.
-            seed: From 0 to 2^64 - 1; another seed assigns afresh.
+            key: Column that tells customers apart, of any type that `key_texts` takes; no nulls.
+            seed: From 0 to 2^64 - 1; another seed assigns afresh. Other platforms' hashes need none.
+            hash: The name of a standard, such as `growthbook_v2`, salted with the experiment's name; or a
+                bucketing, such as `GrowthBook("welcome", version=2)`.
+            coverage: Share of customers that take part, from 0 to 1; raising it moves nobody who is in.
+            layer: The layer that has a part for this experiment; other customers take no part.
+            strata: Columns to balance within; the variants of those customers depend on who else is there.
+            sticky: Earlier assignments, as this makes them: their customers keep their variant, also those
+                who would take no part today.
+            retired: What becomes of earlier assignments to variants that the experiment no longer has:
+                `refuse` names them in an error, `reassign` assigns their customers anew.
 
         Returns:
-            `key` and `variant` (dictionary<int32, string>), in the order of the customers.
+            `key` and `variant` (dictionary<int32, string>), in the order of the customers. Where a customer
+            can be left out or kept (coverage, layer, sticky or another platform's hash), `variant` is null
+            for those left out, and `status` says what became of each: `assigned`, `sticky`, `holdout`,
+            `layer` or `coverage`.
 
         Raises:
             SourceError: `null_key`, with the row; `key_type`; or when the source cannot be read.
-            UsageError: `seed`.
+            UsageError: `seed`, `bucketing`, `coverage`, `layer`, `strata`; `sticky_variant` and
+                `sticky_conflict` for earlier assignments that do not fit.
 
         Example:
             >>> import polars as pl
@@ -148,27 +173,29 @@ class Experiment:
             >>> customers = pl.DataFrame({"customer_id": [1, 2, 3, 4]})
             >>> experiment.assign(customers, key="customer_id", seed=7)["variant"].to_pylist()
             ['plain', 'plain', 'warm', 'warm']
+            >>> part = experiment.assign(customers, key="customer_id", seed=7, coverage=0.5)
+            >>> part["status"].to_pylist()
+            ['assigned', 'coverage', 'coverage', 'assigned']
         """
-        if not 0 <= seed < 2**64:
-            message = f"expected a seed from 0 to 2^64 - 1, found {seed}"
+        bucketing = hash
+        if isinstance(bucketing, str):
+            bucketing = bucketing_named(bucketing, experiment=self.name, seed=seed)
+        elif seed is not None:
+            message = f"expected no seed with a bucketing, found {seed} with {bucketing!r}"
             raise UsageError(message, code="seed")
-        names = pa.array(self.variants, pa.string())
-        keys: list[pa.Array] = []
-        variants: list[pa.Array] = []
-        rows = 0
-        for batch in batches(customers, columns=[key]):
-            column = batch.column(0)
-            arms = assign_arms(column, experiment=self.name, seed=seed, weights=self.weights)
-            if arms.null_count:
-                row = rows + arms.is_null().to_pylist().index(True)
-                message = f"expected a key in every row, found null in row {row} of {key!r}"
-                raise SourceError(
-                    message, code="null_key", hint="drop these rows: nobody could be told apart"
-                )
-            keys.append(column)
-            variants.append(pa.DictionaryArray.from_arrays(arms, names))
-            rows += batch.num_rows
-        return pa.table({"key": pa.chunked_array(keys), "variant": pa.chunked_array(variants)})
+        earlier = None
+        if sticky is not None:
+            earlier = Sticky.read(sticky, self.variants, leave_retired=retired == "reassign")
+        assigner = Assigner(
+            experiment=self.name,
+            bucketing=bucketing,
+            weights=self.weights,
+            coverage=coverage,
+            layer=layer,
+            sticky=earlier,
+        )
+        columns = [strata] if isinstance(strata, str) else list(strata)
+        return assign_customers(customers, assigner, variants=self.variants, key=key, strata=columns)
 
     def evaluate(
         self,

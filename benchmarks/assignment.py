@@ -1,0 +1,59 @@
+"""Keys a second on one core: `python -m benchmarks.assignment [--rows N] [--repeats N]`.
+
+Keys of 22 bytes in one Arrow string array; buckets, and arms of two equal weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import pyarrow as pa
+
+from benchmarks.timing import interleaved
+from labfactory.assignment import (
+    Bucketing,
+    GrowthBook,
+    LaunchDarkly,
+    Native,
+    Optimizely,
+    PlanOut,
+    Statsig,
+    Unleash,
+)
+
+STANDARDS: dict[str, Bucketing] = {
+    "labfactory": Native("welcome-tone", seed=7),
+    "growthbook_v1": GrowthBook("welcome-tone", version=1),
+    "growthbook_v2": GrowthBook("welcome-tone", version=2),
+    "optimizely": Optimizely("1886780721"),
+    "unleash": Unleash("welcome-tone"),
+    "launchdarkly": LaunchDarkly("welcome-tone", salt="salt"),
+    "planout": PlanOut("welcome-tone", "variant"),
+    "statsig": Statsig("config.rule"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.assignment")
+    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    keys = pa.array([f"customer-{number:013d}" for number in range(options.rows)])
+    for what in ("buckets", "arms"):
+        calls = {
+            name: (
+                (lambda one=one: one.buckets(keys))
+                if what == "buckets"
+                else (lambda one=one: one.arms(keys, weights=[0.5, 0.5])),
+                options.rows,
+            )
+            for name, one in STANDARDS.items()
+        }
+        print(f"\n{what} of {options.rows:,} keys of 22 bytes, one core\n")
+        print("| standard | ns a key: median (lowest–highest) | million keys a second |\n|---|--:|--:|")
+        for name, timed in interleaved(calls, repeats=options.repeats).items():
+            print(f"| {name} | {timed} | {1e3 / timed.median_ns:.0f} |")
+
+
+if __name__ == "__main__":
+    main()
