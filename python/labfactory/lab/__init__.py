@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labfactory.lab.design import Baseline, Design, Sizing
 from labfactory.lab.evaluation import Arm, Comparison, Evaluation
 from labfactory.lab.experiment import Experiment
 from labfactory.lab.flags import Flag
@@ -21,9 +22,11 @@ from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, GroupS
 __all__ = [
     "AlwaysValid",
     "Arm",
+    "Baseline",
     "BetaBinomial",
     "Betting",
     "Comparison",
+    "Design",
     "Estimate",
     "Evaluation",
     "Experiment",
@@ -36,6 +39,7 @@ __all__ = [
     "OffPolicyEvaluation",
     "Proportion",
     "RewardModel",
+    "Sizing",
     "StopRule",
     "TargetPolicy",
     "adjust",

@@ -126,7 +126,7 @@ class StopRule(Protocol):
         ...
 
 
-def effective_units(control_n: int, treatment_n: int) -> float:
+def effective_units(control_n: float, treatment_n: float) -> float:
     """4 / (1/n_C + 1/n_T): the units of an even split that would tell the same.
 
     Time on this scale is what a difference of means moves by, also when the shares change while it runs; the
@@ -153,7 +153,7 @@ def check_call(alpha: float, alternative: str, share: float, *arms: Sample) -> N
     if not 0 < share < 1:
         message = f"expected a share of the treatment above 0 and below 1, found {share}"
         raise UsageError(message, code="share")
-    if min(arm.count for arm in arms) < 1:
+    if any(arm.count < 1 for arm in arms):
         found = " and ".join(str(arm.count) for arm in arms)
         message = f"expected outcomes in both arms, found {found}"
         raise StatisticsError(message, code="no_units")
