@@ -99,17 +99,22 @@ if TYPE_CHECKING:
         evaluate_policy,
     )
     from labfactory.selection import (
+        Allocation,
         ChoiceRule,
         EligibilityRule,
         Exploration,
         Feature,
+        Limit,
         LinearModel,
+        Option,
         SelectionPolicy,
         Selector,
         SlotPolicy,
+        allocate,
     )
 
 __all__ = [
+    "Allocation",
     "AlwaysValid",
     "Approval",
     "AssemblyError",
@@ -157,6 +162,7 @@ __all__ = [
     "Ledger",
     "Library",
     "LibraryError",
+    "Limit",
     "LinearModel",
     "LoggedDecisions",
     "Look",
@@ -164,6 +170,7 @@ __all__ = [
     "MemorySink",
     "OffPolicyEvaluation",
     "Optimizely",
+    "Option",
     "Override",
     "Package",
     "ParquetSink",
@@ -204,6 +211,7 @@ __all__ = [
     "Variant",
     "Verdict",
     "adjust",
+    "allocate",
     "channel",
     "channels",
     "evaluate_policy",
@@ -308,14 +316,18 @@ _HOMES = {
         "evaluate_policy",
     ),
     "selection": (
+        "Allocation",
         "ChoiceRule",
         "EligibilityRule",
         "Exploration",
         "Feature",
+        "Limit",
         "LinearModel",
+        "Option",
         "SelectionPolicy",
         "Selector",
         "SlotPolicy",
+        "allocate",
     ),
 }
 _HOME_OF = {name: room for room, names in _HOMES.items() for name in names}

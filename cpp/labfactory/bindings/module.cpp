@@ -11,5 +11,6 @@ PYBIND11_MODULE(_core, module) {
   register_stats(module);
   register_values(module);
   register_select(module);
+  register_limits(module);
   register_audit(module);
 }

@@ -12,6 +12,7 @@ void register_assign(pybind11::module_& module);
 void register_audit(pybind11::module_& module);
 void register_base(pybind11::module_& module);
 void register_errors();
+void register_limits(pybind11::module_& module);
 void register_stats(pybind11::module_& module);
 void register_values(pybind11::module_& module);
 void register_select(pybind11::module_& module);

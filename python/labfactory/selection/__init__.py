@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labfactory.selection.allocation import Allocation, PricedLimits, allocate, price_limits
 from labfactory.selection.decision import (
     DECISION,
     REASONS,
@@ -10,6 +11,7 @@ from labfactory.selection.decision import (
     slot_columns,
 )
 from labfactory.selection.exploration import Exploration
+from labfactory.selection.limits import Limit, Option
 from labfactory.selection.model import Feature, LinearModel
 from labfactory.selection.policy import SelectionPolicy
 from labfactory.selection.rules import ChoiceRule, EligibilityRule
@@ -19,15 +21,21 @@ from labfactory.selection.slot_policy import SlotPolicy
 __all__ = [
     "DECISION",
     "REASONS",
+    "Allocation",
     "ChoiceRule",
     "EligibilityRule",
     "Exploration",
     "Feature",
+    "Limit",
     "LinearModel",
+    "Option",
+    "PricedLimits",
     "SelectionPolicy",
     "Selector",
     "SlotPolicy",
+    "allocate",
     "decision_log_schema",
     "decisions_of",
+    "price_limits",
     "slot_columns",
 ]

@@ -1,0 +1,140 @@
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <cstdint>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "labfactory/base/error.hpp"
+#include "labfactory/bindings/registers.hpp"
+#include "labfactory/select/price.hpp"
+#include "labfactory/select/settle.hpp"
+
+namespace labfactory::bindings {
+
+namespace py = pybind11;
+
+namespace {
+
+template <typename Item>
+using Numbers = py::array_t<Item, py::array::c_style>;
+
+template <typename Item>
+std::span<const Item> span_of(const Numbers<Item>& numbers) {
+  return {numbers.data(), static_cast<std::size_t>(numbers.size())};
+}
+
+template <typename Item>
+Numbers<Item> array_of(const std::vector<Item>& items, py::ssize_t columns = 0) {
+  const auto size = static_cast<py::ssize_t>(items.size());
+  if (columns == 0) return Numbers<Item>(size, items.data());
+  return Numbers<Item>({size / columns, columns}, items.data());
+}
+
+void expect(bool holds, const char* what) {
+  if (!holds) throw Error(ErrorKind::selection, "allocation_input", what);
+}
+
+select::Values values_of(const Numbers<float>& values, const Numbers<double>& prices) {
+  expect(values.ndim() == 2, "expected values of two dimensions, found another number");
+  expect(values.shape(1) == prices.size(), "expected a price for each option, found another number of them");
+  return {span_of(values), prices.size()};
+}
+
+std::pair<double, Numbers<double>> demand(const Numbers<float>& values, const Numbers<double>& prices,
+                                          double smoothing, int threads) {
+  const select::Values matrix = values_of(values, prices);
+  select::Demand made;
+  {
+    const py::gil_scoped_release released;
+    made = select::demand(matrix, span_of(prices), smoothing, threads);
+  }
+  return {made.surplus, array_of(made.amounts)};
+}
+
+std::pair<Numbers<std::int32_t>, Numbers<float>> shortlist(
+    const Numbers<float>& values, const Numbers<double>& prices, std::int64_t best,
+    const std::vector<std::vector<std::int32_t>>& groups, int threads) {
+  const select::Values matrix = values_of(values, prices);
+  expect(best > 0, "expected a shortlist of one option or more, found none");
+  for (const auto& group : groups) {
+    for (const std::int32_t option : group) {
+      expect(option >= 0 && option < matrix.options,
+             "expected options of the matrix in a group, found others");
+    }
+  }
+  select::Shortlist made;
+  {
+    const py::gil_scoped_release released;
+    made = select::shortlist(matrix, span_of(prices), best, groups, threads);
+  }
+  return {array_of(made.options, made.width), array_of(made.values, made.width)};
+}
+
+std::vector<select::Limit> limits_of(
+    const std::vector<std::tuple<std::vector<std::int64_t>, std::int64_t, bool>>& limits,
+    py::ssize_t options) {
+  std::vector<select::Limit> made;
+  for (const auto& [costs, bound, is_minimum] : limits) {
+    expect(static_cast<py::ssize_t>(costs.size()) == options,
+           "expected a cost of each option, found another number");
+    for (const std::int64_t cost : costs) expect(cost >= 0, "expected costs of 0 or more, found one below");
+    made.push_back({costs, bound, is_minimum});
+  }
+  return made;
+}
+
+py::dict settle(const Numbers<std::uint64_t>& keys, const Numbers<std::int32_t>& options,
+                const Numbers<float>& values, const Numbers<std::int32_t>& chosen,
+                const Numbers<double>& prices,
+                const std::vector<std::tuple<std::vector<std::int64_t>, std::int64_t, bool>>& limits) {
+  expect(options.ndim() == 2 && values.ndim() == 2, "expected shortlists of two dimensions, found others");
+  expect(options.shape(0) == keys.size() && options.size() == values.size() && values.shape(0) == keys.size(),
+         "expected a shortlist of options and values for each key, found other sizes");
+  expect(chosen.size() == 0 || chosen.size() == keys.size(),
+         "expected a choice of each key or none, found others");
+  for (const std::int32_t option : span_of(options)) {
+    expect(option >= -1 && option < prices.size(), "expected options that have a price, found others");
+  }
+  for (const std::int32_t entry : span_of(chosen)) {
+    expect(entry >= -1 && entry < options.shape(1), "expected choices within the shortlist, found others");
+  }
+  const std::vector<select::Limit> bounds = limits_of(limits, prices.size());
+  select::Settlement made;
+  {
+    const py::gil_scoped_release released;
+    made = select::settle({.keys = span_of(keys),
+                           .options = span_of(options),
+                           .values = span_of(values),
+                           .width = options.shape(1),
+                           .chosen = span_of(chosen),
+                           .prices = span_of(prices),
+                           .limits = bounds});
+  }
+  py::dict found;
+  found["entries"] = array_of(made.entries);
+  found["repaired"] = array_of(made.repaired);
+  found["used"] = made.used;
+  found["reachable"] = made.reachable;
+  found["value"] = made.value;
+  found["surplus"] = made.surplus;
+  return found;
+}
+
+}  // namespace
+
+void register_limits(py::module_& module) {
+  py::module_ limits =
+      module.def_submodule("limits", "Prices of options under limits, and their settlement.");
+  limits.def("demand", &demand, py::arg("values"), py::arg("prices"), py::arg("smoothing"),
+             py::arg("threads"), "What all rows are worth after prices, and how many take each option.");
+  limits.def("shortlist", &shortlist, py::arg("values"), py::arg("prices"), py::arg("best"),
+             py::arg("groups"), py::arg("threads"),
+             "The options of each row that are worth keeping, and their values.");
+  limits.def("settle", &settle, py::arg("keys"), py::arg("options"), py::arg("values"), py::arg("chosen"),
+             py::arg("prices"), py::arg("limits"),
+             "One option for every row within limits given as (costs, bound, is_minimum).");
+}
+
+}  // namespace labfactory::bindings

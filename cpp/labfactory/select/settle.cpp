@@ -1,0 +1,317 @@
+#include "labfactory/select/settle.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <queue>
+#include <tuple>
+
+namespace labfactory::select {
+
+namespace {
+
+// Rounds of filling: a move frees room for the next; the third changed nothing in any instance measured.
+constexpr int kFillRounds = 8;
+
+// A change of one customer to another entry.
+struct Move {
+  double worth = 0.0;  // what is gained
+  std::int64_t row = -1;
+  std::int32_t entry = -1;
+};
+
+class Desk {
+ public:
+  explicit Desk(const SettleInput& input);
+
+  void take_turns();
+  void meet_minimums();
+  void fill();
+  [[nodiscard]] Settlement result() const;
+
+ private:
+  [[nodiscard]] std::int64_t at(std::int64_t row, std::int32_t entry) const {
+    return row * input_.width + entry;
+  }
+  [[nodiscard]] std::int32_t option(std::int64_t row, std::int32_t entry) const {
+    return entry < 0 ? -1 : input_.options[static_cast<std::size_t>(at(row, entry))];
+  }
+  [[nodiscard]] double value(std::int64_t row, std::int32_t entry) const {
+    return entry < 0 ? 0.0 : static_cast<double>(input_.values[static_cast<std::size_t>(at(row, entry))]);
+  }
+  [[nodiscard]] double net(std::int64_t row, std::int32_t entry) const {
+    return entry < 0 ? 0.0 : value(row, entry) - input_.prices[static_cast<std::size_t>(option(row, entry))];
+  }
+  [[nodiscard]] std::int64_t cost(std::size_t limit, std::int32_t option) const {
+    return option < 0 ? 0 : input_.limits[limit].costs[static_cast<std::size_t>(option)];
+  }
+  [[nodiscard]] std::int32_t now(std::int64_t row) const { return entries_[static_cast<std::size_t>(row)]; }
+  [[nodiscard]] std::int32_t best_entry(std::int64_t row) const;
+  [[nodiscard]] std::int32_t chosen(std::int64_t row) const;
+  [[nodiscard]] double regret(std::int64_t row) const;
+  [[nodiscard]] bool fits(std::int32_t from, std::int32_t to) const;
+  [[nodiscard]] bool may_leave(std::int32_t from, std::int32_t to) const;
+  void put(std::int64_t row, std::int32_t entry);
+  void seat(std::int64_t row);
+  void draw_over(std::size_t limit);
+  bool chain(std::size_t limit);
+  [[nodiscard]] std::vector<Move> edges() const;
+  std::size_t apply(std::vector<Move>& moves);
+  void in_order(std::vector<Move>& moves) const;
+
+  const SettleInput& input_;
+  std::int64_t rows_;
+  std::int64_t options_;
+  std::vector<std::int64_t> order_;  // rows by key
+  std::vector<std::int64_t> rank_;   // of each row its place in that order
+  std::vector<std::int32_t> entries_;
+  std::vector<std::int64_t> used_;
+};
+
+Desk::Desk(const SettleInput& input)
+    : input_(input),
+      rows_(static_cast<std::int64_t>(input.keys.size())),
+      options_(static_cast<std::int64_t>(input.prices.size())),
+      order_(static_cast<std::size_t>(rows_)),
+      rank_(static_cast<std::size_t>(rows_)),
+      entries_(static_cast<std::size_t>(rows_), -1),
+      used_(input.limits.size()) {
+  std::iota(order_.begin(), order_.end(), 0);
+  std::ranges::stable_sort(order_, {},
+                           [&](std::int64_t row) { return input_.keys[static_cast<std::size_t>(row)]; });
+  for (std::int64_t place = 0; place < rows_; ++place) {
+    rank_[static_cast<std::size_t>(order_[static_cast<std::size_t>(place)])] = place;
+  }
+}
+
+// The entry with the highest net above 0; a shortlist's first ones are in that order, but its groups' are
+// not.
+std::int32_t Desk::best_entry(std::int64_t row) const {
+  std::int32_t best = -1;
+  for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
+    if (net(row, entry) > net(row, best)) best = entry;
+  }
+  return best;
+}
+
+std::int32_t Desk::chosen(std::int64_t row) const {
+  return input_.chosen.empty() ? best_entry(row) : input_.chosen[static_cast<std::size_t>(row)];
+}
+
+// What a row loses when it does not get its choice.
+double Desk::regret(std::int64_t row) const {
+  const std::int32_t first = chosen(row);
+  double second = 0.0;
+  for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
+    if (entry != first) second = std::max(second, net(row, entry));
+  }
+  return net(row, first) - second;
+}
+
+// Whether no maximum is exceeded when one customer goes from an option to another; -1 is nothing.
+bool Desk::fits(std::int32_t from, std::int32_t to) const {
+  for (std::size_t limit = 0; limit < input_.limits.size(); ++limit) {
+    const std::int64_t change = cost(limit, to) - cost(limit, from);
+    if (change > 0 && !input_.limits[limit].is_minimum &&
+        used_[limit] + change > input_.limits[limit].bound) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// Whether no minimum gets short, or shorter.
+bool Desk::may_leave(std::int32_t from, std::int32_t to) const {
+  for (std::size_t limit = 0; limit < input_.limits.size(); ++limit) {
+    const std::int64_t change = cost(limit, to) - cost(limit, from);
+    if (change < 0 && input_.limits[limit].is_minimum && used_[limit] + change < input_.limits[limit].bound) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void Desk::put(std::int64_t row, std::int32_t entry) {
+  const std::int32_t from = option(row, now(row));
+  const std::int32_t to = option(row, entry);
+  for (std::size_t limit = 0; limit < input_.limits.size(); ++limit) {
+    used_[limit] += cost(limit, to) - cost(limit, from);
+  }
+  entries_[static_cast<std::size_t>(row)] = entry;
+}
+
+void Desk::take_turns() {
+  std::vector<double> regrets(static_cast<std::size_t>(rows_));
+  for (std::int64_t row = 0; row < rows_; ++row) regrets[static_cast<std::size_t>(row)] = regret(row);
+  std::vector<std::int64_t> turns = order_;
+  std::ranges::stable_sort(turns, std::ranges::greater{},
+                           [&](std::int64_t row) { return regrets[static_cast<std::size_t>(row)]; });
+  for (const std::int64_t row : turns) seat(row);
+}
+
+// The choice where there is room, else the best entry that is worth its price and has room.
+void Desk::seat(std::int64_t row) {
+  const std::int32_t first = chosen(row);
+  if (first < 0) return;
+  if (fits(-1, option(row, first))) return put(row, first);
+  std::int32_t best = -1;
+  for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
+    if (net(row, entry) > net(row, best) && fits(-1, option(row, entry))) best = entry;
+  }
+  if (best >= 0) put(row, best);
+}
+
+void Desk::in_order(std::vector<Move>& moves) const {
+  std::ranges::sort(moves, {}, [&](const Move& move) {
+    return std::tuple(-move.worth, rank_[static_cast<std::size_t>(move.row)], move.entry);
+  });
+}
+
+// Makes those moves that still gain, or lose no more than was thought; returns how many.
+std::size_t Desk::apply(std::vector<Move>& moves) {
+  in_order(moves);
+  std::size_t made = 0;
+  for (const Move& move : moves) {
+    const std::int32_t from = option(move.row, now(move.row));
+    const std::int32_t to = option(move.row, move.entry);
+    const bool gains = value(move.row, move.entry) - value(move.row, now(move.row)) >= move.worth;
+    if (!gains || !fits(from, to) || !may_leave(from, to)) continue;
+    put(move.row, move.entry);
+    ++made;
+  }
+  return made;
+}
+
+void Desk::meet_minimums() {
+  for (std::size_t limit = 0; limit < input_.limits.size(); ++limit) {
+    if (!input_.limits[limit].is_minimum) continue;
+    draw_over(limit);
+    while (used_[limit] < input_.limits[limit].bound && chain(limit)) {
+    }
+  }
+}
+
+// Brings customers to a minimum that is short, those who lose least first.
+void Desk::draw_over(std::size_t limit) {
+  const std::int64_t bound = input_.limits[limit].bound;
+  if (used_[limit] >= bound) return;
+  std::vector<Move> moves;
+  for (const std::int64_t row : order_) {
+    for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
+      if (cost(limit, option(row, entry)) <= cost(limit, option(row, now(row)))) continue;
+      moves.push_back({value(row, entry) - value(row, now(row)), row, entry});
+    }
+  }
+  in_order(moves);
+  for (const Move& move : moves) {
+    if (used_[limit] >= bound) return;
+    const std::int32_t from = option(move.row, now(move.row));
+    const std::int32_t to = option(move.row, move.entry);
+    if (cost(limit, to) > cost(limit, from) && fits(from, to) && may_leave(from, to))
+      put(move.row, move.entry);
+  }
+}
+
+// For each pair of options, nothing last, the customer who goes from one to the other at the least loss.
+std::vector<Move> Desk::edges() const {
+  const std::int64_t nodes = options_ + 1;
+  std::vector<Move> best(static_cast<std::size_t>(nodes * nodes));
+  for (const std::int64_t row : order_) {
+    const std::int32_t from = option(row, now(row));
+    const std::int64_t source = from < 0 ? options_ : from;
+    for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
+      if (entry == now(row)) continue;
+      Move& edge = best[static_cast<std::size_t>(source * nodes + option(row, entry))];
+      const double worth = value(row, entry) - value(row, now(row));
+      if (edge.row < 0 || worth > edge.worth) edge = {worth, row, entry};
+    }
+  }
+  return best;
+}
+
+// A chain of moves, each into the place that the next one leaves, that ends one higher in a minimum.
+// Backwards, breadth first, from the options that count there; as augmenting paths of a flow.
+bool Desk::chain(std::size_t limit) {
+  const std::int64_t nodes = options_ + 1;
+  const std::vector<Move> edge = edges();
+  std::vector<std::int64_t> next(static_cast<std::size_t>(nodes), -1);
+  std::vector<bool> seen(static_cast<std::size_t>(nodes));
+  std::queue<std::int64_t> open;
+  for (std::int64_t node = 0; node < options_; ++node) {
+    if (cost(limit, static_cast<std::int32_t>(node)) > 0) {
+      seen[static_cast<std::size_t>(node)] = true;
+      open.push(node);
+    }
+  }
+  while (!open.empty()) {
+    const std::int64_t to = open.front();
+    open.pop();
+    for (std::int64_t from = 0; from < nodes; ++from) {
+      if (seen[static_cast<std::size_t>(from)] || edge[static_cast<std::size_t>(from * nodes + to)].row < 0)
+        continue;
+      seen[static_cast<std::size_t>(from)] = true;
+      next[static_cast<std::size_t>(from)] = to;
+      open.push(from);
+      std::int64_t last = from;
+      while (next[static_cast<std::size_t>(last)] >= 0) last = next[static_cast<std::size_t>(last)];
+      const auto start = static_cast<std::int32_t>(from == options_ ? -1 : from);
+      const auto end = static_cast<std::int32_t>(last);
+      if (!fits(start, end) || !may_leave(start, end)) continue;
+      for (std::int64_t node = from; next[static_cast<std::size_t>(node)] >= 0;) {
+        const std::int64_t into = next[static_cast<std::size_t>(node)];
+        const Move& move = edge[static_cast<std::size_t>(node * nodes + into)];
+        put(move.row, move.entry);
+        node = into;
+      }
+      return true;
+    }
+  }
+  return false;
+}
+
+void Desk::fill() {
+  for (int round = 0; round < kFillRounds; ++round) {
+    std::vector<Move> moves;
+    for (const std::int64_t row : order_) {
+      for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
+        const double worth = value(row, entry) - value(row, now(row));
+        if (worth > 0.0 && fits(option(row, now(row)), option(row, entry)))
+          moves.push_back({worth, row, entry});
+      }
+    }
+    if (apply(moves) == 0) return;
+  }
+}
+
+Settlement Desk::result() const {
+  Settlement made;
+  made.entries = entries_;
+  made.repaired.resize(entries_.size());
+  made.used = used_;
+  made.reachable.resize(used_.size());
+  for (const std::int64_t row : order_) {
+    made.repaired[static_cast<std::size_t>(row)] = now(row) != chosen(row) ? 1 : 0;
+    made.value += value(row, now(row));
+    made.surplus += net(row, best_entry(row));
+    for (std::size_t limit = 0; limit < used_.size(); ++limit) {
+      std::int64_t most = 0;
+      for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
+        most = std::max(most, cost(limit, option(row, entry)));
+      }
+      made.reachable[limit] += most;
+    }
+  }
+  return made;
+}
+
+}  // namespace
+
+Settlement settle(const SettleInput& input) {
+  Desk desk(input);
+  desk.take_turns();
+  desk.meet_minimums();
+  desk.fill();
+  return desk.result();
+}
+
+}  // namespace labfactory::select

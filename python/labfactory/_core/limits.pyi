@@ -1,0 +1,26 @@
+"""Prices of options under limits, and their settlement."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+def demand(
+    values: npt.NDArray[np.float32], prices: npt.NDArray[np.float64], smoothing: float, threads: int
+) -> tuple[float, npt.NDArray[np.float64]]: ...
+def shortlist(
+    values: npt.NDArray[np.float32],
+    prices: npt.NDArray[np.float64],
+    best: int,
+    groups: Sequence[Sequence[int]],
+    threads: int,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]: ...
+def settle(
+    keys: npt.NDArray[np.uint64],
+    options: npt.NDArray[np.int32],
+    values: npt.NDArray[np.float32],
+    chosen: npt.NDArray[np.int32],
+    prices: npt.NDArray[np.float64],
+    limits: Sequence[tuple[Sequence[int], int, bool]],
+) -> dict[str, Any]: ...
