@@ -45,11 +45,12 @@ def by_highs(values: Matrix, limits: dict[str, Limit]) -> float | None:
     """The linear programme's value; None when it cannot be met."""
     customers, options = values.shape
     bounds = bounds_of(limits, options_of(options))
-    rows = [sparse.kron(sparse.eye(customers), np.ones((1, options)))]
+    rows: list[Any] = [sparse.kron(sparse.eye(customers), np.ones((1, options)))]
     rows += [sparse.csr_matrix(bound.sign * np.tile(bound.weights, customers)[None, :]) for bound in bounds]
     right = np.concatenate([np.ones(customers), [bound.sign * bound.amount for bound in bounds]])
     most = np.where(np.isnan(values), 0.0, 1.0).ravel()
-    found: Any = linprog(
+    solve: Any = linprog
+    found = solve(
         -np.nan_to_num(values).astype(float).ravel(),
         A_ub=sparse.vstack(rows).tocsr(),
         b_ub=right,
