@@ -119,7 +119,10 @@ std::int32_t random_operand(Random& random, const Program& p, Operand kind, std:
     case Operand::attribute:
       return below(random, kLoopAttributes.size());
     case Operand::flag:
+    case Operand::number:
       return below(random, 2);
+    case Operand::outcome:
+      return below(random, kOutcomes.size());
     default:
       return 0;
   }
@@ -159,7 +162,7 @@ Program random_program(Random& random, bool expression) {
                       {r, reads ? below(random, 5) : below(random, p.constants.size()), 0, 0},
                       0});
   }
-  const auto last = static_cast<std::size_t>(expression ? Opcode::jump_if_true : Opcode::emit_column_escaped);
+  const auto last = static_cast<std::size_t>(expression ? Opcode::jump_if_true : Opcode::captured);
   while (p.code.size() + 1 < size) {
     const auto opcode = static_cast<Opcode>(random() % (last + 1));
     if (opcode == Opcode::part || opcode == Opcode::skip || (expression && opcode == Opcode::append))
@@ -254,6 +257,10 @@ Program random_phrases(Random& random) {
   p.limits = {random() % 4 == 0 ? 1 : 40, 1 << 20};
   const std::size_t size = p.code.size() + 4 + random() % 30;
   const bool loops = random() % 2 == 0;
+  const bool captures = random() % 3 == 0;
+  // Longer than the memory that captures begin with, when a loop writes it twice.
+  p.literals.emplace_back(3000, '-');
+  if (captures) p.code.push_back({Opcode::capture, {}, 0});
   if (loops) p.code.push_back({Opcode::column, {4, random() % 2 == 0 ? 4 : 9}, 0});
   const std::size_t loop = p.code.size();
   if (loops) p.code.push_back({Opcode::loop_begin, {0, 4, 5, 0}, 0});
@@ -268,6 +275,7 @@ Program random_phrases(Random& random) {
     p.code.push_back({Opcode::loop_next, {0, 5, static_cast<std::int32_t>(loop) + 1}, 1});
     p.code[loop].operands[3] = last + 1;
   }
+  if (captures) p.code.push_back({Opcode::captured, {below(random, 6), below(random, 2)}, 0});
   for (int i = 0; i < 4; ++i) p.code.push_back({Opcode::emit, {below(random, 6)}, 2});
   p.code.push_back({});
   return p;

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "labfactory/execute/loop.hpp"
 #include "labfactory/values/calls.hpp"
 #include "labfactory/values/filters.hpp"
 #include "labfactory/values/memo.hpp"
@@ -21,6 +22,14 @@ Outcome make_list(const Scope& scope, const Value* items, std::uint32_t count, K
   if (count != 0) std::memcpy(kept, items, bytes);
   out = Value::list(kept, count, kind);
   return Outcome::ok;
+}
+
+// The items of a value when there are exactly `count` of them.
+Outcome unpack(const Scope& scope, const Value& value, std::int32_t count, Value& out) {
+  Loop loop;
+  if (const Outcome o = begin_loop(scope, value, loop); o != Outcome::ok) return o;
+  out = loop.items;
+  return out.length == static_cast<std::uint32_t>(count) ? Outcome::ok : Outcome::value_error;
 }
 
 Outcome fault(FormatFault found) {
@@ -203,6 +212,8 @@ Outcome compute(const Program& program, const Scope& scope, const Instruction& i
       return make_list(scope, arguments(o[1], o[2]), static_cast<std::uint32_t>(o[2]), Kind::list, out);
     case Opcode::tuple:
       return make_list(scope, arguments(o[1], o[2]), static_cast<std::uint32_t>(o[2]), Kind::tuple, out);
+    case Opcode::unpack:
+      return unpack(scope, Value{frame[o[1]]}, o[2], out);
     case Opcode::add:
       return add(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
     case Opcode::subtract:

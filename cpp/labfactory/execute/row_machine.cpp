@@ -14,28 +14,23 @@ RowMachine::RowMachine(const Program& program, const Binding& binding)
       most_arena_bytes_(kArenaShare * static_cast<std::size_t>(program.limits.asset_bytes)),
       most_charged_(kLooksAStep * static_cast<std::size_t>(program.limits.work)),
       registers_(static_cast<std::size_t>(program.registers)),
-      loops_(static_cast<std::size_t>(program.loops)) {}
+      loops_(static_cast<std::size_t>(program.loops)),
+      captures_(program) {}
 
 RowEvent RowMachine::assemble(std::int64_t row, std::span<PartCursor> parts) {
-  parts_ = parts;
-  part_ = parts.data();
-  return run(row);
+  return run(row, parts);
 }
 
 RowEvent RowMachine::evaluate(std::int64_t row, Value& out) {
-  parts_ = {};
-  part_ = nullptr;
-  const RowEvent event = run(row);
+  const RowEvent event = run(row, {});
   out = result_;
   return event;
 }
 
 void RowMachine::collect(std::int64_t row) {
-  parts_ = {};
-  part_ = nullptr;
   collects_ = true;
   // What fails here fails again, or not, when the row runs with what it waits for.
-  static_cast<void>(run(row));
+  static_cast<void>(run(row, {}));
   collects_ = false;
 }
 
@@ -56,8 +51,22 @@ bool RowMachine::waits(const Instruction& instruction) const {
   return false;
 }
 
-RowEvent RowMachine::run(std::int64_t row) {
+RowEvent RowMachine::run(std::int64_t row, std::span<PartCursor> parts) {
+  parts_ = parts;
+  starts_.clear();
+  for (const PartCursor& part : parts) starts_.push_back(part.at);
+  for (;;) {
+    part_ = parts.data();
+    const RowEvent event = run_once(row);
+    if (event.kind != RowEvent::Kind::full || event.constant != kNoPart) return event;
+    if (!captures_.grow()) return {RowEvent::Kind::failed, Outcome::asset_too_large, -1, event.span};
+    for (std::size_t part = 0; part < parts.size(); ++part) parts[part].at = starts_[part];
+  }
+}
+
+RowEvent RowMachine::run_once(std::int64_t row) {
   arena_.reset();
+  captures_.reset();
   result_ = Value::none();
   const Frame<1> frame{registers_.data()};
   const Instruction* const code = program_.code.data();
@@ -67,17 +76,17 @@ RowEvent RowMachine::run(std::int64_t row) {
     return RowEvent{RowEvent::Kind::failed, outcome, -1, at->span};
   };
   const auto full = [&] {
-    const auto part = static_cast<std::int32_t>(part_ - parts_.data());
+    const auto part = captures_.owns(part_) ? kNoPart : static_cast<std::int32_t>(part_ - parts_.data());
     return RowEvent{RowEvent::Kind::full, Outcome::ok, part, at->span};
   };
   for (;;) {
     const auto& o = at->operands;
     if (collects_ && waits(*at)) {
       // Output of it is dropped, a value made of it waits too, and no way is taken by it.
-      if (at->opcode != Opcode::emit && at->opcode != Opcode::emit_escaped) {
-        if (at->opcode >= Opcode::jump || at->opcode == Opcode::append) return failed(Outcome::suspended);
-        frame[o[0]].kind = Kind::pending;
-      }
+      const bool is_output = at->opcode == Opcode::emit || at->opcode == Opcode::emit_escaped;
+      const bool is_value = at->opcode < Opcode::jump && at->opcode != Opcode::append;
+      if (!is_value && (!is_output || captures_.owns(part_))) return failed(Outcome::suspended);
+      if (is_value) frame[o[0]].kind = Kind::pending;
       ++at;
       continue;
     }
@@ -167,6 +176,18 @@ RowEvent RowMachine::run(std::int64_t row) {
         break;
       case Opcode::skip:
         return {RowEvent::Kind::skipped, Outcome::ok, o[0], at->span};
+      case Opcode::fail:
+        return failed(static_cast<Outcome>(o[0]));
+      case Opcode::capture:
+        part_ = captures_.begin(part_);
+        break;
+      case Opcode::captured: {
+        std::string_view text;
+        part_ = captures_.end(arena_, text);
+        frame[o[0]] = Value::text(text, o[1] != 0);
+        if (arena_.used() > most_arena_bytes_) return failed(Outcome::asset_too_large);
+        break;
+      }
       case Opcode::result:
         result_ = frame[o[0]];
         return {};

@@ -8,6 +8,7 @@
 
 #include "labfactory/base/arena.hpp"
 #include "labfactory/execute/binding.hpp"
+#include "labfactory/execute/captures.hpp"
 #include "labfactory/execute/loop.hpp"
 #include "labfactory/execute/row_event.hpp"
 #include "labfactory/plan/program.hpp"
@@ -30,7 +31,9 @@ class RowMachine {
   void collect(std::int64_t row);
 
  private:
-  RowEvent run(std::int64_t row);
+  // Runs a row again, with more memory for what it captures, until that is enough.
+  RowEvent run(std::int64_t row, std::span<PartCursor> parts);
+  RowEvent run_once(std::int64_t row);
   [[nodiscard]] bool waits(const Instruction& instruction) const;
   bool write(std::string_view text);
   bool write_escaped(std::string_view text);
@@ -45,6 +48,8 @@ class RowMachine {
   std::vector<Loop> loops_;
   std::span<PartCursor> parts_;
   PartCursor* part_ = nullptr;
+  Captures captures_;
+  std::vector<char*> starts_;  // of the row in each part
   Value result_;
   bool collects_ = false;
 };

@@ -115,7 +115,13 @@ class TapeMachine::Output {
     at_ = part->at;
     limit_ = part->limit;
   }
-  [[nodiscard]] const PartCursor* part() const { return part_; }
+  // Goes on at a cursor that stands where it should, as the one under way does already.
+  void resume(PartCursor* part) {
+    part_ = part;
+    at_ = part->at;
+    limit_ = part->limit;
+  }
+  [[nodiscard]] PartCursor* part() const { return part_; }
   [[nodiscard]] std::size_t room() const { return static_cast<std::size_t>(limit_ - at_); }
 
   [[gnu::always_inline]] bool literal(const char* text, std::size_t size) {
@@ -162,13 +168,27 @@ TapeMachine::TapeMachine(const Program& program, const Tape& tape, const Binding
       most_charged_(kLooksAStep * static_cast<std::size_t>(program.limits.work)),
       escape_(escape_writer()),
       slots_(static_cast<std::size_t>(tape.slots)),
-      loops_(static_cast<std::size_t>(program.loops)) {
+      loops_(static_cast<std::size_t>(program.loops)),
+      captures_(program) {
   for (const auto& [slot, constant] : tape.presets) {
     slots_[static_cast<std::size_t>(slot)] = program.constants[static_cast<std::size_t>(constant)];
   }
 }
 
 RowEvent TapeMachine::assemble(std::int64_t row, std::span<PartCursor> parts) {
+  if (!captures_.any()) return assemble_once(row, parts);
+  starts_.clear();
+  for (const PartCursor& part : parts) starts_.push_back(part.at);
+  for (;;) {
+    captures_.reset();
+    const RowEvent event = assemble_once(row, parts);
+    if (event.kind != RowEvent::Kind::full || event.constant != kNoPart) return event;
+    if (!captures_.grow()) return {RowEvent::Kind::failed, Outcome::asset_too_large, -1, event.span};
+    for (std::size_t part = 0; part < parts.size(); ++part) parts[part].at = starts_[part];
+  }
+}
+
+RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> parts) {
   arena_.reset();
   Value* const slots = slots_.data();
   const Frame<1> frame{slots};
@@ -188,8 +208,9 @@ RowEvent TapeMachine::assemble(std::int64_t row, std::span<PartCursor> parts) {
   };
   const auto full = [&] {
     output.leave();
-    return RowEvent{RowEvent::Kind::full, Outcome::ok,
-                    static_cast<std::int32_t>(output.part() - parts.data()), at->span};
+    const bool is_captured = captures_.owns(output.part());
+    const auto part = is_captured ? kNoPart : static_cast<std::int32_t>(output.part() - parts.data());
+    return RowEvent{RowEvent::Kind::full, Outcome::ok, part, at->span};
   };
 
   // A record's field, as read_field() does, its own column first.
@@ -401,6 +422,20 @@ RowEvent TapeMachine::assemble(std::int64_t row, std::span<PartCursor> parts) {
       case StepKind::skip:
         output.leave();
         return {RowEvent::Kind::skipped, Outcome::ok, at->other, at->span};
+      case StepKind::fail:
+        return failed(static_cast<Outcome>(at->other), at->span);
+      case StepKind::capture:
+        output.leave();
+        output.resume(captures_.begin(output.part()));
+        break;
+      case StepKind::captured: {
+        output.leave();
+        std::string_view text;
+        output.resume(captures_.end(arena_, text));
+        slots[at->target] = Value::text(text, at->flag);
+        if (outcome = charge(); outcome != Outcome::ok) return failed(outcome, at->span);
+        break;
+      }
       case StepKind::end:
         output.leave();
         return {};

@@ -8,6 +8,7 @@
 
 #include "labfactory/base/arena.hpp"
 #include "labfactory/execute/binding.hpp"
+#include "labfactory/execute/captures.hpp"
 #include "labfactory/execute/loop.hpp"
 #include "labfactory/execute/row_event.hpp"
 #include "labfactory/plan/tape.hpp"
@@ -26,6 +27,8 @@ class TapeMachine {
  private:
   class Output;
 
+  RowEvent assemble_once(std::int64_t row, std::span<PartCursor> parts);
+
   // The row's limits of what operators took: intermediate text and looking through lists and texts.
   [[nodiscard]] Outcome charge() const {
     if (arena_.used() > most_arena_bytes_) return Outcome::asset_too_large;
@@ -41,6 +44,8 @@ class TapeMachine {
   EscapeWriter escape_;
   std::vector<Value> slots_;
   std::vector<Loop> loops_;
+  Captures captures_;
+  std::vector<char*> starts_;  // of the row in each part
 };
 
 }  // namespace labfactory

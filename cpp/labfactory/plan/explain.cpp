@@ -2,6 +2,7 @@
 
 #include "labfactory/plan/program.hpp"
 #include "labfactory/values/filters.hpp"
+#include "labfactory/values/outcome.hpp"
 #include "labfactory/values/text.hpp"
 
 namespace labfactory {
@@ -96,6 +97,8 @@ std::string operand(const Program& p, const Instruction& instruction, Operand ki
     }
     case Operand::count:
       return "";
+    case Operand::number:
+      return std::to_string(value);
     case Operand::column:
       return column_path(p, value);
     case Operand::constant:
@@ -129,6 +132,8 @@ std::string operand(const Program& p, const Instruction& instruction, Operand ki
       return std::string(kLoopAttributes[at]);
     case Operand::flag:
       return value != 0 ? "yes" : "no";
+    case Operand::outcome:
+      return std::string(kOutcomes[at]);
   }
   return "";
 }

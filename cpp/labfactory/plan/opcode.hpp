@@ -22,6 +22,7 @@ enum class Opcode : std::uint8_t {
   list,
   tuple,
   append,
+  unpack,
   // arithmetic
   add,
   subtract,
@@ -57,6 +58,7 @@ enum class Opcode : std::uint8_t {
   slot,
   part,
   skip,
+  fail,
   result,
   end,
   // output
@@ -65,6 +67,8 @@ enum class Opcode : std::uint8_t {
   emit_escaped,
   emit_column,
   emit_column_escaped,
+  capture,
+  captured,
 };
 
 enum class Operand : std::uint8_t {
@@ -73,6 +77,7 @@ enum class Operand : std::uint8_t {
   source,     // register read
   sources,    // first of `count` consecutive registers read; a count follows
   count,      // number of registers for the operand before
+  number,     // a count that stands for itself
   column,     // entry of the column table
   constant,   // entry of the constants
   literal,    // entry of the output literals
@@ -86,6 +91,7 @@ enum class Operand : std::uint8_t {
   function,   // entry of the functions
   attribute,  // LoopAttribute
   flag,       // 0 or 1
+  outcome,    // Outcome, not ok
 };
 
 struct OpcodeShape {
@@ -109,6 +115,8 @@ inline constexpr std::array kOpcodes = {
     OpcodeShape{"tuple", {Operand::target, Operand::sources, Operand::count}},
     // grows the list in a register (for ... if): source list, source item
     OpcodeShape{"append", {Operand::source, Operand::source}},
+    // the items of a value as a list of exactly that many: `a, b = value`
+    OpcodeShape{"unpack", {Operand::target, Operand::source, Operand::number}},
     OpcodeShape{"add", {Operand::target, Operand::source, Operand::source}},
     OpcodeShape{"subtract", {Operand::target, Operand::source, Operand::source}},
     OpcodeShape{"multiply", {Operand::target, Operand::source, Operand::source}},
@@ -151,6 +159,8 @@ inline constexpr std::array kOpcodes = {
     OpcodeShape{"part", {Operand::part}},
     // the row gets no asset; the constant is the reason
     OpcodeShape{"skip", {Operand::constant}},
+    // what Jinja2 would raise here for every row that comes by
+    OpcodeShape{"fail", {Operand::outcome}},
     OpcodeShape{"result", {Operand::source}},
     OpcodeShape{"end", {}},
     OpcodeShape{"emit_literal", {Operand::literal}},
@@ -158,9 +168,12 @@ inline constexpr std::array kOpcodes = {
     OpcodeShape{"emit_escaped", {Operand::source}},
     OpcodeShape{"emit_column", {Operand::column}},
     OpcodeShape{"emit_column_escaped", {Operand::column}},
+    // what is written up to the matching `captured` becomes a value; flag 1: markup
+    OpcodeShape{"capture", {}},
+    OpcodeShape{"captured", {Operand::target, Operand::flag}},
 };
 
-static_assert(kOpcodes.size() == static_cast<std::size_t>(Opcode::emit_column_escaped) + 1);
+static_assert(kOpcodes.size() == static_cast<std::size_t>(Opcode::captured) + 1);
 
 enum class LoopAttribute : std::uint8_t {
   index,

@@ -128,6 +128,7 @@ class Liveness {
         for (const std::int32_t to : program.tables[index_of(o[1])]) join(index_of(to));
         break;
       case Opcode::skip:
+      case Opcode::fail:
       case Opcode::result:
       case Opcode::end:
         break;
@@ -594,6 +595,17 @@ class TapeMaker {
       case Opcode::skip:
         step.kind = StepKind::skip;
         step.other = o[0];
+        break;
+      case Opcode::fail:
+        step.kind = StepKind::fail;
+        step.other = o[0];
+        break;
+      case Opcode::capture:
+        step.kind = StepKind::capture;
+        break;
+      case Opcode::captured:
+        step.kind = StepKind::captured;
+        step.flag = o[1] != 0;
         break;
       case Opcode::result:
       case Opcode::end:

@@ -40,6 +40,9 @@ enum class StepKind : std::uint8_t {
   slot,
   part,
   skip,
+  fail,
+  capture,
+  captured,
   end,
 };
 
@@ -51,7 +54,7 @@ struct Step {
   std::int32_t source = 0;  // slot read: of a field, the record's
   std::int32_t column = 0;
   std::int32_t parent = 0;  // the record's column, for fields
-  std::int32_t other = 0;   // slot compared with, precision of fixed_*, loop, part, table, constant
+  std::int32_t other = 0;   // slot compared with, precision of fixed_*, loop, part, table, constant, outcome
   std::int32_t to = 0;      // step that a jump goes on with; of fixed_* the instruction
   std::int32_t span = 0;
   std::int32_t read_span = 0;  // of the column or field

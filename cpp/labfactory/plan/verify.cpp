@@ -5,6 +5,7 @@
 
 #include "labfactory/base/error.hpp"
 #include "labfactory/plan/program.hpp"
+#include "labfactory/values/outcome.hpp"
 
 namespace labfactory {
 
@@ -30,13 +31,16 @@ bool within(std::int32_t index, std::size_t size) {
 }
 
 bool ends(Opcode opcode) {
-  return opcode == Opcode::end || opcode == Opcode::result || opcode == Opcode::skip;
+  return opcode == Opcode::end || opcode == Opcode::result || opcode == Opcode::skip ||
+         opcode == Opcode::fail;
 }
 
-// Registers and loops that are surely set when control reaches an instruction.
+// Registers and loops that are surely set when control reaches an instruction, and the captures open there.
 class Assigned {
  public:
   explicit Assigned(std::size_t bits) : words_((bits + 63) / 64, 0) {}
+  [[nodiscard]] std::int32_t captures() const { return captures_; }
+  void open(std::int32_t captures) { captures_ += captures; }
   void set(std::size_t bit) { words_[bit / 64] |= std::uint64_t{1} << (bit % 64); }
   [[nodiscard]] bool has(std::size_t bit) const { return (words_[bit / 64] >> (bit % 64) & 1) != 0; }
   // Keeps what both hold; true when something was lost.
@@ -52,6 +56,7 @@ class Assigned {
 
  private:
   std::vector<std::uint64_t> words_;
+  std::int32_t captures_ = 0;
 };
 
 class Verifier {
@@ -124,6 +129,7 @@ class Verifier {
         return operand >= 0 && count >= 0 && std::int64_t{operand} + count <= p.registers;
       }
       case Operand::count:
+      case Operand::number:
         return operand >= 0;
       case Operand::column:
         return within(operand, p.columns.size());
@@ -151,6 +157,8 @@ class Verifier {
         return within(operand, kLoopAttributes.size());
       case Operand::flag:
         return operand == 0 || operand == 1;
+      case Operand::outcome:
+        return operand > 0 && within(operand, kOutcomes.size());
     }
     return false;
   }
@@ -243,6 +251,8 @@ class Verifier {
       if (!before[to]) {
         before[to] = std::make_unique<Assigned>(state);
         pending.push_back(to);
+      } else if (before[to]->captures() != state.captures()) {
+        refuse_at(to, program_.code[to], "captures differ by the path here");
       } else if (before[to]->intersect(state)) {
         pending.push_back(to);
       }
@@ -266,6 +276,18 @@ class Verifier {
     }
     const auto target = [&](std::size_t i) { return static_cast<std::size_t>(operands[i]); };
     switch (instruction.opcode) {
+      case Opcode::capture:
+        after.open(1);
+        break;
+      case Opcode::captured:
+        if (before.captures() == 0) refuse_at(at, instruction, "nothing is captured");
+        after.open(-1);
+        break;
+      case Opcode::part:
+      case Opcode::result:
+      case Opcode::end:
+        if (before.captures() != 0) refuse_at(at, instruction, "a capture is open");
+        break;
       case Opcode::jump:
         flow(after, target(0));
         return;
@@ -330,6 +352,7 @@ bool is_expression(const Program& program) {
       case Opcode::slot:
       case Opcode::part:
       case Opcode::skip:
+      case Opcode::fail:
       case Opcode::end:
         return false;
       default:
