@@ -1,7 +1,7 @@
 """Every case file renders as Jinja2 renders it: the same bytes, or an error in the same line.
 
-A case file is JSON (`rows`, and where needed `types`, `constants`, `optional`, `environment`), then `---`,
-then one or more templates with `---` between them.
+A case file is JSON (`rows`, and where needed `types`, `constants`, `optional`, `environment`, and `templates`
+for a loader), then `---`, then one or more templates with `---` between them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def table(case: dict[str, Any]) -> pa.RecordBatch:
 def oracle(source: str, options: dict[str, Any], context: dict[str, Any]) -> tuple[str | None, int | None]:
     """Jinja2's text, or the template line in which it raised."""
     undefined = UNDEFINED[options.get("undefined", "error")]
-    environment = jinja2.Environment(**{**options, "undefined": undefined})
+    loader = jinja2.DictLoader(options.get("loader", {}))
+    environment = jinja2.Environment(**{**options, "undefined": undefined, "loader": loader})
     try:
         return environment.from_string(source).render(context), None
     except Exception as error:
@@ -82,7 +83,7 @@ def check(source: str, batch: pa.RecordBatch, options: dict[str, Any], case: dic
 def test_case_renders_as_jinja2_renders_it(path: Path, at: int) -> None:
     case, templates = read(path)
     batch = table(case)
-    environment = case.get("environment", {})
+    environment = case.get("environment", {}) | {"loader": case.get("templates", {})}
     modes = environment.get("undefined")
     for autoescape, undefined in itertools.product(
         [environment["autoescape"]] if "autoescape" in environment else [False, True],

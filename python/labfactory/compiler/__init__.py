@@ -8,6 +8,7 @@ from labfactory.compiler.functions import Function, Functions, function
 from labfactory.compiler.link import compile_creative, review_creative
 from labfactory.compiler.plan import Plan, Preview
 from labfactory.compiler.review import Remark, Review
+from labfactory.compiler.skip import Skip, SkipTag
 from labfactory.compiler.tables import Table
 from labfactory.compiler.template import Template
 
@@ -21,6 +22,8 @@ __all__ = [
     "Preview",
     "Remark",
     "Review",
+    "Skip",
+    "SkipTag",
     "Table",
     "Template",
     "compile_creative",

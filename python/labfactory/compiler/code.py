@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from labfactory.compiler.positions import Span
 
 _T = TypeVar("_T")
+# Kept registers are numbered from here until the code is finished; no table grows this long.
+_KEPT = 1 << 24
 
 
 @dataclass(eq=False, slots=True)
@@ -42,6 +44,13 @@ class Instruction:
     span: int
     is_needed: bool = True
     most_bytes: float = inf
+
+
+class Mark(NamedTuple):
+    """How far the code had grown."""
+
+    label: Label
+    tables: int
 
 
 class SpanEntry(NamedTuple):
@@ -72,14 +81,19 @@ class Code:
     templates: list[str] = field(default_factory=list)
     tables: list[list[Label]] = field(default_factory=list)
     functions: list[tuple[Function, tuple[str, ...]]] = field(default_factory=list)
-    registers: int = 0
     loops: int = 0
+    captures: int = 0
+    namespaces: int = 0
+    changes: list[int] = field(default_factory=list)
+    _most: int = 0
     _rows: list[Instruction | Label] = field(default_factory=list)
     _keys: dict[tuple[str, Hashable], int] = field(default_factory=dict)
     _top: int = 0
     _depth: int = 0
     _text: list[str] = field(default_factory=list)
     _text_span: int = 0
+    _kept: int = 0
+    _drops: bool = False
 
     def emit(self, opcode: str, *operands: int | Label, span: int) -> Instruction:
         """Adds an instruction."""
@@ -101,7 +115,7 @@ class Code:
 
     def write(self, text: str, span: int) -> None:
         """Adds literal output; neighbours become one literal."""
-        if text:
+        if text and not self._drops:
             if not self._text:
                 self._text_span = span
             self._text.append(text)
@@ -151,8 +165,74 @@ class Code:
         """The first of `count` consecutive fresh registers."""
         first = self._top
         self._top += count
-        self.registers = max(self.registers, self._top)
+        self._most = max(self._most, self._top)
         return first
+
+    def keep(self) -> int:
+        """A register that is never given back: what it holds outlives the statement that made it."""
+        self._kept += 1
+        return _KEPT + self._kept - 1
+
+    @property
+    def registers(self) -> int:
+        """Registers that the code needs."""
+        return self._most + self._kept
+
+    @property
+    def size(self) -> int:
+        """Instructions and labels so far."""
+        return len(self._rows)
+
+    def mark(self) -> Mark:
+        """A place to go back to."""
+        self._flush()
+        label = Label()
+        self._rows.append(label)
+        return Mark(label, len(self.tables))
+
+    def rewind(self, mark: Mark) -> None:
+        """Forgets all code behind a mark; what was interned stays."""
+        self._text.clear()
+        while self._rows[-1] is not mark.label:
+            self._rows.pop()
+        del self.tables[mark.tables :]
+
+    def insert(self, before: Instruction, instruction: Instruction) -> None:
+        """Adds an instruction before one that stands."""
+        at = next(i for i in reversed(range(len(self._rows))) if self._rows[i] is before)
+        self._rows.insert(at, instruction)
+
+    @contextmanager
+    def capturing(self, target: int, *, markup: bool, span: int) -> Iterator[None]:
+        """Leaves what is written within as text in a register."""
+        self.emit("capture", span=span)
+        self.captures += 1
+        dropped, self._drops = self._drops, False
+        try:
+            yield
+        finally:
+            self.captures -= 1
+            self._drops = dropped
+        self.emit("captured", target, int(markup), span=span)
+
+    @contextmanager
+    def dropping(self, lost: int, span: int) -> Iterator[None]:
+        """Runs what is within for its values and its errors; what it writes is lost."""
+        first = self.emit("capture", span=span)
+        start = len(self._rows)
+        self.captures += 1
+        dropped, self._drops = self._drops, True
+        try:
+            yield
+        finally:
+            self.captures -= 1
+            self._drops = dropped
+        last = self.emit("captured", lost, 0, span=span)
+        # Most imported templates hold macros and nothing that is written.
+        writes = any(
+            isinstance(row, Instruction) and row.opcode.startswith("emit") for row in self._rows[start:]
+        )
+        first.is_needed = last.is_needed = writes
 
     @contextmanager
     def scratch(self) -> Iterator[None]:
@@ -199,7 +279,7 @@ class Code:
         targets = [operand.target for operand in row.operands if isinstance(operand, Label)]
         if row.opcode == "slot":
             return [label.target for label in self.tables[_target(row.operands[1])]]
-        if row.opcode in ("end", "skip", "result"):
+        if row.opcode in ("end", "skip", "fail", "result"):
             return []
         if row.opcode == "jump":
             return targets
@@ -214,10 +294,12 @@ class Code:
                 row.target = len(needed)
             elif row.is_needed:
                 needed.append(row)
-        return [
-            Row(row.opcode, tuple(o.target if isinstance(o, Label) else o for o in row.operands), row.span)
-            for row in needed
-        ]
+        return [Row(row.opcode, tuple(map(self._resolved, row.operands)), row.span) for row in needed]
+
+    def _resolved(self, operand: int | Label) -> int:
+        if isinstance(operand, Label):
+            return operand.target
+        return operand if operand < _KEPT else self._most + operand - _KEPT
 
 
 def _target(operand: int | Label) -> int:

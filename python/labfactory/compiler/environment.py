@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import jinja2
 
 from labfactory.base.errors import CompileError, UsageError, nearest
+from labfactory.compiler.skip import SkipTag
 
 if TYPE_CHECKING:
     from labfactory.compiler.template import Template
@@ -22,6 +23,17 @@ UNDEFINED_CLASSES: dict[str, type[jinja2.Undefined]] = {
     "strict": jinja2.StrictUndefined,
     "chainable": jinja2.ChainableUndefined,
 }
+EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.i18n", "jinja2.ext.loopcontrols")
+_FLAGS = ("autoescape", "trim_blocks", "lstrip_blocks", "keep_trailing_newline")
+_DELIMITERS = {
+    "block_start_string": "{%",
+    "block_end_string": "%}",
+    "variable_start_string": "{{",
+    "variable_end_string": "}}",
+    "comment_start_string": "{#",
+    "comment_end_string": "#}",
+}
+_PREFIXES = ("line_statement_prefix", "line_comment_prefix")
 
 _Jinja = TypeVar("_Jinja", bound=jinja2.Environment)
 
@@ -30,32 +42,54 @@ _Jinja = TypeVar("_Jinja", bound=jinja2.Environment)
 class Environment:
     """How templates are read: Jinja2's options by Jinja2's names, and its defaults save `undefined`.
 
+    The tag `{% skip 'reason' %}` is always there.
+
     Args:
-        autoescape: Whether printed values are escaped for HTML.
+        block_start_string: What opens a tag.
+        block_end_string: What closes a tag.
+        variable_start_string: What opens an expression that is printed.
+        variable_end_string: What closes it.
+        comment_start_string: What opens a comment.
+        comment_end_string: What closes it.
+        line_statement_prefix: What makes a line a tag; None for no such lines.
+        line_comment_prefix: What makes the rest of a line a comment; None for no such comments.
         trim_blocks: Whether the first line break behind a block is removed.
         lstrip_blocks: Whether white space before a block is removed from the start of its line.
+        newline_sequence: What line breaks of a source become.
         keep_trailing_newline: Whether the line break that ends a source is kept.
-        extensions: Names of Jinja2 extensions; this version knows none.
-        loader: Where `get_template` finds sources: a mapping from name to source, or a folder.
+        extensions: Names of Jinja2's extensions: `jinja2.ext.do`, `jinja2.ext.i18n` and
+            `jinja2.ext.loopcontrols`.
         undefined: What an unknown name is. "error": compiling fails, unless the column is declared optional.
             "default", "strict" and "chainable": what Jinja2's class of that name makes of it.
+        autoescape: Whether printed values are escaped for HTML.
+        loader: Where `get_template`, `extends`, `include` and `import` find sources: a mapping from name to
+            source, or a folder.
 
     Example:
         >>> Environment(autoescape=True).to_dict()["undefined"]
         'error'
     """
 
-    autoescape: bool = False
+    block_start_string: str = "{%"
+    block_end_string: str = "%}"
+    variable_start_string: str = "{{"
+    variable_end_string: str = "}}"
+    comment_start_string: str = "{#"
+    comment_end_string: str = "#}"
+    line_statement_prefix: str | None = None
+    line_comment_prefix: str | None = None
     trim_blocks: bool = False
     lstrip_blocks: bool = False
+    newline_sequence: Literal["\n", "\r\n", "\r"] = "\n"
     keep_trailing_newline: bool = False
     extensions: tuple[str, ...] = ()
-    loader: Mapping[str, str] | Path | str | None = None
     undefined: Undefined = "error"
+    autoescape: bool = False
+    loader: Mapping[str, str] | Path | str | None = None
 
     def __post_init__(self) -> None:
         """Refuses options that no later step could honour."""
-        for name in ("autoescape", "trim_blocks", "lstrip_blocks", "keep_trailing_newline"):
+        for name in _FLAGS:
             if not isinstance(getattr(self, name), bool):
                 message = f"expected {name} to be true or false, found {getattr(self, name)!r}"
                 raise UsageError(message, code="environment")
@@ -64,10 +98,23 @@ class Environment:
             raise UsageError(
                 message, code="environment", hint=nearest(str(self.undefined), UNDEFINED_CLASSES)
             )
-        object.__setattr__(self, "extensions", tuple(self.extensions))
-        if self.extensions:
-            message = f"expected no extensions in this version, found {', '.join(map(repr, self.extensions))}"
-            raise CompileError(message, code="refused")
+        object.__setattr__(self, "extensions", _extensions(self.extensions))
+        self._check_delimiters()
+
+    def _check_delimiters(self) -> None:
+        for name in (*_DELIMITERS, *_PREFIXES):
+            given = getattr(self, name)
+            wanted = isinstance(given, str) and given != ""
+            if not wanted and not (given is None and name in _PREFIXES):
+                message = f"expected {name} to be a text of one character or more, found {given!r}"
+                raise UsageError(message, code="environment")
+        starts = [getattr(self, name) for name in _DELIMITERS if "start" in name]
+        if len(set(starts)) < len(starts):
+            message = f"expected different starts of tags, expressions and comments, found {starts}"
+            raise UsageError(message, code="environment")
+        if self.newline_sequence not in ("\n", "\r\n", "\r"):
+            message = f"expected newline_sequence to be a line break, found {self.newline_sequence!r}"
+            raise UsageError(message, code="environment")
 
     def from_string(self, source: str, name: str = "<template>") -> Template:
         """A template of this environment from its source."""
@@ -81,21 +128,29 @@ class Environment:
         Raises:
             UsageError: `template_not_found` when the loader has no such template or there is no loader.
         """
-        return self.from_string(self._load(name), name)
+        source = self.source(name)
+        if source is None:
+            hint = nearest(name, self.templates())
+            message = f"no template {name!r}"
+            raise UsageError(message, code="template_not_found", hint=hint)
+        return self.from_string(source, name)
 
-    def _load(self, name: str) -> str:
-        if isinstance(self.loader, Mapping):
-            if name in self.loader:
-                return self.loader[name]
-            raise _not_found(name, list(self.loader))
-        if self.loader is None:
-            raise _not_found(name, [])
+    def source(self, name: str) -> str | None:
+        """The source that the loader has for a name; None when it has none."""
+        if self.loader is None or isinstance(self.loader, Mapping):
+            return None if self.loader is None else self.loader.get(name)
         folder = Path(self.loader).resolve()
         path = (folder / name).resolve()
-        known = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
         if not path.is_relative_to(folder) or not path.is_file():
-            raise _not_found(name, known)
+            return None
         return path.read_bytes().decode()
+
+    def templates(self) -> list[str]:
+        """The names that the loader knows."""
+        if self.loader is None or isinstance(self.loader, Mapping):
+            return list(self.loader or ())
+        folder = Path(self.loader).resolve()
+        return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
     def to_dict(self) -> dict[str, object]:
         """The options that change what a template renders, as plain values for files and digests."""
@@ -106,18 +161,35 @@ class Environment:
             "lstrip_blocks": self.lstrip_blocks,
             "trim_blocks": self.trim_blocks,
             "undefined": self.undefined,
+            **self._unusual(),
         }
+
+    def _unusual(self) -> dict[str, object]:
+        """Options that few use: they are told where they differ from Jinja2's."""
+        usual = {**_DELIMITERS, **dict.fromkeys(_PREFIXES), "newline_sequence": "\n"}
+        given = {name: getattr(self, name) for name in sorted(usual)}
+        return {name: value for name, value in given.items() if value != usual[name]}
 
     def jinja2(self, kind: type[_Jinja] = jinja2.Environment) -> _Jinja:  # type: ignore[assignment]
         """Jinja2's environment with the same options: the oracle that every plan is held to."""
-        return kind(
-            autoescape=self.autoescape,
-            trim_blocks=self.trim_blocks,
-            lstrip_blocks=self.lstrip_blocks,
-            keep_trailing_newline=self.keep_trailing_newline,
+        given = {
+            name: getattr(self, name) for name in (*_FLAGS, *_DELIMITERS, *_PREFIXES, "newline_sequence")
+        }
+        made = kind(
+            **given,
             undefined=UNDEFINED_CLASSES[self.undefined],
+            extensions=[*self.extensions, SkipTag],
         )
+        made.loader = jinja2.FunctionLoader(self.source)
+        return made
 
 
-def _not_found(name: str, known: list[str]) -> UsageError:
-    return UsageError(f"no template {name!r}", code="template_not_found", hint=nearest(name, known))
+def _extensions(given: object) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, (tuple, list)):
+        message = f"expected the names of extensions, found {given!r}"
+        raise UsageError(message, code="environment")
+    for name in given:
+        if name not in EXTENSIONS:
+            message = f"the extension {name!r} is not covered"
+            raise CompileError(message, code="refused", hint=nearest(str(name), EXTENSIONS))
+    return tuple(given)

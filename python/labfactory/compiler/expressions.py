@@ -19,9 +19,9 @@ from labfactory.compiler.calls import lower_call, lower_filter, lower_test
 from labfactory.compiler.code import Label
 from labfactory.compiler.fold import Folded, Folder
 from labfactory.compiler.formats import format_arguments, lower_format
-from labfactory.compiler.functions import Functions
 from labfactory.compiler.hints import meant
-from labfactory.compiler.scope import LoopName, Scope, Unassigned, Variable
+from labfactory.compiler.object_calls import ObjectCalls
+from labfactory.compiler.scope import LoopName, Options, Scope, Unassigned, Variable
 from labfactory.compiler.types import (
     CONTAINERS,
     DATES,
@@ -39,11 +39,10 @@ from labfactory.compiler.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from labfactory.compiler.code import Code
     from labfactory.compiler.columns import ColumnTable
-    from labfactory.compiler.review import Reviewer
     from labfactory.compiler.syntax import SyntaxTree
 
 _INTEGERS = range(-(2**63), 2**63)
@@ -66,6 +65,17 @@ _COMPARE = {
     "in": "contains",
     "notin": "not_contains",
 }
+# What may have to do with macros, namespaces and other objects.
+_OF_OBJECTS = (
+    nodes.Call,
+    nodes.Getattr,
+    nodes.Getitem,
+    nodes.CondExpr,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Test,
+)
 _LOOP_CONSTANTS = {"depth": 1, "depth0": 0}
 _LOOP_ITEMS = ("previtem", "nextitem")
 _LOOP_FLAGS = ("first", "last")
@@ -93,29 +103,6 @@ _NAMES: dict[type[nodes.Node], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What compile was given beside the template.
-
-    Args:
-        columns: Types of the schema's columns.
-        optional: Columns that may be absent.
-        constants: Values that names stand for.
-        undefined: The environment's mode.
-        functions: Functions that templates may call.
-        review: Who collects remarks, where a template is looked at and not run.
-        longest: The longest text of some columns, in bytes; for reviews.
-    """
-
-    columns: Mapping[str, Type]
-    optional: frozenset[str]
-    constants: Mapping[str, object]
-    undefined: str
-    functions: Functions = field(default_factory=Functions)
-    review: Reviewer | None = None
-    longest: Mapping[str, int] = field(default_factory=dict)
-
-
 @dataclass(slots=True)
 class Expressions:
     """Lowers the expressions of one template; `scope` and `autoescape` follow the statement being lowered."""
@@ -127,6 +114,13 @@ class Expressions:
     scope: Scope
     autoescape: bool
     template: int
+    # Values that statements hold in registers, by the names that Jinja2's internal names have.
+    held: dict[str, tuple[int, Static]] = field(default_factory=dict)
+
+    @property
+    def objects(self) -> ObjectCalls:
+        """What lowers macros, namespaces and the like."""
+        return ObjectCalls(self)
 
     # -- what statements call
 
@@ -221,7 +215,19 @@ class Expressions:
         elif value is not None and not isinstance(value, (bool, int, float, str, datetime.date)):
             self.refuse(f"a constant of type {type(value).__name__}", node)
 
+    def outcome(self, name: str) -> int:
+        """The number of a row's error."""
+        return int(core.OUTCOMES[name])
+
+    def is_known(self, name: str) -> bool:
+        """Whether a column or a constant has this name."""
+        return name in self.options.columns or name in self.options.constants
+
     def _lower(self, node: nodes.Node, target: int) -> Static:
+        if isinstance(node, _OF_OBJECTS):
+            static = self.objects.lower(node, target)
+            if static is not None:
+                return static
         lower = _LOWER.get(type(node))
         if lower is None:
             self.refuse(_NAMES.get(type(node), type(node).__name__.lower()), node)
@@ -259,13 +265,21 @@ class Expressions:
             self.tree.fail(message, node, code="unknown_column", hint=hint)
         self.options.review.note("unknown_column", message, self.tree, node, hint)
 
-    def _loaded(self, node: nodes.Name, variable: Variable) -> Static:
+    def touched(self, variable: Variable) -> Static:
+        """What is known of a variable that is read here."""
         if variable.static.may_be(UNSET) and variable.clearing is not None:
             variable.clearing.is_needed = True
+        if variable.copying is not None:
+            variable.copying.is_needed = True
+        return variable.static.without(UNSET)
+
+    def _loaded(self, node: nodes.Name, variable: Variable) -> Static:
+        if variable.object is not None:
+            self.objects.refuse(variable.object, node)
         optional = node.name in self.options.optional
         if variable.static.is_unset and self.options.undefined == "error" and not optional:
             self._unknown_column(node)
-        return variable.static.without(UNSET)
+        return self.touched(variable)
 
     def _readable(self, found: Type, node: nodes.Node) -> Type:
         inner: Type | None = found
@@ -308,6 +322,19 @@ class Expressions:
             self.refuse("a computed name of a field", node)
         self.code.emit("subscript", target, register, at, span=self.span(node))
         return self._item_of(static)
+
+    def item(self, static: Static) -> Static:
+        """What is known of the items of a value that is looped over or unpacked."""
+        found = static.item or Static.of(NONE)
+        return found.join(Static.of("text")) if static.may_be("text", "record") else found
+
+    def unpacked(self, static: Static, count: int) -> list[Static]:
+        """What is known of each item of a value that is unpacked."""
+        return [self.item(static)] * count
+
+    def filter_number(self, name: str) -> int:
+        """The number of a filter."""
+        return int(core.FILTERS[name])
 
     def _item_of(self, static: Static) -> Static:
         found = Static.of(UNDEFINED)
@@ -366,10 +393,9 @@ class Expressions:
         self, node: nodes.Getattr | nodes.Getitem, name: str, loop: LoopName, target: int
     ) -> Static:
         if name in _LOOP_CONSTANTS:
-            return self.constant(_LOOP_CONSTANTS[name], target, node)
-        number = core.LOOP_ATTRIBUTES.get(name)
-        if number is not None:
-            self.code.emit("loop_attribute", target, loop.loop, number, span=self.span(node))
+            return self.constant(_LOOP_CONSTANTS[name] + loop.depth, target, node)
+        if name in core.LOOP_ATTRIBUTES:
+            self.loop_attribute(loop, name, target, self.span(node))
             if name in _LOOP_ITEMS:
                 return loop.item.join(Static.of(UNDEFINED))
             return Static.of("boolean" if name in _LOOP_FLAGS else "integer")
@@ -380,6 +406,15 @@ class Expressions:
             hint = meant(name, core.LOOP_ATTRIBUTES, "loop has")
             self.tree.fail(f"unknown field {name!r} of loop", place, code="unknown_field", hint=hint)
         return self.undefined(name, target, self.span(node))
+
+    def loop_attribute(self, loop: LoopName, name: str, target: int, span: int) -> None:
+        """Leaves what a running loop knows of itself in a register."""
+        self.code.emit("loop_attribute", target, loop.loop, core.LOOP_ATTRIBUTES[name], span=span)
+
+    def _held(self, node: nodes.InternalName, target: int) -> Static:
+        register, static = self.held[node.name]
+        self.code.emit("move", target, register, span=self.code.last().span)
+        return static
 
     # -- operators
 
@@ -535,6 +570,7 @@ def _holds_record(static: Static | None) -> bool:
 
 _LOWER: dict[type[Any], Callable[[Expressions, Any, int], Static]] = {
     nodes.Name: Expressions._name,
+    nodes.InternalName: Expressions._held,
     nodes.Getattr: Expressions._getattr,
     nodes.Getitem: Expressions._getitem,
     **dict.fromkeys(_BINARY, Expressions._binary),

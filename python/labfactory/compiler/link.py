@@ -13,12 +13,12 @@ from labfactory.base.errors import CompileError, UsageError
 from labfactory.base.sources import schema_of
 from labfactory.compiler.code import Code
 from labfactory.compiler.columns import ColumnTable
-from labfactory.compiler.expressions import Options
 from labfactory.compiler.functions import Functions
 from labfactory.compiler.lower import Component, Linker, finish_template, program, skip_missing
 from labfactory.compiler.plan import LONE_PART, Plan
 from labfactory.compiler.positions import Span
 from labfactory.compiler.review import Review, Reviewer, observe
+from labfactory.compiler.scope import Options
 from labfactory.compiler.syntax import parse_template
 from labfactory.compiler.tables import make_tables
 from labfactory.compiler.types import columns_of
@@ -162,7 +162,7 @@ def _lower(
     for at, (part, source) in enumerate(parts.items()):
         environment = environments[part]
         components = {slot: _components(slot, part, entries) for slot, entries in slots.items()}
-        linker = Linker(code, table, options, environment, components, used)
+        linker = Linker(code, table, options, environment, components, used, sources)
         tree = parse_template(source, names[part], environment)
         sources[tree.name] = source
         sources.update(

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from jinja2 import nodes
 from jinja2.idtracking import FrameSymbolVisitor, Symbols
 
 from labfactory._core import plan as core
-from labfactory.base.errors import CompileError
+from labfactory.base.errors import CompileError, nearest
 from labfactory.compiler.code import Code, Label
-from labfactory.compiler.expressions import Expressions, Options
+from labfactory.compiler.expressions import Expressions
 from labfactory.compiler.hints import meant
+from labfactory.compiler.inheritance import Rendering
 from labfactory.compiler.positions import Span
-from labfactory.compiler.scope import Scope, template_scope
-from labfactory.compiler.statements import Statements
+from labfactory.compiler.scope import Context, Options, Scope
 from labfactory.compiler.syntax import check_encoding, parse_template
 from labfactory.compiler.types import NONE, UNDEFINED, Static, spoken
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from labfactory.compiler.columns import ColumnTable
     from labfactory.compiler.environment import Environment
+    from labfactory.compiler.statements import Statements
     from labfactory.compiler.syntax import SyntaxTree
     from labfactory.compiler.tables import Table
 
@@ -35,6 +36,8 @@ ASSET_LIMIT_BYTES = 16 << 20
 # The core's registers; a list that is written out takes one for each of its values.
 _MOST_REGISTERS = 1 << 14
 _MOST_COLUMNS = (1 << 16) - 1
+# A long e-mail with thirty components has a few thousand instructions.
+_MOST_INSTRUCTIONS = 100_000
 # Components within components: deeper is a mistake, and every level multiplies the plan.
 _MOST_SLOTS_DEEP = 16
 
@@ -65,6 +68,9 @@ class Linker:
         environment: How this part's templates are read.
         slots: The components of each slot, in the order of its decision column.
         used: Slots that templates call, in the order of their first call.
+        sources: The sources of all templates, by name.
+        active: Macros and blocks that are being lowered, each within the one before.
+        inside: Included and imported templates that are being lowered.
     """
 
     code: Code
@@ -73,13 +79,81 @@ class Linker:
     environment: Environment
     slots: Mapping[str, Sequence[Component]]
     used: dict[str, tuple[str, ...]]
+    sources: dict[str, str]
+    active: list[nodes.Node] = field(default_factory=list)
+    inside: list[SyntaxTree] = field(default_factory=list)
+    _trees: dict[str, SyntaxTree | None] = field(default_factory=dict)
     _within: list[str] = field(default_factory=list)
 
     def template(self, tree: SyntaxTree) -> None:
         """Lowers a template."""
-        body: Any = tree.body
-        values = _expressions(tree, self.code, self.table, self.options, template_scope(body))
-        Statements(values, self).template(body)
+        Rendering(self, Context(self.options)).root(tree)
+
+    def expressions(self, tree: SyntaxTree, scope: Scope) -> Expressions:
+        """What lowers the expressions of a template in a scope."""
+        return _expressions(tree, self.code, self.table, scope)
+
+    def check_size(self, values: Expressions, node: nodes.Node, what: str) -> None:
+        """Refuses a plan that grows out of all proportion.
+
+        Raises:
+            CompileError: `plan_too_large`, at what was inlined last.
+        """
+        if self.code.size > _MOST_INSTRUCTIONS:
+            message = f"expected a plan of at most {_MOST_INSTRUCTIONS:,} instructions, passed by {what}"
+            hint = "macros, blocks and includes within one another multiply; take some of them apart."
+            values.tree.fail(message, node, code="plan_too_large", hint=hint)
+
+    @property
+    def is_recursing(self) -> bool:
+        """Whether a macro is being lowered within itself."""
+        return len({id(node) for node in self.active}) < len(self.active)
+
+    # -- other templates
+
+    def named(self, values: Expressions, name: nodes.Expr, node: nodes.Node, what: str) -> SyntaxTree:
+        """The template of a constant name."""
+        (one,) = self._constants(values, name, node, what, several=False)
+        return self._tree(one) or self.missing(values, name, node)
+
+    def first(self, values: Expressions, name: nodes.Expr, node: nodes.Node, what: str) -> SyntaxTree | None:
+        """The first template that there is, of a constant name or a list of them."""
+        for one in self._constants(values, name, node, what, several=True):
+            found = self._tree(one)
+            if found is not None:
+                return found
+        return None
+
+    def missing(self, values: Expressions, name: nodes.Expr, node: nodes.Node) -> NoReturn:
+        """Refuses a name that the loader does not know."""
+        names = self._constants(values, name, node, "a template", several=True)
+        wanted = " or ".join(map(repr, names)) or "of no name"
+        hint = nearest(names[0], self.environment.templates()) if names else None
+        if self.environment.loader is None:
+            hint = "give the environment a loader: a mapping from names to sources, or a folder."
+        values.tree.fail(f"no template {wanted}", node, code="template_not_found", hint=hint)
+
+    def _constants(
+        self, values: Expressions, name: nodes.Expr, node: nodes.Node, what: str, *, several: bool
+    ) -> list[str]:
+        try:
+            found = values.fold(name).value
+        except nodes.Impossible:
+            values.refuse(f"{what} of a name that is not constant", node)
+        names = list(found) if several and isinstance(found, (list, tuple)) else [found]
+        if not all(isinstance(one, str) for one in names):
+            values.refuse(f"{what} of a name that is not text", node)
+        return names
+
+    def _tree(self, name: str) -> SyntaxTree | None:
+        if name not in self._trees:
+            source = self.environment.source(name)
+            self._trees[name] = None if source is None else parse_template(source, name, self.environment)
+            if source is not None:
+                self.sources[name] = source
+        return self._trees[name]
+
+    # -- slots
 
     def inline(self, statements: Statements, node: nodes.Call, slot: str) -> None:
         """Lowers every component of a slot where a template calls for it, each in a scope of its own."""
@@ -119,9 +193,8 @@ class Linker:
             self.template(parse_template(component.source, component.template, self.environment))
 
 
-def _expressions(
-    tree: SyntaxTree, code: Code, table: ColumnTable, options: Options, scope: Scope
-) -> Expressions:
+def _expressions(tree: SyntaxTree, code: Code, table: ColumnTable, scope: Scope) -> Expressions:
+    options = scope.context.options
     return Expressions(tree, code, table, options, scope, tree.autoescape, code.template(tree.name))
 
 
@@ -135,7 +208,7 @@ def lower_expression(tree: SyntaxTree, code: Code, table: ColumnTable, options: 
     body = tree.body
     assert isinstance(body, nodes.Expr)
     FrameSymbolVisitor(symbols).visit(body)
-    values = _expressions(tree, code, table, options, Scope(symbols))
+    values = _expressions(tree, code, table, Scope(symbols, Context(options)))
     register, static = values.operand(body)
     code.emit("result", register, span=values.span(body))
     return _expression_type(tree, static)

@@ -14,6 +14,7 @@ from labfactory.base.errors import AssemblyError, SourceError
 from labfactory.base.sources import batches
 from labfactory.compiler.hints import meant
 from labfactory.compiler.rows import to_python
+from labfactory.compiler.skip import Skip
 from labfactory.compiler.tables import join_tables
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Preview:
         row: Number of the row, from 0.
         part: Name of the part; "asset" for a lone template.
         text: What the plan made; None when the row failed.
-        code: Code of the row's error, None when there is none.
+        code: Code of the row's error, "skipped" for a row that is, None when there is neither.
         jinja2: What Jinja2 rendered; None when it raised.
         exception: What Jinja2 raised, as `Kind: message`; None when it did not.
     """
@@ -53,8 +54,10 @@ class Preview:
 
     @property
     def agrees(self) -> bool:
-        """Whether both rendered the same text, or both failed."""
-        return self.text == self.jinja2 and (self.code is None) == (self.exception is None)
+        """Whether both rendered the same text, both skipped the row, or both failed."""
+        same = self.text == self.jinja2 and (self.code is None) == (self.exception is None)
+        skips = self.exception is not None and self.exception.startswith(f"{Skip.__name__}: ")
+        return same and (self.code == "skipped") is skips
 
     @property
     def overflows(self) -> bool:
@@ -292,7 +295,7 @@ class Plan:
     def _preview_row(self, at: int, row: dict[str, Any], result: Mapping[str, Any]) -> Iterator[Preview]:
         context = self._constants | row
         parts: list[Any] = list(self._parts) or [None]
-        failed = None if result["status"] == "ok" else result["code"]
+        failed = None if result["status"] == "ok" else result["code"] or result["status"]
         rendered = [self._rendered(part, context) for part in parts]
         # The first part that fails decides the whole asset.
         exception = next((raised for _, raised in rendered if raised), None)

@@ -1,16 +1,20 @@
-"""Lowering of statements: output, if, for, set, autoescape blocks and slots become instructions."""
+"""Lowering of statements: output, if, set, with, macros, blocks and the like become instructions."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import nodes
-from jinja2.compiler import find_undeclared
 from markupsafe import escape
 
 from labfactory.compiler.code import Label
+from labfactory.compiler.imports import lower_from_import, lower_import, lower_include
+from labfactory.compiler.inheritance import lower_block, lower_extends
+from labfactory.compiler.loops import Running, lower_break, lower_continue, lower_for
+from labfactory.compiler.macros import write_macro
+from labfactory.compiler.objects import Macro
 from labfactory.compiler.review import printed_bytes
 from labfactory.compiler.scope import (
     UNASSIGNED,
@@ -21,70 +25,65 @@ from labfactory.compiler.scope import (
     Unassigned,
     Variable,
 )
-from labfactory.compiler.types import NONE, UNSET, Static
+from labfactory.compiler.skip import lower_skip, skip_reason
+from labfactory.compiler.types import NONE, UNDEFINED, UNSET, Static
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from labfactory.compiler.code import Code, Instruction
     from labfactory.compiler.expressions import Expressions
+    from labfactory.compiler.inheritance import Rendering
+    from labfactory.compiler.lower import Linker
 
-_NAMES: dict[type[nodes.Node], str] = {
-    nodes.AssignBlock: "a set block",
-    nodes.Block: "a block",
-    nodes.CallBlock: "a call block",
-    nodes.ExprStmt: "an expression statement",
-    nodes.Extends: "extends",
-    nodes.FilterBlock: "a filter block",
-    nodes.FromImport: "from import",
-    nodes.Import: "import",
-    nodes.Include: "include",
-    nodes.Macro: "a macro",
-    nodes.With: "with",
-}
-
-
-class Slots(Protocol):
-    """Who links components into a template."""
-
-    def inline(self, statements: Statements, node: nodes.Call, slot: str) -> None:
-        """Lowers every component of a slot where the template calls for it."""
+_NOTHING = frozenset({NONE, UNDEFINED, UNSET})
 
 
 @dataclass(slots=True)
 class Statements:
-    """Lowers the statements of one template."""
+    """Lowers the statements of one template.
+
+    Args:
+        values: What lowers its expressions.
+        linker: What finds other templates and components.
+        rendering: The template that is rendered, with the blocks of its parents.
+        is_silent: Whether nothing is written: behind `extends`, outside blocks.
+        keeps: Whether its variables outlive it, as those of an imported template.
+        running: The loops that `break` may leave.
+    """
 
     values: Expressions
-    slots: Slots
+    linker: Linker
+    rendering: Rendering
+    is_silent: bool = False
+    keeps: bool = False
+    running: list[Running] = field(default_factory=list)
 
     @property
     def code(self) -> Code:
         """The code that grows."""
         return self.values.code
 
-    def template(self, node: nodes.Template) -> None:
-        """Lowers a whole template in its own outermost scope."""
-        self._enter(self.values.scope, node)
-        self._all(node.body)
-
-    def _all(self, body: Sequence[nodes.Node]) -> None:
+    def body(self, body: Sequence[nodes.Node]) -> None:
+        """Lowers statements one by one."""
         for node in body:
             lower = _LOWER.get(type(node))
             if lower is None:
-                self.values.refuse(_NAMES.get(type(node), type(node).__name__.lower()), node)
+                self.values.refuse(type(node).__name__.lower(), node)
             with self.code.scratch():
                 lower(self, node)
 
     # -- output
 
     def _output(self, node: nodes.Output) -> None:
+        if self.is_silent:
+            return
         for child in node.nodes:
             if isinstance(child, nodes.TemplateData):
                 self.code.write(child.data, self.values.span(child))
             elif (slot := self._slot_name(child)) is not None:
                 assert isinstance(child, nodes.Call)
-                self.slots.inline(self, child, slot)
+                self.linker.inline(self, child, slot)
             else:
                 with self.code.scratch():
                     self._print(child)
@@ -95,7 +94,8 @@ class Statements:
             value = self.values.fold(node).value
             self.code.write(str(escape(value) if self.values.autoescape else value), span)
         except nodes.Impossible:
-            self._print_value(node, span)
+            if not self.values.objects.write(node):
+                self._print_value(node, span)
 
     def _print_value(self, node: nodes.Expr, span: int) -> None:
         suffix = "_escaped" if self.values.autoescape else ""
@@ -132,30 +132,45 @@ class Statements:
         message = "expected one constant name for slot, as slot('hero')"
         return self.values.tree.fail(message, node, code="slot")
 
-    # -- if and set
+    # -- if
 
     def _if(self, node: nodes.If) -> None:
         done = Label()
         scope = self.values.scope
         known = []
-        branches = (node, *node.elif_)
-        for branch in branches:
+        last = node.elif_[-1] if node.elif_ else node
+        for branch in (node, *node.elif_):
             self._review_test(branch.test)
+            truth = self.values.objects.truth(branch.test)
+            if truth is False:
+                continue
+            if truth is True:
+                self.body(branch.body)
+                known.append(scope.snapshot())
+                break
             otherwise = Label()
-            with self.code.scratch():
-                test, _ = self.values.operand(branch.test)
-                self.code.emit("jump_if_false", test, otherwise, span=self.values.span(branch.test))
+            may_hold = self._test(branch.test, otherwise)
             before = scope.snapshot()
-            with self._where(branch.test):
-                self._all(branch.body)
-            known.append(scope.snapshot())
-            scope.restore(before)
-            if node.else_ or branch is not branches[-1]:
-                self.code.emit("jump", done, span=self.values.span(branch.test))
+            if may_hold:
+                with self._where(branch.test):
+                    self.body(branch.body)
+                known.append(scope.snapshot())
+                scope.restore(before)
+                if node.else_ or branch is not last:
+                    self.code.emit("jump", done, span=self.values.span(branch.test))
             self.code.place(otherwise)
-        self._all(node.else_)
-        scope.merge([*known, scope.snapshot()])
+        else:
+            self.body(node.else_)
+            known.append(scope.snapshot())
+        scope.merge(known)
         self.code.place(done)
+
+    def _test(self, test: nodes.Node, otherwise: Label) -> bool:
+        """Jumps where a condition does not hold; whether it may hold at all."""
+        with self.code.scratch():
+            register, static = self.values.operand(test)
+            self.code.emit("jump_if_false", register, otherwise, span=self.values.span(test))
+        return not static.kinds <= _NOTHING
 
     def _where(self, test: nodes.Node) -> AbstractContextManager[None]:
         review = self.values.options.review
@@ -169,49 +184,167 @@ class Statements:
             holds = bool(self.values.fold(node).value)
             review.note("dead_branch", f"the test is always {str(holds).lower()}", self.values.tree, node)
 
+    # -- assignments
+
     def _assign(self, node: nodes.Assign) -> None:
-        if not isinstance(node.target, nodes.Name):
-            what = "unpacking" if isinstance(node.target, nodes.Tuple) else "namespace assignment"
-            self.values.refuse(what, node.target)
-        name = node.target.name
-        variable = self.values.scope.variable(name)
-        if any(found.name == name for found in _names(node.node)):
-            # The old value is read while the new one is made.
-            register, static = self.values.operand(node.node)
+        if isinstance(node.target, nodes.Name):
+            found = self.values.objects.value(node.node)
+            if found is not None:
+                variable = self.values.scope.variable(node.target.name)
+                variable.object, variable.static = found, Static.of("object")
+                self._export(node.target.name, variable)
+                return
+            if not any(name.name == node.target.name for name in _names(node.node)):
+                variable = self.values.scope.variable(node.target.name)
+                static = self.values.into(node.node, variable.register)
+                self._assigned(node.target.name, static)
+                return
+        if self._pairwise(node.target, node.node):
+            return
+        # The old values are read while the new ones are made.
+        register, static = self.values.operand(node.node)
+        self.store(node.target, register, static)
+
+    def _pairwise(self, target: nodes.Node, value: nodes.Node) -> bool:
+        """Assigns `a, b = c, d` value by value; False where that is not what is written."""
+        if not (isinstance(target, nodes.Tuple) and isinstance(value, (nodes.Tuple, nodes.List))):
+            return False
+        if len(target.items) != len(value.items):
+            return False
+        first = self.code.take(len(value.items))
+        statics = [self.values.into(item, first + at) for at, item in enumerate(value.items)]
+        for at, (entry, static) in enumerate(zip(target.items, statics, strict=True)):
+            self.store(entry, first + at, static)
+        return True
+
+    def store(self, target: nodes.Node, register: int, static: Static) -> None:
+        """Gives a target of an assignment, a name or a tuple of them, a value."""
+        if isinstance(target, nodes.Name):
+            variable = self.values.scope.variable(target.name)
             if register != variable.register:
-                self.code.emit("move", variable.register, register, span=self.values.span(node.node))
+                self.code.emit("move", variable.register, register, span=self.values.span(target))
+            self._assigned(target.name, static)
+        elif isinstance(target, nodes.NSRef):
+            self.values.objects.assign(target, register, static)
         else:
-            static = self.values.into(node.node, variable.register)
-        variable.static = static
+            assert isinstance(target, (nodes.Tuple, nodes.List))
+            self._unpack(target, register, static)
+
+    def _unpack(self, target: nodes.Tuple | nodes.List, register: int, static: Static) -> None:
+        span = self.values.span(target)
+        first = self.code.take(2 + len(target.items))
+        self.code.emit("unpack", first, register, len(target.items), span=span)
+        items = self.values.unpacked(static, len(target.items))
+        for at in range(len(target.items)):
+            self.values.constant(at, first + 1, target)
+            self.code.emit("subscript", first + 2 + at, first, first + 1, span=span)
+        for at, (entry, item) in enumerate(zip(target.items, items, strict=True)):
+            self.store(entry, first + 2 + at, item)
+
+    def _assigned(self, name: str, static: Static) -> None:
+        variable = self.values.scope.variable(name)
+        variable.object, variable.static = None, static
+        self._export(name, variable)
+
+    def _export(self, name: str, variable: Variable, *, is_public: bool = True) -> None:
+        scope = self.values.scope
+        if not scope.is_top:
+            return
+        scope.context.exported[name] = variable
+        if is_public and not name.startswith("_"):
+            scope.context.public.add(name)
+        elif not is_public:
+            scope.context.public.discard(name)
+
+    def define(
+        self, name: str, found: Any, static: Static | None = None, register: int | None = None
+    ) -> None:
+        """Gives a name an imported object or value."""
+        variable = self.values.scope.variable(name)
+        variable.object = found
+        variable.static = Static.of("object") if static is None else static
+        if register is not None:
+            self.code.emit("move", variable.register, register, span=self.code.last().span)
+        self._export(name, variable, is_public=False)
+
+    def _assign_block(self, node: nodes.AssignBlock) -> None:
+        span = self.values.span(node)
+        register = self.code.take()
+        scope = self.values.scope.inner(node)
+        silent, self.is_silent = self.is_silent, False
+        with self.code.capturing(register, markup=self.values.autoescape, span=span), self.within(scope):
+            self.enter(scope, node)
+            self.body(node.body)
+        self.is_silent = silent
+        static = Static.of("text")
+        if node.filter is not None:
+            register, static = self._filtered(node.filter, register)
+            if self.values.autoescape:
+                self.code.emit("filter", register, self.values.filter_number("safe"), register, 1, span=span)
+                static = Static.of("text")
+        self.store(node.target, register, static)
+
+    def _filtered(self, node: nodes.Filter, register: int) -> tuple[int, Static]:
+        """What the filters of a block make of its text."""
+        name = f"@{register}"
+        held = object.__new__(nodes.InternalName)
+        nodes.Node.__init__(held, name)
+        self.values.held[name] = (register, Static.of("text"))
+        try:
+            return self.values.operand(_over(node, held))
+        finally:
+            del self.values.held[name]
+
+    def _filter_block(self, node: nodes.FilterBlock) -> None:
+        span = self.values.span(node)
+        register = self.code.take()
+        scope = self.values.scope.inner(node)
+        with self.code.capturing(register, markup=self.values.autoescape, span=span), self.within(scope):
+            self.enter(scope, node)
+            self.body(node.body)
+        register, static = self._filtered(node.filter, register)
+        if not static.kinds <= {"text"}:
+            # Jinja2 joins what blocks give, and text alone can be joined.
+            self.values.refuse("a filter block that gives something else than text", node)
+        self.code.emit("emit", register, span=span)
 
     # -- scopes
 
-    def _enter(self, scope: Scope, node: nodes.Node) -> None:
+    def enter(self, scope: Scope, node: nodes.Node) -> None:
         """Gives every name that a scope assigns its register and its first value."""
         span = self.values.span(node)
         for identifier, name, action, source in list(scope.assigned()):
-            register = self.code.take()
+            register = self.code.keep() if self.keeps and scope.is_top else self.code.take()
             variable = Variable(register, UNASSIGNED)
             outer = scope.binding(source) if action == VAR_LOAD_ALIAS else None
+            if action == VAR_LOAD_RESOLVE or (action == VAR_LOAD_ALIAS and outer is None):
+                outer = scope.context.lookup(name)
             if isinstance(outer, LoopName):
                 self.values.refuse("assigning loop", node)
             if isinstance(outer, Variable):
                 self._copy(variable, outer, span)
-            elif action in (VAR_LOAD_RESOLVE, VAR_LOAD_ALIAS):
-                first = next((found for found in node.find_all(nodes.Name) if found.name == name), node)
-                self._load(variable, name, first)
+            elif outer is not None:
+                self._load(variable, name, next(_named(node, name), node))
             if variable.static.is_unset and variable.clearing is None:
-                self.values.undefined(name, register, span)
-                variable.clearing = self.code.last()
-                variable.clearing.is_needed = False
+                self._clear(variable, name, span)
             scope.bindings[identifier] = variable
 
+    def unset(self, name: str, node: nodes.Node) -> Variable:
+        """A variable that nothing was assigned to."""
+        variable = Variable(self.code.take(), UNASSIGNED)
+        self._clear(variable, name, self.values.span(node))
+        return variable
+
+    def _clear(self, variable: Variable, name: str, span: int) -> None:
+        self.values.undefined(name, variable.register, span)
+        variable.clearing = self.code.last()
+        variable.clearing.is_needed = False
+
     def _copy(self, variable: Variable, outer: Variable, span: int) -> None:
-        variable.static = outer.static
-        if outer.static.is_unset:
+        variable.static, variable.object = outer.static, outer.object
+        if outer.static.is_unset or outer.object is not None:
             return
-        if outer.static.may_be(UNSET) and outer.clearing is not None:
-            outer.clearing.is_needed = True
+        self.values.touched(outer)
         self.code.emit("move", variable.register, outer.register, span=span)
 
     def _load(self, variable: Variable, name: str, node: nodes.Node) -> None:
@@ -222,7 +355,8 @@ class Statements:
             variable.static = self.values.column(name, variable.register, node)
 
     @contextmanager
-    def _within(self, scope: Scope) -> Iterator[None]:
+    def within(self, scope: Scope) -> Iterator[None]:
+        """Lowers what follows in another scope."""
         outer = self.values.scope
         self.values.scope = scope
         try:
@@ -230,11 +364,39 @@ class Statements:
         finally:
             self.values.scope = outer
 
+    @contextmanager
+    def apart(self, scope: Scope, *, autoescape: bool) -> Iterator[None]:
+        """Lowers a macro's body: in its own scope, out of all loops, not silent."""
+        values = self.values
+        outer = (values.autoescape, self.is_silent, self.running)
+        values.autoescape, self.is_silent, self.running = autoescape, False, []
+        with self.within(scope), self.code.scratch():
+            yield
+        values.autoescape, self.is_silent, self.running = outer
+
     def _scope(self, node: nodes.Scope) -> None:
         inner = self.values.scope.inner(node)
-        with self._within(inner):
-            self._enter(inner, node.body[0] if node.body else node)
-            self._all(node.body)
+        with self.within(inner):
+            self.enter(inner, node.body[0] if node.body else node)
+            self.body(node.body)
+
+    def _with(self, node: nodes.With) -> None:
+        inner = self.values.scope.inner(node)
+        self.enter(inner, node)
+        for name in _targets(node.targets):
+            inner.bind(name.name, Variable(self.code.take(), UNASSIGNED))
+        for target, value in zip(node.targets, node.values, strict=True):
+            found = self.values.objects.value(value) if isinstance(target, nodes.Name) else None
+            if found is not None:
+                assert isinstance(target, nodes.Name)
+                variable = inner.variable(target.name)
+                variable.object, variable.static = found, Static.of("object")
+                continue
+            register, static = self.values.operand(value)
+            with self.within(inner):
+                self.store(target, register, static)
+        with self.within(inner):
+            self.body(node.body)
 
     def _autoescape(self, node: nodes.ScopedEvalContextModifier) -> None:
         outer = self.values.autoescape
@@ -247,113 +409,47 @@ class Statements:
                 # To Jinja2 it is a variable, and `~` then forgets markup.
                 self.values.refuse("autoescape by a constant given to compile", option.value)
             self.values.autoescape = bool(chosen.value)
-        self._all(node.body)
+        self.body(node.body)
         self.values.autoescape = outer
 
-    # -- for
+    # -- macros and expressions
 
-    def _for(self, node: nodes.For) -> None:
-        if node.recursive:
-            self.values.refuse("a recursive loop", node)
-        if not isinstance(node.target, nodes.Name):
-            self.values.refuse("unpacking", node.target)
-        for name in node.find_all(nodes.Name):
-            if name.ctx == "store" and name.name == "loop":
-                message = "can't assign to special loop variable in for-loop target"
-                self.values.tree.fail(message, name, code="syntax")
-        uses_loop = "loop" in find_undeclared(node.iter_child_nodes(only=("body",)), ("loop",))
-        source, static = self.values.operand(node.iter)
-        self._check_iterable(node.iter, static)
-        if node.test is not None and uses_loop:
-            source, static = self._filtered(node, source, static)
-            self._loop(node, source, static, test=None, uses_loop=True)
-        else:
-            self._loop(node, source, static, test=node.test, uses_loop=uses_loop)
+    def _macro(self, node: nodes.Macro) -> None:
+        self._check_macro(node)
+        variable = self.values.scope.variable(node.name)
+        variable.object = Macro(node.name, node, self, self.values.scope, self.values.autoescape)
+        variable.static = Static.of("object")
+        self._export(node.name, variable)
 
-    def _check_iterable(self, node: nodes.Node, static: Static) -> None:
-        if static.may_be("record"):
-            self.values.refuse("a loop over the names of a struct", node)
-        if static.may_be("text"):
-            self.values.refuse("a loop over the characters of text", node)
+    def _check_macro(self, node: nodes.Macro | nodes.CallBlock) -> None:
+        names = [argument.name for argument in node.args]
+        if "caller" in names and names.index("caller") < len(names) - len(node.defaults):
+            self.values.refuse("caller as an argument without default", node)
 
-    def _loop(
-        self, node: nodes.For, source: int, static: Static, *, test: nodes.Node | None, uses_loop: bool
-    ) -> None:
-        item = static.item or Static.of(NONE)
-        span = self.values.span(node)
-        begin, step, empty = Label(), Label(), Label()
-        register = self.code.take()
-        ran = self._ran_flag(node, test, span)
-        with self.code.loop() as loop:
-            self.code.emit("loop_begin", loop, source, register, empty, span=self.values.span(node.iter))
-            self.code.place(begin)
-            if test is not None:
-                self._loop_test(node, test, register, item, step)
-            scope = self.values.scope.inner(node, branch="body", loop=uses_loop)
-            assert isinstance(node.target, nodes.Name)
-            if uses_loop:
-                scope.bind("loop", LoopName(loop, item))
-            scope.bind(node.target.name, Variable(register, item))
-            with self._within(scope), self.code.scratch():
-                self._enter(scope, node)
-                self._all(node.body)
-            if ran is not None:
-                self.code.emit("constant", ran, self.code.constant(value=True), span=span)
-            self.code.place(step)
-            self.code.emit("loop_next", loop, register, begin, span=span)
-        self._for_else(node, empty, ran, span)
+    def _call_block(self, node: nodes.CallBlock) -> None:
+        self._check_macro(node)
+        call = node.call
+        macro = self.values.objects.of(call.node) if isinstance(call, nodes.Call) else None
+        if not isinstance(macro, Macro):
+            self.values.refuse("a call block of something else than a macro", call)
+        caller = Macro(None, node, self, self.values.scope, self.values.autoescape)
+        write_macro(self.values, call, macro, caller)
 
-    def _ran_flag(self, node: nodes.For, test: nodes.Node | None, span: int) -> int | None:
-        """A register that tells whether the body ran, where the loop itself cannot."""
-        if test is None or not node.else_:
-            return None
-        ran = self.code.take()
-        self.code.emit("constant", ran, self.code.constant(value=False), span=span)
-        return ran
+    def _expression(self, node: nodes.ExprStmt) -> None:
+        reason = skip_reason(node)
+        if reason is not None:
+            lower_skip(self, node, reason)
+        elif self.values.objects.value(node.node) is None:
+            self.values.operand(node.node)
 
-    def _for_else(self, node: nodes.For, empty: Label, ran: int | None, span: int) -> None:
-        if not node.else_:
-            self.code.place(empty)
-            return
-        done = Label()
-        if ran is None:
-            self.code.emit("jump", done, span=span)
-            self.code.place(empty)
-        else:
-            self.code.place(empty)
-            self.code.emit("jump_if_true", ran, done, span=span)
-        scope = self.values.scope.inner(node, branch="else")
-        with self._within(scope):
-            self._enter(scope, node)
-            self._all(node.else_)
-        self.code.place(done)
 
-    def _loop_test(self, node: nodes.For, test: nodes.Node, register: int, item: Static, step: Label) -> None:
-        scope = self.values.scope.inner(node, branch="test")
-        assert isinstance(node.target, nodes.Name)
-        scope.bind(node.target.name, Variable(register, item))
-        with self._within(scope), self.code.scratch():
-            found, _ = self.values.operand(test)
-            self.code.emit("jump_if_false", found, step, span=self.values.span(test))
-
-    def _filtered(self, node: nodes.For, source: int, static: Static) -> tuple[int, Static]:
-        """The list of the items that pass the loop's test: `loop` counts those alone."""
-        assert node.test is not None
-        span = self.values.span(node.test)
-        begin, step, empty = Label(), Label(), Label()
-        item = static.item or Static.of(NONE)
-        kept = self.code.take()
-        self.code.emit("list", kept, 0, 0, span=span)
-        with self.code.scratch(), self.code.loop() as loop:
-            register = self.code.take()
-            self.code.emit("loop_begin", loop, source, register, empty, span=self.values.span(node.iter))
-            self.code.place(begin)
-            self._loop_test(node, node.test, register, item, step)
-            self.code.emit("append", kept, register, span=span)
-            self.code.place(step)
-            self.code.emit("loop_next", loop, register, begin, span=span)
-            self.code.place(empty)
-        return kept, Static(frozenset({"list"}), static.source, static.item)
+def _over(node: nodes.Filter, held: nodes.Expr) -> nodes.Filter:
+    """The filters of a block over what it holds."""
+    inner = held if node.node is None else _over(node.node, held)  # type: ignore[arg-type]
+    return nodes.Filter(
+        inner, node.name, node.args, node.kwargs, node.dyn_args, node.dyn_kwargs,
+        lineno=node.lineno, environment=node.environment,
+    )  # fmt: skip
 
 
 def _names(node: nodes.Node) -> Iterator[nodes.Name]:
@@ -362,11 +458,35 @@ def _names(node: nodes.Node) -> Iterator[nodes.Name]:
     yield from node.find_all(nodes.Name)
 
 
+def _targets(targets: Sequence[nodes.Node]) -> Iterator[nodes.Name]:
+    for target in targets:
+        if isinstance(target, nodes.Name):
+            yield target
+        yield from target.find_all(nodes.Name)
+
+
+def _named(node: nodes.Node, name: str) -> Iterator[nodes.Name]:
+    return (found for found in node.find_all(nodes.Name) if found.name == name)
+
+
 _LOWER: dict[type[nodes.Node], Callable[[Statements, Any], None]] = {
     nodes.Output: Statements._output,
     nodes.If: Statements._if,
     nodes.Assign: Statements._assign,
+    nodes.AssignBlock: Statements._assign_block,
+    nodes.FilterBlock: Statements._filter_block,
     nodes.Scope: Statements._scope,
+    nodes.With: Statements._with,
     nodes.ScopedEvalContextModifier: Statements._autoescape,
-    nodes.For: Statements._for,
+    nodes.Macro: Statements._macro,
+    nodes.CallBlock: Statements._call_block,
+    nodes.ExprStmt: Statements._expression,
+    nodes.For: lower_for,
+    nodes.Break: lower_break,
+    nodes.Continue: lower_continue,
+    nodes.Block: lower_block,
+    nodes.Extends: lower_extends,
+    nodes.Include: lower_include,
+    nodes.Import: lower_import,
+    nodes.FromImport: lower_from_import,
 }

@@ -1,0 +1,155 @@
+"""Macros: each call becomes the macro's body, with what is known of its arguments there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from jinja2 import nodes
+
+from labfactory._core import plan as core
+from labfactory.compiler.scope import UNASSIGNED, Binding, LoopName, Scope, Variable
+from labfactory.compiler.types import NOWHERE, TUPLE, Static
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labfactory.compiler.expressions import Expressions
+    from labfactory.compiler.objects import Macro
+
+# A macro may call itself where the schema ends that, as a tree of a given depth does.
+MOST_LEVELS = 16
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What a call hands over: values in registers, or objects."""
+
+    positional: list[Binding] = field(default_factory=list)
+    named: dict[str, Binding] = field(default_factory=dict)
+
+
+def evaluate_arguments(values: Expressions, node: nodes.Call, caller: Macro | None = None) -> Arguments:
+    """Evaluates the arguments of a call, in Python's order."""
+    if node.dyn_args is not None or node.dyn_kwargs is not None:
+        values.refuse("a call with * or **", node)
+    found = Arguments([_argument(values, argument) for argument in node.args])
+    for keyword in node.kwargs:
+        found.named[keyword.key] = _argument(values, keyword.value)
+    if caller is not None:
+        found.named["caller"] = Variable(NOWHERE, UNASSIGNED, object=caller)
+    return found
+
+
+def _argument(values: Expressions, node: nodes.Expr) -> Binding:
+    if isinstance(node, nodes.Name):
+        found = values.scope.lookup(node.name)
+        if isinstance(found, LoopName):
+            return found
+    its_object = values.objects.value(node)
+    if its_object is not None:
+        return Variable(NOWHERE, UNASSIGNED, object=its_object)
+    register = values.code.take()
+    return Variable(register, values.into(node, register))
+
+
+def write_macro(values: Expressions, node: nodes.Call, macro: Macro, caller: Macro | None = None) -> None:
+    """Writes what a call of a macro gives, where the call stands.
+
+    Raises:
+        CompileError: `plan_too_large` where macros within macros make too much of a plan.
+    """
+    linker = macro.statements.linker
+    linker.check_size(values, node, f"the macro {macro.name!r}" if macro.name else "a call block")
+    level = sum(1 for active in linker.active if active is macro.node)
+    if level >= MOST_LEVELS:
+        values.refuse(f"the macro {macro.name!r} within itself over {MOST_LEVELS} levels", node)
+    arguments = evaluate_arguments(values, node, caller)
+    scope, special = macro.scope.of_macro(macro.node)
+    if not _fits(macro.node, special, arguments):
+        values.code.emit("fail", core.OUTCOMES["type_error"], span=values.span(node))
+        return
+    linker.active.append(macro.node)
+    with macro.statements.apart(scope, autoescape=macro.autoescape):
+        _bind(macro, scope, special, arguments)
+        macro.statements.body(macro.node.body)
+    linker.active.pop()
+
+
+def _fits(node: nodes.Macro | nodes.CallBlock, special: frozenset[str], given: Arguments) -> bool:
+    """Whether Jinja2 would take the arguments: it raises TypeError for too many and for unknown ones."""
+    names = [argument.name for argument in node.args]
+    taken = set(names[len(given.positional) :])
+    if "caller" in special:
+        taken.add("caller")
+    too_many = len(given.positional) > len(names) and "varargs" not in special
+    unknown = not given.named.keys() <= taken and "kwargs" not in special
+    return not (too_many or unknown)
+
+
+def _bind(macro: Macro, scope: Scope, special: frozenset[str], given: Arguments) -> None:
+    values = macro.statements.values
+    names = [argument.name for argument in macro.node.args]
+    later: list[tuple[int, str]] = []
+    for at, name in enumerate(names):
+        if at < len(given.positional):
+            scope.bind(name, given.positional[at])
+        elif name in given.named:
+            scope.bind(name, given.named.pop(name))
+        else:
+            later.append((at, name))
+            scope.bind(name, macro.statements.unset(name, macro.node))
+    macro.statements.enter(scope, macro.node)
+    for at, name in later:
+        variable = scope.variable(name)
+        default = at - len(names) + len(macro.node.defaults)
+        if default >= 0:
+            _default(values, variable, macro.node.defaults[default])
+        else:
+            span = values.span(macro.node)
+            variable.static = values.undefined(name, variable.register, span)
+            variable.clearing = None
+    _bind_special(values, scope, special, given, names, macro.node)
+
+
+def _default(values: Expressions, variable: Variable, node: nodes.Expr) -> None:
+    variable.object = values.objects.value(node)
+    if variable.object is None:
+        # The default may look at the parameter itself, which is undefined still.
+        register, static = values.operand(node)
+        values.code.emit("move", variable.register, register, span=values.span(node))
+        variable.static = static
+
+
+def _bind_special(
+    values: Expressions,
+    scope: Scope,
+    special: frozenset[str],
+    given: Arguments,
+    names: Sequence[str],
+    node: nodes.Macro | nodes.CallBlock,
+) -> None:
+    if "caller" in special:
+        caller = given.named.pop("caller", None)
+        if caller is None:
+            register = values.code.take()
+            caller = Variable(register, values.undefined("caller", register, values.span(node)))
+        scope.bind("caller", caller)
+    if "varargs" in special:
+        scope.bind("varargs", _tuple(values, given.positional[len(names) :], node))
+    if "kwargs" in special:
+        values.refuse("kwargs of a macro", node)
+
+
+def _tuple(values: Expressions, entries: Sequence[Binding], node: nodes.Node) -> Variable:
+    span = values.span(node)
+    first = values.code.take(len(entries) + 1)
+    item: Static | None = None
+    for offset, entry in enumerate(entries):
+        if not isinstance(entry, Variable) or entry.object is not None:
+            values.refuse("varargs that hold more than values", node)
+        values.code.emit("move", first + offset, entry.register, span=span)
+        item = entry.static if item is None else item.join(entry.static)
+    target = first + len(entries)
+    values.code.emit("tuple", target, first, len(entries), span=span)
+    return Variable(target, Static(frozenset({TUPLE}), NOWHERE, item))

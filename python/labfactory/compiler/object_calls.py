@@ -1,0 +1,404 @@
+"""What templates do with objects: calls of macros and blocks, attributes, steps of cyclers and joiners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from jinja2 import nodes
+
+from labfactory.compiler.code import Instruction, Label
+from labfactory.compiler.macros import evaluate_arguments, write_macro
+from labfactory.compiler.objects import (
+    Attribute,
+    Block,
+    Cycler,
+    Joiner,
+    Macro,
+    Module,
+    Namespace,
+    Object,
+    Self,
+)
+from labfactory.compiler.scope import LoopName, Unassigned, Variable
+from labfactory.compiler.types import NOWHERE, TUPLE, UNDEFINED, UNSET, Static
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labfactory.compiler.expressions import Expressions
+
+_MAKERS = ("namespace", "cycler", "joiner")
+_TEXTS = (Macro, Block)
+_NOTHING = frozenset({UNDEFINED, UNSET})
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectCalls:
+    """Lowers those expressions of a template that have to do with objects."""
+
+    values: Expressions
+
+    # -- what an expression stands for
+
+    def of(self, node: nodes.Node) -> Object | LoopName | None:
+        """The object that a name or an attribute stands for, if it stands for one."""
+        if isinstance(node, nodes.Name):
+            found = self.values.scope.lookup(node.name)
+            if isinstance(found, Variable):
+                return found.object
+            return found if isinstance(found, LoopName) else None
+        name = _attribute_of(node)
+        if name is None:
+            return None
+        assert isinstance(node, (nodes.Getattr, nodes.Getitem))
+        match self.of(node.node):
+            case Module() as module:
+                variable = _exported(module, name)
+                return None if variable is None else variable.object
+            case Self(rendering=rendering):
+                return Block(name, rendering, 0) if name in rendering.blocks else None
+            case Block(rendering=rendering) as block if name == "super":
+                above = Block(block.name, rendering, block.level + 1)
+                return above if above.level < len(rendering.blocks[block.name]) else None
+        return None
+
+    def value(self, node: nodes.Node) -> Object | None:
+        """The object that an expression gives, made where it makes one."""
+        found = self.of(node)
+        if isinstance(found, Object):
+            return found
+        maker = self._maker(node)
+        if maker is None:
+            return None
+        assert isinstance(node, nodes.Call)
+        return {"namespace": self._namespace, "cycler": self._cycler, "joiner": self._joiner}[maker](node)
+
+    def _maker(self, node: nodes.Node) -> str | None:
+        if not (isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name)):
+            return None
+        name = node.node.name
+        is_global = name in _MAKERS and isinstance(self.values.scope.lookup(name), Unassigned)
+        return name if is_global and not self.values.is_known(name) else None
+
+    def truth(self, node: nodes.Node) -> bool | None:
+        """Whether a condition holds by what it says of objects alone; None where rows decide."""
+        match node:
+            case nodes.Not():
+                inner = self.truth(node.node)
+                return None if inner is None else not inner
+            case nodes.And() | nodes.Or():
+                return self._truth_of_choice(node)
+            case nodes.Test(name="defined" | "undefined", args=[], kwargs=[]):
+                return node.name == "defined" if isinstance(self.of(node.node), Object) else None
+            case nodes.Test(name="none", args=[], kwargs=[]):
+                return False if isinstance(self.of(node.node), Object) else None
+            case nodes.Name() | nodes.Getattr() | nodes.Getitem():
+                return True if isinstance(self.of(node), Object) else None
+        return None
+
+    def _truth_of_choice(self, node: nodes.And | nodes.Or) -> bool | None:
+        left = self.truth(node.left)
+        if left is None:
+            return None
+        return left if left is isinstance(node, nodes.Or) else self.truth(node.right)
+
+    # -- values
+
+    def lower(self, node: nodes.Node, target: int) -> Static | None:
+        """Leaves what an expression makes of objects in a register; None where it has to do with none."""
+        match node:
+            case nodes.Call():
+                return self._call(node, target)
+            case nodes.Getattr() | nodes.Getitem():
+                return self._attribute(node, target)
+            case nodes.CondExpr():
+                return self._inline_if(node, target)
+            case nodes.And() | nodes.Or():
+                return self._choice(node, target)
+            case nodes.Not() | nodes.Test():
+                known = self.truth(node)
+                return None if known is None else self.values.constant(known, target, node)
+        return None
+
+    def _inline_if(self, node: nodes.CondExpr, target: int) -> Static | None:
+        known = self.truth(node.test)
+        if known is None:
+            return None
+        chosen = node.expr1 if known else node.expr2
+        if chosen is not None:
+            return self.values.into(chosen, target)
+        span = self.values.span(node)
+        return self.values.undefined("the missing else of an inline if", target, span, silent=True)
+
+    def _choice(self, node: nodes.And | nodes.Or, target: int) -> Static | None:
+        left = self.truth(node.left)
+        if left is None:
+            return None
+        if left is not isinstance(node, nodes.Or):
+            return self.values.into(node.right, target)
+        return self.values.constant(left, target, node) if self.of(node.left) is None else None
+
+    def refuse(self, found: Object, node: nodes.Node) -> NoReturn:
+        """Refuses an object where a value is needed."""
+        self.values.refuse(f"{found.spoken} as a value", node)
+
+    # -- calls
+
+    def write(self, node: nodes.Node) -> bool:
+        """Writes what a call that stands alone gives: a macro's text, a block's; False for all others."""
+        if not isinstance(node, nodes.Call):
+            return False
+        match self.of(node.node):
+            case Macro() as macro:
+                write_macro(self.values, node, macro)
+            case Block() as block:
+                self._no_arguments(node, "a block")
+                block.rendering.write_block(self.values, node, block.name, block.level)
+            case LoopName(recursion=recursion) as loop if recursion is not None:
+                self._recurse(node, loop)
+            case _:
+                return False
+        return True
+
+    def _recurse(self, node: nodes.Call, loop: LoopName) -> None:
+        from labfactory.compiler.loops import lower_recursion
+
+        if len(node.args) != 1 or node.kwargs or node.dyn_args or node.dyn_kwargs:
+            self.values.tree.fail("expected one value to loop over", node, code="arguments")
+        lower_recursion(self.values, node, loop)
+
+    def _call(self, node: nodes.Call, target: int) -> Static | None:
+        found = self.of(node.node)
+        if isinstance(found, _TEXTS) or (isinstance(found, LoopName) and found.recursion is not None):
+            values = self.values
+            # A call of `loop` is escaped as its template is, a macro as it is where it is called.
+            with values.code.capturing(target, markup=values.autoescape, span=values.span(node)):
+                self.write(node)
+            return Static.of("text")
+        if found is None and self._is_undefined(node.node):
+            evaluate_arguments(self.values, node)
+            span = self.values.span(node)
+            self.values.code.emit("fail", self.values.outcome("undefined"), span=span)
+            return self.values.undefined("call", target, span)
+        if isinstance(found, Joiner):
+            return self._join(node, found, target)
+        if isinstance(found, Object):
+            self.refuse(found, node)
+        name = _attribute_of(node.node)
+        owner = self.of(node.node.node) if isinstance(node.node, (nodes.Getattr, nodes.Getitem)) else None
+        if isinstance(owner, Cycler) and name in ("next", "reset"):
+            return self._step(node, owner, name, target)
+        if isinstance(owner, LoopName) and name in ("cycle", "changed"):
+            return self._cycle(node, owner, target) if name == "cycle" else self._changed(node, owner, target)
+        if isinstance(owner, Object):
+            self.values.refuse(f"a call of {name!r} of {owner.spoken}", node)
+        return None
+
+    def _is_undefined(self, node: nodes.Node) -> bool:
+        """Whether a name that the template assigns holds nothing here, as `caller` outside a call block."""
+        if not isinstance(node, nodes.Name):
+            return False
+        found = self.values.scope.lookup(node.name)
+        return isinstance(found, Variable) and found.object is None and found.static.kinds <= _NOTHING
+
+    def _no_arguments(self, node: nodes.Call, what: str) -> None:
+        if node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
+            self.values.tree.fail(f"expected no arguments for {what}", node, code="arguments")
+
+    # -- attributes
+
+    def _attribute(self, node: nodes.Getattr | nodes.Getitem, target: int) -> Static | None:
+        name = _attribute_of(node)
+        owner = self.of(node.node)
+        if name is None or not isinstance(owner, Object):
+            return None
+        found = self.of(node)
+        if isinstance(found, Object):
+            self.refuse(found, node)
+        span = self.values.span(node)
+        match owner:
+            case Namespace() if name in owner.attributes:
+                attribute = owner.attributes[name]
+                self.values.code.emit("move", target, attribute.register, span=span)
+                return attribute.static
+            case Module() if (variable := _exported(owner, name)) is not None:
+                self.values.code.emit("move", target, variable.register, span=span)
+                return self.values.touched(variable)
+            case Cycler() if name == "current":
+                self.values.code.emit("subscript", target, owner.items, owner.position, span=span)
+                return owner.item
+            case Macro() if name == "name":
+                return self.values.constant(owner.name, target, node)
+            case Macro() if name == "arguments":
+                names = [argument.name for argument in owner.node.args]
+                return self.values.constant(names, target, node)
+            case Namespace() | Module() | Self() | Block():
+                return self.values.undefined(name, target, span)
+        return self.values.refuse(f"the attribute {name!r} of {owner.spoken}", node)
+
+    # -- namespaces
+
+    def _namespace(self, node: nodes.Call) -> Namespace:
+        code, span = self.values.code, self.values.span(node)
+        pairs = self._pairs(node)
+        given: dict[str, Attribute] = {}
+        for name, value in pairs:
+            register = given[name].register if name in given else code.keep()
+            given[name] = Attribute(register, self.values.into(value, register))
+        # The place where attributes that come later are made undefined.
+        first = code.emit("end", span=span)
+        first.is_needed = False
+        code.namespaces += 1
+        return Namespace(code.namespaces, first, self._home(), given)
+
+    def _pairs(self, node: nodes.Call) -> list[tuple[str, nodes.Expr]]:
+        pairs: list[tuple[str, nodes.Expr]] = []
+        if node.dyn_args or node.dyn_kwargs or len(node.args) > 1:
+            self.values.refuse("a namespace of a computed dict", node)
+        for argument in node.args:
+            if not isinstance(argument, nodes.Dict):
+                self.values.refuse("a namespace of a computed dict", argument)
+            for pair in argument.items:
+                if not (isinstance(pair.key, nodes.Const) and isinstance(pair.key.value, str)):
+                    self.values.refuse("a namespace of a computed dict", pair.key)
+                pairs.append((pair.key.value, pair.value))
+        return pairs + [(keyword.key, keyword.value) for keyword in node.kwargs]
+
+    def assign(self, node: nodes.NSRef, register: int, static: Static) -> None:
+        """Gives an attribute of a namespace a value."""
+        values, code = self.values, self.values.code
+        owner = self.of(nodes.Name(node.name, "load", lineno=node.lineno))
+        if not isinstance(owner, Namespace):
+            values.refuse(f"assigning an attribute of {node.name!r} where it is no namespace", node)
+        self._own(owner, node)
+        span = values.span(node)
+        attribute = owner.attributes.get(node.attr)
+        if attribute is None:
+            attribute = owner.attributes[node.attr] = Attribute(code.keep(), Static.of(UNDEFINED))
+            clearing = Instruction("undefined", (attribute.register, code.constant(node.attr), 0), span)
+            code.insert(owner.first, clearing)
+        joined = attribute.static.join(static)
+        if joined != attribute.static:
+            attribute.static = joined
+            code.changes.append(owner.serial)
+        code.emit("move", attribute.register, register, span=span)
+
+    def _home(self) -> Any:
+        context = self.values.scope.context
+        return context if context.is_shared else None
+
+    def _own(self, found: Namespace | Cycler | Joiner, node: nodes.Node) -> None:
+        if found.home is not None and not found.home.is_open:
+            self.values.refuse(f"{found.spoken} that one row would hand to the next", node)
+
+    # -- cyclers and joiners
+
+    def _values(self, entries: Sequence[nodes.Expr], node: nodes.Node, target: int) -> Static | None:
+        """A tuple of values in a register; what is known of its items."""
+        first = self.values.code.take(len(entries))
+        item: Static | None = None
+        for offset, entry in enumerate(entries):
+            static = self.values.into(entry, first + offset)
+            item = static if item is None else item.join(static)
+        self.values.code.emit("tuple", target, first, len(entries), span=self.values.span(node))
+        return item
+
+    def _cycler(self, node: nodes.Call) -> Cycler:
+        values, code = self.values, self.values.code
+        if node.kwargs or node.dyn_args or node.dyn_kwargs or not node.args:
+            values.tree.fail("expected the items of the cycler", node, code="arguments")
+        items, position = code.keep(), code.keep()
+        item = self._values(node.args, node, items)
+        assert item is not None
+        values.constant(0, position, node)
+        return Cycler(items, position, len(node.args), item, self._home())
+
+    def _step(self, node: nodes.Call, cycler: Cycler, name: str, target: int) -> Static:
+        self._no_arguments(node, f"cycler.{name}")
+        self._own(cycler, node)
+        values, code = self.values, self.values.code
+        if name == "reset":
+            values.constant(0, cycler.position, node)
+            return values.constant(None, target, node)
+        span = values.span(node)
+        one = code.take(2)
+        values.constant(1, one, node)
+        values.constant(cycler.count, one + 1, node)
+        code.emit("subscript", target, cycler.items, cycler.position, span=span)
+        code.emit("add", cycler.position, cycler.position, one, span=span)
+        code.emit("modulo", cycler.position, cycler.position, one + 1, span=span)
+        return cycler.item
+
+    def _joiner(self, node: nodes.Call) -> Joiner:
+        values, code = self.values, self.values.code
+        given = [*node.args, *(keyword.value for keyword in node.kwargs)]
+        known = all(keyword.key == "sep" for keyword in node.kwargs)
+        if len(given) > 1 or not known or node.dyn_args or node.dyn_kwargs:
+            values.tree.fail("expected (sep) for the joiner", node, code="arguments")
+        separator, was_called = code.keep(), code.keep()
+        static = values.into(given[0], separator) if given else values.constant(", ", separator, node)
+        values.constant(value=False, target=was_called, node=node)
+        return Joiner(separator, was_called, static, self._home())
+
+    def _join(self, node: nodes.Call, joiner: Joiner, target: int) -> Static:
+        self._no_arguments(node, "a joiner")
+        self._own(joiner, node)
+        values, code = self.values, self.values.code
+        span = values.span(node)
+        first, done = Label(), Label()
+        code.emit("jump_if_false", joiner.was_called, first, span=span)
+        code.emit("move", target, joiner.separator, span=span)
+        code.emit("jump", done, span=span)
+        code.place(first)
+        values.constant(value=True, target=joiner.was_called, node=node)
+        static = values.constant("", target, node)
+        code.place(done)
+        return static.join(joiner.static)
+
+    # -- loops
+
+    def _cycle(self, node: nodes.Call, loop: LoopName, target: int) -> Static:
+        values, code = self.values, self.values.code
+        if node.kwargs or node.dyn_args or node.dyn_kwargs:
+            values.refuse("a call with * or **, or by name", node)
+        span = values.span(node)
+        if not node.args:
+            code.emit("fail", values.outcome("type_error"), span=span)
+            return values.undefined("cycle", target, span)
+        items, index, count = code.take(), code.take(), code.take()
+        item = self._values(node.args, node, items)
+        assert item is not None
+        values.loop_attribute(loop, "index0", index, span)
+        values.constant(len(node.args), count, node)
+        code.emit("modulo", index, index, count, span=span)
+        code.emit("subscript", target, items, index, span=span)
+        return item
+
+    def _changed(self, node: nodes.Call, loop: LoopName, target: int) -> Static:
+        values, code = self.values, self.values.code
+        if node.kwargs or node.dyn_args or node.dyn_kwargs:
+            values.refuse("a call with * or **, or by name", node)
+        assert loop.changed is not None
+        last, clearing = loop.changed
+        clearing.is_needed = True
+        now = code.take()
+        static = Static(frozenset({TUPLE}), NOWHERE, self._values(node.args, node, now))
+        values.compare_pair(node, "not_equal", (last, static), (now, static), target)
+        code.emit("move", last, now, span=values.span(node))
+        return Static.of("boolean")
+
+
+def _attribute_of(node: nodes.Node) -> str | None:
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+        return node.arg.value if isinstance(node.arg.value, str) else None
+    return None
+
+
+def _exported(module: Module, name: str) -> Variable | None:
+    return module.context.exported[name] if name in module.context.public else None
+
+
+__all__ = ["ObjectCalls"]
