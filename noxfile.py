@@ -1,4 +1,4 @@
-"""What developers run: `nox -s lint`, `test`, `bench`, `sanitize`."""
+"""What developers run: `nox -s lint`, `test`, `bench`, `sanitize`, `fuzz`."""
 
 from __future__ import annotations
 
@@ -51,3 +51,18 @@ def sanitize(session: nox.Session) -> None:
     session.run("cmake", "--preset", "asan")
     session.run("cmake", "--build", "--preset", "asan")
     session.run("ctest", "--preset", "asan")
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzz runs of ten minutes a target, or as many seconds as the argument says."""
+    seconds = session.posargs[0] if session.posargs else "600"
+    session.install(".[dev]")
+    session.run("python", "-m", "fuzz", "--seconds", seconds)
+    session.run("cmake", "--preset", "fuzz")
+    session.run("cmake", "--build", "--preset", "fuzz")
+    for target in ("plan", "arrow", "kernels"):
+        corpus = session.create_tmp()
+        session.run(
+            f"build/fuzz/fuzz_{target}", f"-max_total_time={seconds}", "-max_len=512", corpus, external=True
+        )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import nodes
 from jinja2.compiler import has_safe_repr
+from jinja2.exceptions import UndefinedError
 from jinja2.runtime import markup_join, str_join
 
 if TYPE_CHECKING:
@@ -75,7 +76,11 @@ class Folder:
         Raises:
             jinja2.nodes.Impossible: It is none, or may be too large to compute here.
         """
-        folded = self._fold(node)
+        try:
+            folded = self._fold(node)
+        except UndefinedError:
+            # The truth of what a constant does not have: the plan tells it where it stands.
+            raise nodes.Impossible from None
         if not (has_safe_repr(folded.value) or isinstance(folded.value, date)):
             raise nodes.Impossible
         return folded

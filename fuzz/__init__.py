@@ -1,0 +1,1 @@
+"""Fuzzing of the compiler: see `__main__.py`."""
