@@ -227,7 +227,8 @@ def _explained(outcomes: Values, covariates: list[Values]) -> float:
     if degrees < 1:
         return 0.0
     left = float(np.sum((outcomes - fitted) ** 2)) / degrees / float(np.var(outcomes, ddof=1))
-    return min(max(1 - left, 0.0), math.nextafter(1.0, 0.0))
+    share: float = min(max(1 - left, 0.0), math.nextafter(1.0, 0.0))
+    return share
 
 
 def _days(column: pa.ChunkedArray) -> float:

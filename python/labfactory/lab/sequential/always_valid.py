@@ -10,7 +10,13 @@ import numpy as np
 from scipy import optimize
 
 from labfactory.base.errors import UsageError
-from labfactory.lab.sequential.look import check_call, effective_units, normal_look, standard_error
+from labfactory.lab.sequential.look import (
+    check_call,
+    effective_units,
+    normal_look,
+    standard_error,
+    steadied,
+)
 from labfactory.lab.sequential.mixtures import (
     best_rho,
     log_normal_mixture,
@@ -33,6 +39,8 @@ class AlwaysValid:
 
     The normal mixture of Robbins with estimated variances. It holds its level in the limit of many units,
     however often it is read; for rare conversions and few units `BetaBinomial` and `Betting` hold exactly.
+    Where one arm is smaller, its variance is steadied by the other's (`steady_variances`): it is what keeps
+    the level when a small arm has not seen its first conversion.
 
     Args:
         horizon: Units of both arms together at which the interval is narrowest for its level, above 0. 5,000
@@ -99,7 +107,7 @@ class AlwaysValid:
             StatisticsError: `no_units`.
         """
         check_call(alpha, alternative, share, control, treatment)
-        error = standard_error(control, treatment)
+        error = standard_error(*steadied(control, treatment))
         units = effective_units(control.count, treatment.count)
         critical: float | None = None
         log_p: float | None = None
@@ -151,7 +159,7 @@ class AlwaysValid:
         """Logarithm of the p-value, at most 0.
 
         Args:
-            z: Differences over their standard errors.
+            z: Differences over their standard errors, from steadied variances.
             units: Effective units, same shape.
             alpha: Error level, which tunes the mixture.
             alternative: What the test looks for.

@@ -144,6 +144,7 @@ class BetaBinomial:
         alpha: float,
         alternative: Alternative = "two_sided",
         share: float = 0.5,
+        lift: float = 0.0,
     ) -> NDArray[np.float64]:
         """Logarithm of the p-value, at most 0.
 
@@ -153,9 +154,11 @@ class BetaBinomial:
             alpha: Error level, which tunes the prior.
             alternative: What the test looks for.
             share: Planned share of the treatment.
+            lift: The relative lift that is tested, above -1.
         """
         prior = self._prior(alpha, alternative, share)
-        return np.minimum(0.0, -prior.log_wealth(treated, controls, share))
+        q = share * (1 + lift) / (1 + share * lift)
+        return np.minimum(0.0, -prior.log_wealth(treated, controls, q))
 
     def to_dict(self) -> dict[str, object]:
         """The rule as JSON holds it."""

@@ -141,6 +141,7 @@ class Betting:
         alpha: float,
         alternative: Alternative = "two_sided",
         share: float = 0.5,
+        lift: float = 0.0,
     ) -> NDArray[np.float64]:
         """Logarithm of the p-value, at most 0.
 
@@ -152,10 +153,11 @@ class Betting:
             alpha: Error level, which tunes the bets.
             alternative: What the test looks for.
             share: Planned share of the treatment.
+            lift: The relative lift that is tested, above -1.
         """
         bets = self._bets(alpha, alternative, share)
         sums = _Sums(treated, treated_squares, controls, control_squares, 0, bets)
-        return np.minimum(0.0, -sums.log_wealth(ratio=1.0, difference=0.0))
+        return np.minimum(0.0, -sums.log_wealth(ratio=1 + lift, difference=0.0))
 
     def to_dict(self) -> dict[str, object]:
         """The rule as JSON holds it."""

@@ -12,7 +12,13 @@ from scipy import optimize, special
 from labfactory.base.errors import StatisticsError, UsageError
 from labfactory.lab.estimators import SMALLEST_P
 from labfactory.lab.sequential.futility import futility_bounds
-from labfactory.lab.sequential.look import check_call, effective_units, normal_look, standard_error
+from labfactory.lab.sequential.look import (
+    check_call,
+    effective_units,
+    normal_look,
+    standard_error,
+    steadied,
+)
 from labfactory.lab.sequential.recursion import crossing
 from labfactory.lab.sequential.spending import SpendingFunction, spending_bounds
 
@@ -129,7 +135,7 @@ class GroupSequential:
         units.append(effective_units(control.count, treatment.count))
         self._check_order(units, history)
         shares = self._shares(units)
-        error = standard_error(control, treatment)
+        error = standard_error(*steadied(control, treatment))
         is_last = shares[-1] >= 1
         if error == 0:
             return normal_look(

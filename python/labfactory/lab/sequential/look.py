@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+import numpy as np
 
 from labfactory.base.errors import StatisticsError, UsageError, nearest
 from labfactory.lab.estimators import SMALLEST_P, Difference, relative_lift
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labfactory.lab.estimators import Sample
+
+    Numbers = Any  # a number, or an array of them
 
 Alternative = Literal["two_sided", "greater", "less"]
 Stop = Literal["significant", "futile", "finished"]
@@ -66,7 +70,7 @@ class Look:
     @property
     def information(self) -> float:
         """Effective units, by which the variance of the difference falls; those of both arms when equal."""
-        return effective_units(self.control_n, self.treatment_n)
+        return float(effective_units(self.control_n, self.treatment_n))
 
     def to_dict(self) -> dict[str, str | int | float | None]:
         """The look as JSON holds it."""
@@ -126,7 +130,7 @@ class StopRule(Protocol):
         ...
 
 
-def effective_units(control_n: float, treatment_n: float) -> float:
+def effective_units(control_n: Numbers, treatment_n: Numbers) -> Numbers:
     """4 / (1/n_C + 1/n_T): the units of an even split that would tell the same.
 
     Time on this scale is what a difference of means moves by, also when the shares change while it runs; the
@@ -157,6 +161,34 @@ def check_call(alpha: float, alternative: str, share: float, *arms: Sample) -> N
         found = " and ".join(str(arm.count) for arm in arms)
         message = f"expected outcomes in both arms, found {found}"
         raise StatisticsError(message, code="no_units")
+
+
+def steady_variances(
+    control_n: Numbers, control_variance: Numbers, treatment_n: Numbers, treatment_variance: Numbers
+) -> tuple[Numbers, Numbers]:
+    """Variances of both arms, that of the smaller one no less than its size lets one believe.
+
+    A small arm that no rare outcome has reached yet shows no variance, and any difference from the large arm
+    looks certain: with one unit in ten treated and conversions of half a percent, a sequence read 50 times
+    errs in 27 percent (`examples/validation.py`). So the smaller arm's variance is at least 1 - n / N of the
+    larger arm's, n and N their units; with even arms nothing changes.
+
+    Args:
+        control_n: Units, numbers or arrays.
+        control_variance: Variance of the outcomes.
+        treatment_n: Units.
+        treatment_variance: Variance of the outcomes.
+    """
+    return (
+        np.maximum(control_variance, (1 - control_n / treatment_n) * treatment_variance),
+        np.maximum(treatment_variance, (1 - treatment_n / control_n) * control_variance),
+    )
+
+
+def steadied(control: Sample, treatment: Sample) -> tuple[Sample, Sample]:
+    """The arms with variances as `steady_variances` has them."""
+    before, after = steady_variances(control.count, control.variance, treatment.count, treatment.variance)
+    return replace(control, variance=float(before)), replace(treatment, variance=float(after))
 
 
 def standard_error(control: Sample, treatment: Sample) -> float:
@@ -205,6 +237,7 @@ def normal_look(
         stagewise_p: As the look holds it.
     """
     value = treatment.mean - control.mean
+    control, treatment = steadied(control, treatment)
     error = standard_error(control, treatment)
     lower = upper = relative_lower = relative_upper = None
     if critical is not None and error > 0 and log_p is not None:
