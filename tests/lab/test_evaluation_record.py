@@ -39,8 +39,10 @@ def test_the_record_has_the_promised_shape(evaluation: Evaluation) -> None:
     record = json.loads(evaluation.to_json())
     assert set(record) == {
         *("experiment", "hypothesis", "minimum_effect", "preregistration", "control", "alpha", "method"),
-        *("srm", "units", "looks", "corrections", "flags", "rows"),
+        *("srm", "units", "looks", "corrections", "flags", "rows", "schema", "adjustments"),
+        *("started", "ended", "runtime_days", "checks", "segments", "interactions"),
     }
+    assert record["schema"] == 2
     assert set(record["srm"]) == {"p", "expected", "observed"}
     assert record["units"] == record["srm"]["observed"] == evaluation.units
     assert sum(record["srm"]["expected"].values()) == pytest.approx(sum(record["units"].values()))
@@ -50,15 +52,37 @@ def test_the_record_has_the_promised_shape(evaluation: Evaluation) -> None:
         [],
         "welch",
     )
-    assert set(record["flags"][0]) == {"code", "metric", "variant", "count"}
+    assert set(record["flags"][0]) == {"code", "metric", "variant", "count", "segment"}
     assert set(record["rows"][0]) == {
         *("metric", "role", "kind", "direction", "variant", "control_n", "treatment_n"),
         *("control_value", "treatment_value", "difference", "lower", "upper"),
         *("relative", "relative_lower", "relative_upper", "p", "margin", "noninferior"),
+        *("method", "standard_error", "adjusted_p", "chance_to_win", "expected_loss"),
     }
     assert [(row["metric"], row["variant"]) for row in record["rows"]] == [
         (metric, variant) for metric in ("spend", "visits", "opt_outs") for variant in ("warm", "short")
     ]
+
+
+def test_a_record_of_the_first_schema_is_still_read(evaluation: Evaluation) -> None:
+    later = {
+        *("schema", "adjustments", "started", "ended", "runtime_days", "checks", "segments", "interactions"),
+        *("segment", "method", "standard_error", "adjusted_p", "chance_to_win", "expected_loss"),
+    }
+
+    def first(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: first(each) for name, each in value.items() if name not in later}
+        return [first(each) for each in value] if isinstance(value, list) else value
+
+    record = first(json.loads(evaluation.to_json())) | {"method": "welch"}
+    read = Evaluation.from_json(json.dumps(record).encode())
+    assert (read.arms, read.srm_p, read.flags) == (evaluation.arms, evaluation.srm_p, evaluation.flags)
+    assert read.row("spend", "warm").lower == evaluation.row("spend", "warm").lower
+    with pytest.raises(StatisticsError, match="fields that it does not have"):
+        Evaluation.from_json(json.dumps(record | {"verdict": "good"}).encode())
+    with pytest.raises(StatisticsError, match="schema 2 or 1, found 3"):
+        Evaluation.from_json(json.dumps(json.loads(evaluation.to_json()) | {"schema": 3}).encode())
 
 
 def _without(record: dict[str, Any], name: str) -> dict[str, Any]:
@@ -106,7 +130,7 @@ def test_the_frame_has_a_row_per_metric_and_treatment(evaluation: Evaluation) ->
 
 def test_the_table_names_alpha_corrections_ratio_and_flags(evaluation: Evaluation) -> None:
     lines = repr(evaluation).splitlines()
-    assert lines[0].startswith("three: against plain, alpha 0.01, sample ratio p ")
+    assert lines[0].startswith("three: against plain, welch, alpha 0.01, sample ratio p ")
     assert lines[0].endswith("looks 1, corrections none")
     assert lines[1].split()[:4] == ["metric", "role", "variant", "control"]
     assert "99 %" in lines[1]

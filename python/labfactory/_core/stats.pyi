@@ -1,41 +1,40 @@
-"""Moments of outcomes by arm."""
+"""Co-moments of numbers by cell."""
 
-class Moments:
-    """Count, mean and sum of squared distances from the mean."""
+import numpy as np
+from numpy.typing import NDArray
 
-    @property
-    def count(self) -> int: ...
-    @property
-    def mean(self) -> float: ...
-    @property
-    def mean_rest(self) -> float: ...
-    @property
-    def squares(self) -> float: ...
+class CellSummary:
+    """Sums of a stream of batches: a variant column, groups if there are any, then numbers."""
 
-class ArmOutcome:
-    """One outcome in one arm."""
-
-    @property
-    def moments(self) -> Moments: ...
-    @property
-    def missing(self) -> int: ...
-    @property
-    def invalid(self) -> int: ...
-
-class ArmTotals:
-    """Rows by arm; outcomes by arm, then by outcome."""
-
-    @property
-    def rows(self) -> list[int]: ...
-    @property
-    def outcomes(self) -> list[ArmOutcome]: ...
-
-class ArmSummary:
-    """Sums of a stream of batches: a variant column, then outcomes."""
-
-    def __init__(self, arms: list[str], kinds: list[str]) -> None: ...
+    def __init__(
+        self,
+        arms: list[str],
+        columns: list[tuple[str, float, float]],
+        sets: list[tuple[list[int], int]],
+        grouped: bool,
+    ) -> None: ...
     def add(self, batch: object, threads: int) -> None: ...
-    def totals(self) -> ArmTotals: ...
+    def totals(self) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]: ...
 
-def moments_of(array: object) -> Moments: ...
-def merged(left: Moments, right: Moments) -> Moments: ...
+class Resampling:
+    """Bootstrap replicates of a stream of batches: variants, then numbers."""
+
+    def __init__(
+        self,
+        arms: list[str],
+        columns: list[tuple[str, float, float]],
+        sets: list[tuple[list[int], int]],
+        replicates: int,
+        seed: int,
+    ) -> None: ...
+    def add(self, batch: object, threads: int) -> None: ...
+    def totals(self, threads: int) -> NDArray[np.float64]: ...
+
+def collapse(
+    columns: list[tuple[str, float, float]],
+    sets: list[tuple[list[int], int]],
+    target: NDArray[np.int32],
+    targets: int,
+    counts: NDArray[np.int64],
+    figures: NDArray[np.float64],
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]: ...

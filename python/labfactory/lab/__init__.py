@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from labfactory.lab.adjustment import Cuped, Estimator, PostStratified, Regression, Welch, ZTest
+from labfactory.lab.aggregates import Aggregates
+from labfactory.lab.bayes import Bayes
+from labfactory.lab.bootstrap import Bootstrap
+from labfactory.lab.comparison import Arm, Check, Comparison, Interaction, SegmentComparison
 from labfactory.lab.design import Baseline, Design, Sizing
-from labfactory.lab.evaluation import Arm, Comparison, Evaluation
+from labfactory.lab.evaluation import Evaluation
 from labfactory.lab.experiment import Experiment
 from labfactory.lab.flags import Flag
 from labfactory.lab.hypothesis import Hypothesis
-from labfactory.lab.metric import Mean, Proportion
+from labfactory.lab.metric import Count, Mean, Proportion, Quantile, Ratio
 from labfactory.lab.multiplicity import adjust
 from labfactory.lab.off_policy import (
     Estimate,
@@ -20,28 +25,43 @@ from labfactory.lab.off_policy import (
 from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, GroupSequential, Look, StopRule
 
 __all__ = [
+    "Aggregates",
     "AlwaysValid",
     "Arm",
     "Baseline",
+    "Bayes",
     "BetaBinomial",
     "Betting",
+    "Bootstrap",
+    "Check",
     "Comparison",
+    "Count",
+    "Cuped",
     "Design",
     "Estimate",
+    "Estimator",
     "Evaluation",
     "Experiment",
     "Flag",
     "GroupSequential",
     "Hypothesis",
+    "Interaction",
     "LoggedDecisions",
     "Look",
     "Mean",
     "OffPolicyEvaluation",
+    "PostStratified",
     "Proportion",
+    "Quantile",
+    "Ratio",
+    "Regression",
     "RewardModel",
+    "SegmentComparison",
     "Sizing",
     "StopRule",
     "TargetPolicy",
+    "Welch",
+    "ZTest",
     "adjust",
     "evaluate_policy",
 ]

@@ -103,35 +103,84 @@ def welch(control: Sample, treatment: Sample, *, alpha: float) -> Difference | N
         >>> round(difference.lower, 4), round(difference.p, 6)
         (0.2211, 0.000507)
     """
-    if control.count < 2 or treatment.count < 2:
-        return None
-    variance = control.mean_variance + treatment.mean_variance
-    if variance == 0.0:
+    degrees = welch_degrees(
+        (control.mean_variance, control.count - 1), (treatment.mean_variance, treatment.count - 1)
+    )
+    return None if degrees is None else two_sided(control, treatment, alpha=alpha, degrees=degrees)
+
+
+def welch_degrees(*parts: tuple[float, int]) -> float | None:
+    """Satterthwaite's degrees of freedom of a sum of estimated variances.
+
+    Args:
+        *parts: Each variance, and the degrees of freedom that it was estimated with.
+
+    Returns:
+        The degrees; None where a part has none, or there is no variance at all.
+
+    Example:
+        >>> welch_degrees((1.0, 10), (1.0, 10))
+        20.0
+    """
+    variance = sum(part for part, _ in parts)
+    if min(degrees for _, degrees in parts) < 1 or not variance > 0.0:
         return None
     # As shares of the variance, so that neither tiny nor huge units under- or overflow when squared.
-    share = control.mean_variance / variance
-    degrees = 1.0 / (share**2 / (control.count - 1) + (1.0 - share) ** 2 / (treatment.count - 1))
-    error = math.sqrt(variance)
+    return 1.0 / sum((part / variance) ** 2 / degrees for part, degrees in parts)
+
+
+def two_sided(
+    control: Sample,
+    treatment: Sample,
+    *,
+    alpha: float,
+    degrees: float = math.inf,
+    covariance: float = 0.0,
+) -> Difference:
+    """The two-sided test and interval of a difference, by Student's t or the normal distribution.
+
+    Args:
+        control: The control.
+        treatment: The treatment; one of both has a variance.
+        alpha: Two-sided error level.
+        degrees: Degrees of freedom of t; infinite for the normal distribution.
+        covariance: Of both means; 0 unless they share an adjustment.
+
+    Returns:
+        The difference.
+
+    Example:
+        >>> round(two_sided(Sample(100, 1.0, 1.0), Sample(100, 1.5, 1.0), alpha=0.05).p, 6)
+        0.000407
+    """
+    error = math.sqrt(control.mean_variance + treatment.mean_variance - 2.0 * covariance)
     value = treatment.mean - control.mean
     # Survival functions by symmetry, never 1 - cdf, which is 0 beyond eight standard errors.
-    critical = -float(special.stdtrit(degrees, alpha / 2))
+    if math.isinf(degrees):
+        critical, tail = -float(special.ndtri(alpha / 2)), float(special.ndtr(-abs(value) / error))
+    else:
+        critical = -float(special.stdtrit(degrees, alpha / 2))
+        tail = float(special.stdtr(degrees, -abs(value) / error))
     half_width = critical * error
-    p = min(1.0, 2.0 * float(special.stdtr(degrees, -abs(value) / error)))
-    return Difference(value, value - half_width, value + half_width, max(p, SMALLEST_P), critical)
+    p = max(min(1.0, 2.0 * tail), SMALLEST_P)
+    return Difference(value, value - half_width, value + half_width, p, critical)
 
 
-def relative_lift(control: Sample, treatment: Sample, difference: Difference) -> Lift:
+def relative_lift(
+    control: Sample, treatment: Sample, difference: Difference, *, covariance: float = 0.0
+) -> Lift:
     """The lift relative to the control mean, whose interval excludes 0 exactly when the absolute one does.
 
     The interval holds every lift d for which the test of mean_T - (1 + d) mean_C = 0 is not rejected, with
-    the critical value of the absolute test. At d = 0 that is the absolute test itself, so the two cannot
-    disagree; a delta-method interval can. Where the control mean is itself not told from 0, the set is
-    unbounded and no bounds are given.
+    the critical value of the absolute test, whichever method that came from. At d = 0 that is the absolute
+    test itself, so the two cannot disagree; a delta-method interval can. Where the control mean is itself
+    not told from 0, the set is unbounded and no bounds are given.
 
     Args:
         control: Outcomes of the control arm, of positive mean.
         treatment: Outcomes of the treatment arm.
-        difference: What `welch` said of them.
+        difference: The interval of their difference, symmetric about it.
+        covariance: Of both means; 0 unless they share an adjustment.
 
     Returns:
         The lift.
@@ -145,17 +194,22 @@ def relative_lift(control: Sample, treatment: Sample, difference: Difference) ->
         >>> round(lift.value, 3), round(lift.lower, 3), round(lift.upper, 3)
         (0.5, 0.193, 0.928)
     """
-    # In units of the control mean: (v - d)^2 <= t^2 (V_T + (1 + d)^2 V_C), that is a d^2 - 2 b d + c <= 0.
+    # In units of the control mean: (v - d)^2 <= t^2 (V_T - 2 (1 + d) C + (1 + d)^2 V_C), which is
+    # a d^2 - 2 b d + c <= 0.
     value = difference.value / control.mean
-    control_part = (difference.critical * math.sqrt(control.mean_variance) / control.mean) ** 2
-    treatment_part = (difference.critical * math.sqrt(treatment.mean_variance) / control.mean) ** 2
+    scale = (difference.critical / control.mean) ** 2
+    control_part, treatment_part = scale * control.mean_variance, scale * treatment.mean_variance
+    shared_part = scale * covariance
     a = 1.0 - control_part
     if not a > 0.0:
         return Lift(value, None, None)
-    b = value + control_part
+    b = value + control_part - shared_part
     # The product of the absolute bounds, and a times that of both roots: one sign, so one decision.
     c = (difference.lower / control.mean) * (difference.upper / control.mean)
-    root = math.sqrt(treatment_part * a + control_part * (1.0 + value) ** 2)
+    # b^2 - a c without the terms that cancel.
+    square = treatment_part * a + control_part * (1.0 + value) ** 2
+    square += shared_part * (shared_part - 2.0 * (1.0 + value))
+    root = math.sqrt(max(square, 0.0))
     # The root of larger size first, the other from their product: no cancellation.
     larger = (b + math.copysign(root, b)) / a
     smaller = c / (a * larger) if larger != 0.0 else 0.0
@@ -214,3 +268,29 @@ def sample_ratio(observed: Sequence[int], weights: Sequence[float]) -> SampleRat
         return SampleRatio(None, expected)
     statistic = sum((observed[i] - expected[i]) ** 2 / expected[i] for i in planned)
     return SampleRatio(max(float(special.chdtrc(len(planned) - 1, statistic)), SMALLEST_P), expected)
+
+
+def heterogeneity(differences: Sequence[tuple[float, float]]) -> tuple[float | None, float | None]:
+    """Cochran's Q: whether differences with these variances may be one and the same.
+
+    Args:
+        differences: Difference and its variance, of independent parts.
+
+    Returns:
+        Statistic and p-value; None for fewer than two differences with a variance.
+
+    References:
+        Cochran (1954), "The combination of estimates from different experiments".
+
+    Example:
+        >>> statistic, p = heterogeneity([(0.0731, 0.0046**2), (0.0111, 0.0044**2)])
+        >>> round(statistic ** 0.5, 1)
+        9.7
+    """
+    known = [(value, variance) for value, variance in differences if variance > 0]
+    if len(known) < 2:
+        return None, None
+    weight = sum(1 / variance for _, variance in known)
+    common = sum(value / variance for value, variance in known) / weight
+    statistic = sum((value - common) ** 2 / variance for value, variance in known)
+    return statistic, max(float(special.chdtrc(len(known) - 1, statistic)), SMALLEST_P)

@@ -2,81 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from labfactory.base.canonical import canonical_json, parse_json
 from labfactory.base.errors import HandoffError, StatisticsError
-from labfactory.lab.flags import Flag  # noqa: TC001 (pydantic reads annotations at run time)
-from labfactory.lab.metric import Direction, Kind, Role  # noqa: TC001
+from labfactory.lab.comparison import (  # pydantic reads annotations at run time
+    Arm,
+    Check,
+    Comparison,
+    Interaction,
+    SegmentComparison,
+)
+from labfactory.lab.evaluation_table import table_of
+from labfactory.lab.flags import Flag  # noqa: TC001
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from matplotlib.figure import Figure
 
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One variant's units.
-
-    Args:
-        variant: Its name.
-        observed: Units that came.
-        expected: Units that the planned weights expect, given how many came to variants with weight.
-    """
-
-    variant: str
-    observed: int
-    expected: float
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One metric in one treatment against the control.
-
-    What is not defined on the data is None, never 0 or infinite; a flag of the evaluation says why.
-
-    Args:
-        metric: Name of the metric.
-        role: `goal`, `secondary` or `guardrail`.
-        kind: `mean` or `proportion`.
-        direction: Which way is better.
-        variant: Name of the treatment.
-        control_n: Units of the control with an outcome.
-        treatment_n: Units of the treatment with an outcome.
-        control_value: Mean or share in the control.
-        treatment_value: Mean or share in the treatment.
-        difference: Treatment minus control, in the metric's unit.
-        lower: Lower bound of the two-sided interval at 1 - alpha.
-        upper: Upper bound.
-        relative: Difference over the control value; 0.02 is two percent.
-        relative_lower: Lower bound of the relative lift; it excludes 0 exactly when `lower` and `upper` do.
-        relative_upper: Upper bound.
-        p: Two-sided p-value, not corrected; below 5e-324 it is given as that.
-        margin: Tolerated worsening of a guardrail, in the metric's unit.
-        noninferior: Whether the interval rules out a worsening of the margin; None without margin or
-            interval.
-    """
-
-    metric: str
-    role: Role
-    kind: Kind
-    direction: Direction
-    variant: str
-    control_n: int
-    treatment_n: int
-    control_value: float | None
-    treatment_value: float | None
-    difference: float | None
-    lower: float | None
-    upper: float | None
-    relative: float | None
-    relative_lower: float | None
-    relative_upper: float | None
-    p: float | None
-    margin: float | None
-    noninferior: bool | None
+# 2: methods, periods, checks and segments are written. Records without it are read as the first.
+SCHEMA: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +50,14 @@ class _Record:
     corrections: tuple[str, ...]
     flags: tuple[Flag, ...]
     rows: tuple[Comparison, ...]
+    schema: int = 1
+    adjustments: tuple[str, ...] = ()
+    started: str | None = None
+    ended: str | None = None
+    runtime_days: float | None = None
+    checks: tuple[Check, ...] = ()
+    segments: tuple[SegmentComparison, ...] = ()
+    interactions: tuple[Interaction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -116,14 +71,22 @@ class Evaluation:
         preregistration: Digest of hypothesis, metrics, variants and weights as they were planned.
         control: Name of the control.
         alpha: Error level of every interval.
-        method: Estimator behind every interval: `welch`.
+        method: Estimator, and sequential method if any, behind the intervals; a row's own `method` says more.
         arms: Units by variant, the control first.
         srm_p: p-value of the sample-ratio test; None where it is not defined.
         looks: How often the data were looked at, this time included.
-        corrections: Corrections for multiple comparisons or looks that p-values and intervals carry; none is
+        corrections: Corrections for multiple comparisons that `adjusted_p` of the rows carries; none is
             empty.
         flags: Reservations, in a fixed order.
         rows: Comparisons by metric, then by treatment.
+        adjustments: What was done to outcomes or variances: winsorising with its bounds, conversion windows,
+            a variance factor.
+        started: Start of the experiment or first exposure, ISO 8601 in UTC; None when not told.
+        ended: End of the experiment or last exposure, likewise.
+        runtime_days: Days between both; what the gate `runtime` judges.
+        checks: Every check with its figure, whether it failed or not.
+        segments: Comparisons by segment.
+        interactions: Whether treatments differ between segments.
     """
 
     experiment: str
@@ -139,6 +102,13 @@ class Evaluation:
     corrections: tuple[str, ...]
     flags: tuple[Flag, ...]
     rows: tuple[Comparison, ...]
+    adjustments: tuple[str, ...] = ()
+    started: str | None = None
+    ended: str | None = None
+    runtime_days: float | None = None
+    checks: tuple[Check, ...] = ()
+    segments: tuple[SegmentComparison, ...] = ()
+    interactions: tuple[Interaction, ...] = field(default=())
 
     @property
     def units(self) -> dict[str, int]:
@@ -175,30 +145,45 @@ class Evaluation:
         """
         return pl.DataFrame([asdict(row) for row in self.rows], schema=_FRAME_SCHEMA)
 
+    def segments_frame(self) -> pl.DataFrame:
+        """The comparisons by segment as a frame, one row each.
+
+        Returns:
+            `dimension` and `segment`, then a column for every field of `Comparison`.
+        """
+        rows = [
+            {"dimension": each.dimension, "segment": each.segment, **asdict(each.row)}
+            for each in self.segments
+        ]
+        return pl.DataFrame(rows, schema={"dimension": pl.String, "segment": pl.String, **_FRAME_SCHEMA})
+
+    def plot(self, metric: str | None = None) -> Figure:
+        """Intervals of the relative lift, or of the difference where a lift is not defined.
+
+        Args:
+            metric: One metric with its segments; all metrics without segments when None.
+
+        Returns:
+            A matplotlib figure.
+
+        Raises:
+            UsageError: `missing_extra`, when matplotlib is not installed.
+            StatisticsError: `unknown_comparison`, when there is no such metric.
+        """
+        from labfactory.lab.plots import interval_plot
+
+        return interval_plot(self, metric)
+
     def to_dict(self) -> dict[str, Any]:
         """The evaluation as JSON holds it.
 
         Returns:
             Dicts, tuples, texts, numbers, booleans and None only.
         """
-        observed = {arm.variant: arm.observed for arm in self.arms}
-        expected = {arm.variant: arm.expected for arm in self.arms}
-        record = _Record(
-            experiment=self.experiment,
-            hypothesis=self.hypothesis,
-            minimum_effect=self.minimum_effect,
-            preregistration=self.preregistration,
-            control=self.control,
-            alpha=self.alpha,
-            method=self.method,
-            srm=_Ratio(self.srm_p, expected, observed),
-            units=observed,
-            looks=self.looks,
-            corrections=self.corrections,
-            flags=self.flags,
-            rows=self.rows,
-        )
-        return asdict(record)
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        observed = {arm.variant: arm.observed for arm in own.pop("arms")}
+        ratio = _Ratio(own.pop("srm_p"), {arm.variant: arm.expected for arm in self.arms}, observed)
+        return asdict(_Record(**own, srm=ratio, units=observed, schema=SCHEMA))
 
     def to_json(self) -> bytes:
         """Canonical JSON: equal evaluations have equal bytes.
@@ -210,7 +195,7 @@ class Evaluation:
 
     @staticmethod
     def from_json(data: bytes) -> Evaluation:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, in this or an earlier version.
 
         Args:
             data: JSON bytes, from a file or a package.
@@ -231,74 +216,25 @@ class Evaluation:
         except KeyError as error:
             message = f"expected units of every variant, found none of {error.args[0]!r}"
             raise StatisticsError(message, code="evaluation_malformed") from None
-        evaluation = Evaluation(
-            experiment=record.experiment,
-            hypothesis=record.hypothesis,
-            minimum_effect=record.minimum_effect,
-            preregistration=record.preregistration,
-            control=record.control,
-            alpha=record.alpha,
-            method=record.method,
-            arms=tuple(arms),
-            srm_p=record.srm.p,
-            looks=record.looks,
-            corrections=record.corrections,
-            flags=record.flags,
-            rows=record.rows,
-        )
-        if evaluation.to_json() != canonical_json(parse_json(data)):
-            message = "expected what an evaluation writes, found fields that it does not have"
-            raise StatisticsError(message, code="evaluation_malformed")
+        kept = {
+            each.name: getattr(record, each.name)
+            for each in fields(record)
+            if each.name not in ("srm", "units", "schema")
+        }
+        evaluation = Evaluation(**kept, arms=tuple(arms), srm_p=record.srm.p)
+        _check_complete(evaluation, parse_json(data))
         return evaluation
 
     def __repr__(self) -> str:
-        return "\n".join([self._heading(), *_aligned(self._cells()), *(f"! {flag}" for flag in self.flags)])
-
-    def _heading(self) -> str:
-        ratio = "not defined" if self.srm_p is None else f"p {self.srm_p:.3g}"
-        corrected = ", ".join(self.corrections) or "none"
-        return (
-            f"{self.experiment}: against {self.control}, alpha {self.alpha:g}, sample ratio {ratio}, "
-            f"looks {self.looks}, corrections {corrected}"
-        )
-
-    def _cells(self) -> Iterable[tuple[str, ...]]:
-        level = f"{100 * (1 - self.alpha):g} %"
-        yield (
-            "metric",
-            "role",
-            "variant",
-            "control",
-            "treatment",
-            "difference",
-            level,
-            "relative",
-            level,
-            "p",
-            "",
-        )
-        for row in self.rows:
-            yield (
-                row.metric,
-                row.role,
-                row.variant,
-                _number(row.control_value),
-                _number(row.treatment_value),
-                _number(row.difference, sign="+"),
-                _interval(row.lower, row.upper),
-                _percent(row.relative),
-                _percent_interval(row.relative_lower, row.relative_upper),
-                "–" if row.p is None else f"{row.p:.3g}",
-                {None: "", True: "non-inferior", False: "not shown non-inferior"}[row.noninferior],
-            )
+        return table_of(self)
 
 
 _FRAME_SCHEMA = {
-    field.name: {"int": pl.Int64, "float | None": pl.Float64, "bool | None": pl.Boolean}.get(
-        field.type, pl.String
+    each.name: {"int": pl.Int64, "float | None": pl.Float64, "bool | None": pl.Boolean}.get(
+        each.type, pl.String
     )
-    for field in fields(Comparison)
-    if isinstance(field.type, str)
+    for each in fields(Comparison)
+    if isinstance(each.type, str)
 }
 
 
@@ -318,29 +254,24 @@ def _read(data: bytes) -> _Record:
         raise StatisticsError(message, code="evaluation_malformed") from error
 
 
-def _aligned(cells: Iterable[tuple[str, ...]]) -> Iterable[str]:
-    rows = list(cells)
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        # Names lean left, numbers right.
-        padded = [
-            cell.ljust(width) if place < 3 or place == len(row) - 1 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(padded).rstrip()
+def _check_complete(evaluation: Evaluation, found: Any) -> None:
+    """Refuse fields that an evaluation of that version does not write."""
+    expected: Any = evaluation.to_dict()
+    version = found.get("schema", 1)
+    if version == 1:
+        expected = _pruned(expected, found)
+    elif version != SCHEMA:
+        message = f"expected an evaluation of schema {SCHEMA} or 1, found {version}"
+        raise StatisticsError(message, code="evaluation_malformed", hint="a newer labfactory wrote it")
+    if canonical_json(expected) != canonical_json(found):
+        message = "expected what an evaluation writes, found fields that it does not have"
+        raise StatisticsError(message, code="evaluation_malformed")
 
 
-def _number(value: float | None, sign: str = "") -> str:
-    return "–" if value is None else f"{value:{sign}.5g}"
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:+.4g} %"
-
-
-def _interval(lower: float | None, upper: float | None) -> str:
-    return "–" if lower is None or upper is None else f"{lower:+.4g} … {upper:+.4g}"
-
-
-def _percent_interval(lower: float | None, upper: float | None) -> str:
-    return "–" if lower is None or upper is None else f"{100 * lower:+.3g} … {100 * upper:+.3g} %"
+def _pruned(record: Any, to: Any) -> Any:
+    """A record without the fields that came after the first version."""
+    if isinstance(record, dict) and isinstance(to, dict):
+        return {name: _pruned(value, to[name]) for name, value in record.items() if name in to}
+    if isinstance(record, list | tuple) and isinstance(to, list):
+        return [_pruned(value, other) for value, other in zip(record, to, strict=False)]
+    return record

@@ -9,18 +9,26 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from labfactory.assignment import Assigner, Sticky, assign_customers, bucketing_named
 from labfactory.base.canonical import canonical_json, sha256_hex
 from labfactory.base.errors import UsageError, nearest
-from labfactory.lab.comparison import evaluate
-from labfactory.lab.summary import summarise
+from labfactory.lab.adjustment import Welch
+from labfactory.lab.evaluate import evaluate
+from labfactory.lab.options import Options
+from labfactory.lab.reading import ResponseColumns
+from labfactory.lab.responses import aggregated, prepared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     import pyarrow as pa
 
     from labfactory.assignment import Bucketing, Layer
+    from labfactory.lab.adjustment import Estimator
+    from labfactory.lab.aggregates import Aggregates
     from labfactory.lab.evaluation import Evaluation
     from labfactory.lab.hypothesis import Hypothesis
     from labfactory.lab.metric import Metric
+    from labfactory.lab.multiplicity import Correction
+    from labfactory.lab.sequential import StopRule
 
 
 class Named(Protocol):
@@ -205,30 +213,57 @@ class Experiment:
         variant: str = "variant",
         key: str | None = None,
         alpha: float = 0.05,
+        estimator: Estimator = Welch(),  # noqa: B008 - a frozen value
+        sequential: StopRule | None = None,
+        correction: Correction | None = None,
+        segments: Sequence[str] = (),
+        exposed_at: str | None = None,
+        started: datetime | None = None,
+        ended: datetime | None = None,
+        variance_factor: float = 1.0,
+        looks: int = 1,
         threads: int = 2,
     ) -> Evaluation:
         """Compare every treatment with the control on every metric.
 
         Responses are read once, in constant memory (10 bytes a row more when `key` is given). For the same
         rows in the same order every bit of the result is the same, for any batches and threads; another
-        order changes rounding only.
+        order changes rounding only. Quantiles, percentiles as bounds and the bootstrap hold what they need of
+        the rows in memory.
 
         Args:
             responses: Anything Arrow with one row per assigned unit, also those that did not respond; a
-                one-shot stream is used up. Outcomes of units that did nothing are 0, not null.
+                one-shot stream is used up. Outcomes of units that did nothing are 0, not null. Or what
+                `aggregate` made, of which the columns are no longer asked for.
             control: Name of the control.
             variant: Column with the name of the unit's variant; null where the unit was not assigned.
             key: Column with the unit's key, to flag repeated units and units in several variants.
             alpha: Error level of each two-sided interval, above 0 and below 1.
+            estimator: How two arms are compared: `Welch`, `ZTest`, `Cuped`, `Regression`, `PostStratified`,
+                `Bayes` or `Bootstrap`.
+            sequential: A stop rule such as `AlwaysValid`, for data that are read while they come; its
+                intervals and p-values take the place of the estimator's.
+            correction: `holm`, `hochberg`, `bonferroni`, `sidak`, `bh` or `by` over the treatments of each
+                metric, as `adjusted_p` of the rows; intervals are those of each comparison alone.
+            segments: Columns to compare within as well, with interaction tests.
+            exposed_at: Column with the time of exposure, for the period, conversion windows and the check
+                for novelty.
+            started: Start of the experiment; first exposure when None.
+            ended: End of the experiment; last exposure when None.
+            variance_factor: Multiplies every variance: units vary more than their own spread says, by what
+                A/A arms show; see `overdispersion`.
+            looks: How often the data were looked at, this time included.
             threads: Most threads to use.
 
         Returns:
             The evaluation; what the data leave undefined is None there, and flagged.
 
         Raises:
-            UsageError: `alpha`; `unknown_variant`, when the control is not a variant.
+            UsageError: `alpha`; `unknown_variant`, when the control is not a variant; `correction`,
+                `variance_factor`, `looks`, `period`; `needs_rows`, when aggregates cannot say it;
+                `needs_exposure`, for conversion windows without `exposed_at`.
             StatisticsError: `no_units`, when nobody came to the control; `unknown_variant`,
-                `invalid_outcome`, `overflow`, when a row holds what it must not.
+                `invalid_outcome`, `overflow`, when a row holds what it must not; `too_many_segments`.
             SourceError: When a column is missing or of the wrong type, or the source cannot be read.
 
         References:
@@ -248,16 +283,79 @@ class Experiment:
             >>> experiment.evaluate(responses, control="plain").row("orders", "warm").difference
             1.0
         """
-        if not 0 < alpha < 1:
-            message = f"expected alpha above 0 and below 1, found {alpha}"
-            raise UsageError(message, code="alpha")
-        if control not in self.variants:
-            message = f"expected the control to be a variant of {self.name!r}, found {control!r}"
-            raise UsageError(message, code="unknown_variant", hint=nearest(control, self.variants))
-        summary = summarise(
-            responses, variants=self.variants, metrics=self.metrics, variant=variant, key=key, threads=threads
+        options = Options(
+            control=control,
+            variants=self.variants,
+            alpha=alpha,
+            estimator=estimator,
+            sequential=sequential,
+            correction=correction,
+            variance_factor=variance_factor,
+            looks=looks,
+            started=started,
+            ended=ended,
+            segments=tuple(segments),
         )
-        return evaluate(self, summary, control=control, alpha=alpha)
+        columns = _columns(variant, key, exposed_at, segments, estimator)
+        return evaluate(self, prepared(responses, self, columns, options, threads=threads), options)
+
+    def aggregate(
+        self,
+        responses: Any,
+        *,
+        variant: str = "variant",
+        key: str | None = None,
+        estimator: Estimator = Welch(),  # noqa: B008 - a frozen value
+        segments: Sequence[str] = (),
+        exposed_at: str | None = None,
+        threads: int = 2,
+    ) -> Aggregates:
+        """Sum up responses, or a part of them, for a later evaluation.
+
+        Parts that lie in different places are summed there, merged, and evaluated as one; no row leaves.
+
+        Args:
+            responses: As in `evaluate`.
+            variant: As in `evaluate`.
+            key: As in `evaluate`; repeated units are found within a part only.
+            estimator: What the evaluation will use; it says which covariates and strata to sum.
+            segments: Columns to split by.
+            exposed_at: Column with the time of exposure.
+            threads: Most threads to use.
+
+        Returns:
+            The sums; every part of an experiment has to be summed with the same options.
+
+        Raises:
+            UsageError: `needs_rows`, when a metric or the estimator cannot work on sums.
+            StatisticsError: As in `evaluate`.
+            SourceError: As in `evaluate`.
+
+        Example:
+            >>> import polars as pl
+            >>> from labfactory.lab import Experiment, Hypothesis, Mean
+            >>> experiment = Experiment(
+            ...     "tone",
+            ...     hypothesis=Hypothesis("Warm openings lift orders.", minimum_effect=0.02),
+            ...     variants=["plain", "warm"],
+            ...     metrics={"orders": Mean("orders")},
+            ... )
+            >>> parts = [
+            ...     experiment.aggregate(pl.DataFrame({"variant": ["plain", "warm"], "orders": orders}))
+            ...     for orders in ([0, 1], [2, 3], [4, 4])
+            ... ]
+            >>> experiment.evaluate(parts[0].merge(*parts[1:]), control="plain").units
+            {'plain': 3, 'warm': 3}
+        """
+        columns = _columns(variant, key, exposed_at, segments, estimator)
+        return aggregated(responses, self, columns, estimator, threads=threads)
+
+
+def _columns(
+    variant: str, key: str | None, exposed_at: str | None, segments: Sequence[str], estimator: Estimator
+) -> ResponseColumns:
+    split = [*segments, *([] if estimator.stratum is None else [estimator.stratum])]
+    return ResponseColumns(variant, key, exposed_at, tuple(dict.fromkeys(split)))
 
 
 def _check_names(name: str, variants: tuple[str, ...]) -> None:

@@ -12,17 +12,24 @@ _MEANINGS: Final = {
     "few_events": "fewer than ten events or non-events, the interval of the proportion is rough",
     "heavy_weight": "one decision carries over a tenth of all weight",
     "low_effective_sample": "weights leave under a hundredth of the decisions, intervals are rough",
+    "missing_covariate": "units have no covariate, it is read as 0",
     "missing_key": "rows have no key",
     "missing_outcome": "units have no outcome and are left out",
     "missing_propensity": "decisions have no propensity and are left out",
     "multiple_exposure": "units are in more than one variant",
     "no_action": "rows name no action and are left out",
+    "no_denominator": "the denominator of the ratio is 0, nothing can be compared",
     "no_outcome": "no unit has an outcome, nothing can be compared",
+    "novelty": "the difference of the first half of the days is not that of the second half",
     "one_unit": "a single outcome has no variance, nothing can be compared",
+    "outlier_share": "one unit makes a tenth of the variance or more, the interval is rough",
     "outcome_without_assignment": "rows have no variant and are left out",
+    "peeking": "the data were looked at before, and no sequential method keeps the error level",
+    "pre_period_imbalance": "a covariate from before the experiment differs between the arms",
     "relative_unbounded": "the control mean is not told from 0, the relative lift has no bounds",
     "sample_ratio_mismatch": "units did not come in the planned shares, do not trust any difference",
     "sample_ratio_rough": "fewer than five expected units in a variant, the ratio test is rough",
+    "strata_pooled": "strata without two units in each arm were put together",
     "unplanned_arm": "units are in a variant whose planned weight is 0",
     "weights_off": "importance weights do not average 1, propensities or the policy are misstated",
     "zero_variance": "all outcomes are equal",
@@ -38,19 +45,27 @@ class Flag:
         metric: The metric that it concerns; None for all.
         variant: The variant that it concerns; None for all.
         count: How many rows or units, where that says something.
+        segment: The segment that it concerns, as `channel=email`; None for all.
     """
 
     code: str
     metric: str | None = None
     variant: str | None = None
     count: int | None = None
+    segment: str | None = None
 
     def __str__(self) -> str:
         """A sentence for people."""
-        place = ", ".join(name for name in (self.metric, self.variant) if name is not None)
+        place = ", ".join(name for name in (self.metric, self.variant, self.segment) if name is not None)
         number = "" if self.count is None else f" ({self.count:,})"
         return f"{self.code}{f' [{place}]' if place else ''}: {_MEANINGS[self.code]}{number}"
 
     def to_dict(self) -> dict[str, str | int | None]:
         """The flag as JSON holds it."""
-        return {"code": self.code, "metric": self.metric, "variant": self.variant, "count": self.count}
+        return {
+            "code": self.code,
+            "metric": self.metric,
+            "variant": self.variant,
+            "count": self.count,
+            "segment": self.segment,
+        }

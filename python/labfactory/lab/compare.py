@@ -1,0 +1,163 @@
+"""One metric in one treatment against the control, from what is known of the responses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from labfactory.lab.adjustment import Contrast
+from labfactory.lab.bayes import Bayes
+from labfactory.lab.comparison import Comparison
+from labfactory.lab.estimators import Difference, is_noninferior
+from labfactory.lab.judgement import Judgement, by_test, is_testable, untested, with_lift
+from labfactory.lab.multiplicity import adjust
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from labfactory.lab.aggregates import Aggregates
+    from labfactory.lab.bootstrap import Replicates
+    from labfactory.lab.estimators import Sample
+    from labfactory.lab.metric import Metric
+    from labfactory.lab.options import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """What is known of the responses.
+
+    Args:
+        sums: Their aggregates, split as was asked for.
+        quantiles: By metric and variant, for metrics that no sums hold.
+        replicates: By metric, for a bootstrap.
+    """
+
+    sums: Aggregates
+    quantiles: Mapping[tuple[str, str], Sample | None] = field(default_factory=dict)
+    replicates: Mapping[str, Replicates] = field(default_factory=dict)
+    total: Aggregates = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "total", self.sums.by())
+
+
+def compared(metrics: Mapping[str, Metric], responses: Responses, options: Options) -> list[Comparison]:
+    """Every treatment against the control on every metric, p-values corrected if that was asked for."""
+    rows = [
+        comparison(name, metric, treatment, responses, options)
+        for name, metric in metrics.items()
+        for treatment in options.treatments
+    ]
+    if options.correction is None:
+        return rows
+    # One family for each metric: what is said of one does not depend on what else was measured.
+    adjusted = adjust([row.p for row in rows], options.correction, families=[row.metric for row in rows])
+    return [replace(row, adjusted_p=p) for row, p in zip(rows, adjusted, strict=True)]
+
+
+def comparison(
+    name: str, metric: Metric, treatment: str, responses: Responses, options: Options
+) -> Comparison:
+    """One metric in one treatment against the control."""
+    contrast = _contrast(name, metric, treatment, responses, options)
+    counts = [_count(name, metric, variant, responses) for variant in (options.control, treatment)]
+    judgement: Judgement | None = None
+    if contrast is not None:
+        contrast = contrast.scaled(options.variance_factor)
+        judgement = _judged(name, metric, treatment, contrast, responses, options)
+    values = [_value(name, metric, variant, responses) for variant in (options.control, treatment)]
+    if contrast is not None:
+        values = [contrast.control.mean, contrast.treatment.mean]
+    interval = judgement if judgement is not None and judgement.lower is not None else None
+    return Comparison(
+        metric=name,
+        role=metric.role,
+        kind=metric.kind,
+        direction=metric.direction,
+        variant=treatment,
+        control_n=counts[0],
+        treatment_n=counts[1],
+        control_value=values[0],
+        treatment_value=values[1],
+        difference=judgement.value if judgement else None,
+        lower=judgement.lower if judgement else None,
+        upper=judgement.upper if judgement else None,
+        relative=judgement.relative if judgement else None,
+        relative_lower=judgement.relative_lower if judgement else None,
+        relative_upper=judgement.relative_upper if judgement else None,
+        p=judgement.p if judgement else None,
+        margin=metric.margin,
+        noninferior=_noninferior(metric, interval),
+        method="quantile" if metric.kind == "quantile" else options.method,
+        standard_error=judgement.standard_error if judgement else None,
+        chance_to_win=judgement.chance_to_win if judgement else None,
+        expected_loss=judgement.expected_loss if judgement else None,
+    )
+
+
+def _contrast(
+    name: str, metric: Metric, treatment: str, responses: Responses, options: Options
+) -> Contrast | None:
+    if metric.kind == "quantile":
+        control, other = (responses.quantiles[name, variant] for variant in (options.control, treatment))
+        if control is None or other is None:
+            return None
+        return Contrast(control, other, math.inf if min(control.count, other.count) > 1 else None)
+    stratum = options.estimator.stratum
+    if stratum is None:
+        parts = [responses.total]
+    else:
+        sums = responses.sums.by(stratum)
+        parts = [sums.only(stratum, [value]) for value in sums.values(stratum)]
+    strata = [(part.moments(name, options.control), part.moments(name, treatment)) for part in parts]
+    return options.estimator.contrast(metric, strata)
+
+
+def _judged(
+    name: str, metric: Metric, treatment: str, contrast: Contrast, responses: Responses, options: Options
+) -> Judgement:
+    if not is_testable(contrast):
+        return untested(contrast)
+    if name in responses.replicates:
+        return responses.replicates[name].judge(contrast, treatment, alpha=options.alpha)
+    if isinstance(options.estimator, Bayes):
+        return options.estimator.judge(metric, contrast, alpha=options.alpha)
+    if options.sequential is None:
+        return by_test(contrast, alpha=options.alpha)
+    look = options.sequential.look(contrast.control, contrast.treatment, alpha=options.alpha)
+    if look.lower is None or look.upper is None or look.p is None:
+        return replace(untested(contrast), p=look.p)
+    critical = (look.upper - look.lower) / (2 * math.sqrt(contrast.variance))
+    judged = with_lift(contrast, Difference(look.value, look.lower, look.upper, look.p, critical))
+    if contrast.shared is None:
+        # The method's own lift, which inverts its own test.
+        return replace(
+            judged,
+            relative=look.relative,
+            relative_lower=look.relative_lower,
+            relative_upper=look.relative_upper,
+        )
+    return judged
+
+
+def _count(name: str, metric: Metric, variant: str, responses: Responses) -> int:
+    if metric.kind == "quantile":
+        sample = responses.quantiles[name, variant]
+        return 0 if sample is None else sample.count
+    return responses.total.moments(name, variant).count
+
+
+def _value(name: str, metric: Metric, variant: str, responses: Responses) -> float | None:
+    if metric.kind == "quantile":
+        sample = responses.quantiles[name, variant]
+        return None if sample is None else sample.mean
+    moments = responses.total.moments(name, variant).linearised(metric)
+    return float(moments.means[0]) if moments.count and math.isfinite(moments.means[0]) else None
+
+
+def _noninferior(metric: Metric, judgement: Judgement | None) -> bool | None:
+    if metric.margin is None or judgement is None or judgement.lower is None or judgement.upper is None:
+        return None
+    difference = Difference(judgement.value, judgement.lower, judgement.upper, 1.0, 0.0)
+    return is_noninferior(difference, direction=metric.direction, margin=metric.margin)
