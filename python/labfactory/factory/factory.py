@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from labfactory.factory.progress import Progress
     from labfactory.factory.sinks import Sink
     from labfactory.handoff import Ingested, Package
+    from labfactory.selection import Limit
 
 Result = TypeVar("Result")
 
@@ -137,6 +139,7 @@ class Factory:
         columns: Mapping[str, str] | None = None,
         audit: AuditRules | None = None,
         progress: Progress = silent,
+        limits: Mapping[str, Limit] | None = None,
         max_quarantined_share: float = MAX_QUARANTINED_SHARE,
         shard_rows: int = SHARD_ROWS,
         batch_rows: int = BLOCK_ROWS,
@@ -158,6 +161,8 @@ class Factory:
             columns: Names that templates use → the source's columns, where they differ.
             audit: Rules for finished assets, added to those of the channel; what breaks one is quarantined.
             progress: Told the state of each phase, in the calling thread.
+            limits: What all customers together may get, by name, beside the limits that the package has: a
+                run may ask for more than they do, never for less.
             max_quarantined_share: Share of the customers, in [0, 1], that may fail assembly or audit before
                 the run stops.
             shard_rows: Rows that are committed together.
@@ -172,6 +177,7 @@ class Factory:
             SourceError: The customers cannot be read, or lack a column.
             CompileError: A template does not fit the customers' columns.
             RunError: `disk_full`, `circuit_open`, `sink_in_use`, `sink_busy`, `nondeterminism`.
+            SelectionError: `limit`, `limits_infeasible`.
         """
         _check_settings(seed=seed, threads=threads, shard_rows=shard_rows, batch_rows=batch_rows)
         moment = instant(now)
@@ -191,6 +197,7 @@ class Factory:
             batch_rows=batch_rows,
             batch_bytes=_BATCH_BYTES,
             metadata={"labfactory.package": package.id, "labfactory.root": package.root},
+            limits=limits,
         )
         header = {
             "audit": digest_of(rules.to_dict()),
@@ -206,6 +213,8 @@ class Factory:
             "root": package.root,
             "seed": seed,
         }
+        if limits:
+            header["limits"] = {name: asdict(limit) for name, limit in limits.items()}
         order = Order(package.id, header, threads, shard_rows, max_quarantined_share)
         run = make_run(order, line, intake, sink, key_hash=_key_hash, progress=progress)
         self._enter(run, moment)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from labfactory.factory.shard import Shard, ShardedSource
+    from labfactory.selection import LimitedSelector, Settled
 
 # More contiguous runs of kept rows than this are cheaper to copy than to write one by one.
 _MOST_SLICES = 256
@@ -114,6 +115,8 @@ class Line:
         decider: None when the creative has no slots.
         assembler: Makes the assets.
         auditor: None when nothing is audited.
+        limited: Decides in place of the decider, at the prices of limits; None without limits.
+        settled: What every row of the source got within the limits, once that is settled.
         seed: Of all draws.
         batch_rows: Rows that pass the line together.
         batch_bytes: Most bytes of assets in one row group.
@@ -132,6 +135,8 @@ class Line:
     batch_rows: int
     batch_bytes: int
     metadata: Mapping[str, str]
+    limited: LimitedSelector | None = None
+    settled: Settled | None = None
 
     @property
     def schemas(self) -> Schemas:
@@ -182,12 +187,18 @@ class Line:
         """Choose a component for every slot of every customer."""
         if self.decider is None:
             return Decisions(customers.batch, self.schemas.decisions.empty_table())
-        decided = self.decider.decide(customers.batch, keys=customers.keys, seed=self.seed)
+        decided = self._decided(self.decider, customers)
         batch = customers.batch
         for name, column in zip((chosen := slot_columns(decided)).schema.names, chosen.columns, strict=True):
             batch = batch.append_column(name, column)
         log = decisions_of(decided, keys=customers.keys, version=self.decider.version)
         return Decisions(batch, pa.Table.from_batches([log]))
+
+    def _decided(self, decider: Decider, customers: Customers) -> pa.RecordBatch:
+        if self.limited is None or self.settled is None:
+            return decider.decide(customers.batch, keys=customers.keys, seed=self.seed)
+        drawn = self.limited.decide(customers.batch, keys=customers.keys, seed=self.seed)
+        return self.settled.apply(drawn, customers.rows.to_numpy())
 
     def assemble(self, customers: Customers, decisions: Decisions) -> list[Assembled]:
         """Assemble a batch; the results are cut where one would hold too many bytes."""

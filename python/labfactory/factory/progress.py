@@ -14,7 +14,7 @@ class Progress(Protocol):
         """Take the state of a phase.
 
         Args:
-            phase: "spool", "keys" or "make".
+            phase: "spool", "keys", "settle" or "make".
             rows: Rows done in the phase so far, those of earlier attempts included.
             total: Rows of the phase, None while it is unknown.
             size_bytes: Bytes of assets made in this attempt so far.

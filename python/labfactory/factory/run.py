@@ -11,6 +11,7 @@ from labfactory.factory.commit import digest_of
 from labfactory.factory.crew import work_through
 from labfactory.factory.keys import find_duplicates
 from labfactory.factory.quarantine import STAGES
+from labfactory.factory.settlement import Settling
 from labfactory.factory.sinks import Work
 from labfactory.factory.summary import Summary, Tally
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from labfactory.factory.progress import Progress
     from labfactory.factory.shard import Shard, ShardedSource
     from labfactory.factory.sinks import ShardWriter, Sink
+    from labfactory.selection import Allocation
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def make_run(
     try:
         attempt.open(intake)
         attempt.screen_keys(key_hash)
+        attempt.settle(key_hash)
         attempt.resume()
         attempt.make()
         return attempt.finish()
@@ -158,6 +161,7 @@ class _Attempt:
         self._before: dict[str, Any] = self._tally.counts
         self._records: dict[str, dict[str, Any]] = {}
         self._resumed = 0
+        self._allocation: Allocation | None = None
 
     def open(self, intake: Intake) -> None:
         """Get the source by shard, and the sink for this run alone."""
@@ -181,6 +185,17 @@ class _Attempt:
             self._duplicates = find_duplicates(
                 self._source, self._shards, self._line.key, folder=folder, key_hash=key_hash, seen=seen
             )
+
+    def settle(self, key_hash: KeyHash) -> None:
+        """Where limits hold for all customers together, settle first who gets what."""
+        if self._line.limited is None or self._total == 0:
+            return
+        tell = self._teller("settle", 2 * self._total)
+        settling = Settling(
+            self._line, self._source, self._shards, self._duplicates, key_hash, self._order.threads, tell
+        )
+        with self._tally.timed("settle"):
+            self._line, self._allocation = settling.settle()
 
     def resume(self) -> None:
         """Take over what earlier attempts committed."""
@@ -212,6 +227,8 @@ class _Attempt:
             message = f"expected counts that add up to {self._total:,} customers, found {self._tally.counts}"
             raise RunError(message, code="count_mismatch")
         manifest = {**self._header, "shards": shards, "totals": self._tally.counts}
+        if self._allocation is not None:
+            manifest["allocation"] = self._allocation.to_dict()
         self._sink.finish(manifest)
         return Run(self._header["run"], self._order.package, self._summary(), self._sink.paths, manifest)
 
@@ -244,7 +261,7 @@ class _Attempt:
 
     def _summary(self) -> Summary:
         tally, threads = self._tally, max(1, min(self._order.threads, len(self._works) - self._resumed))
-        serial = ("spool", "keys")
+        serial = ("spool", "keys", "settle")
         return Summary(
             rows=tally.rows,
             assets=tally.assets,

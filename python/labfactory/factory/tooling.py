@@ -12,7 +12,7 @@ from labfactory.base.errors import UsageError, nearest
 from labfactory.base.instants import instant
 from labfactory.content import Library
 from labfactory.factory.line import Line
-from labfactory.selection import SelectionPolicy
+from labfactory.selection import LimitedSelector, SelectionPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from labfactory.content import Creative
     from labfactory.factory.line import Auditor
     from labfactory.handoff import Package
+    from labfactory.selection import Limit
 
 _SLOT = "slot:"
 
@@ -75,6 +76,7 @@ class Tooling:
         batch_rows: int,
         batch_bytes: int,
         metadata: Mapping[str, str],
+        limits: Mapping[str, Limit] | None = None,
     ) -> Line:
         """Compile the creative and bind its selection, for customers of a schema.
 
@@ -88,6 +90,7 @@ class Tooling:
             batch_rows: Rows that pass together.
             batch_bytes: Most bytes of assets in one row group.
             metadata: Written into every file.
+            limits: What all customers together may get, beside the limits of the policy itself.
 
         Raises:
             CompileError: A template or expression cannot become a plan on this schema.
@@ -98,10 +101,14 @@ class Tooling:
         components = self.library.components
         plan = self.creative.compile(schema, components=components, constants=constants)
         slots = list(self.creative.slots)
-        decider = None
+        decider = limited = None
         read = [name for name in plan.columns if not name.startswith(_SLOT)]
         if slots:
-            decider = self._policy(slots).bind(self.creative.choices(components), schema, constants)
+            policy, choices = self._policy(slots), self.creative.choices(components)
+            decider = policy.bind(choices, schema, constants)
+            if limits:
+                channel = self.creative.channel.name
+                limited = LimitedSelector.of(policy, limits, choices, schema, constants, channel=channel)
             read += [name for name in decider.columns if name not in read]
         return Line(
             creative=self.creative.name,
@@ -116,6 +123,7 @@ class Tooling:
             batch_rows=batch_rows,
             batch_bytes=batch_bytes,
             metadata=metadata,
+            limited=limited,
         )
 
     def _policy(self, slots: Sequence[str]) -> SelectionPolicy:

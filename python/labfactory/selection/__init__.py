@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from labfactory.selection.allocation import Allocation, PricedLimits, allocate, price_limits
+from labfactory.selection.allocation import (
+    SAMPLE,
+    Allocation,
+    PricedLimits,
+    Shortlists,
+    allocate,
+    price_limits,
+)
 from labfactory.selection.decision import (
     DECISION,
     REASONS,
@@ -11,6 +18,7 @@ from labfactory.selection.decision import (
     slot_columns,
 )
 from labfactory.selection.exploration import Exploration
+from labfactory.selection.limited import LimitedSelector, Settled
 from labfactory.selection.limits import Limit, Option
 from labfactory.selection.model import Feature, LinearModel
 from labfactory.selection.policy import SelectionPolicy
@@ -21,17 +29,21 @@ from labfactory.selection.slot_policy import SlotPolicy
 __all__ = [
     "DECISION",
     "REASONS",
+    "SAMPLE",
     "Allocation",
     "ChoiceRule",
     "EligibilityRule",
     "Exploration",
     "Feature",
     "Limit",
+    "LimitedSelector",
     "LinearModel",
     "Option",
     "PricedLimits",
     "SelectionPolicy",
     "Selector",
+    "Settled",
+    "Shortlists",
     "SlotPolicy",
     "allocate",
     "decision_log_schema",

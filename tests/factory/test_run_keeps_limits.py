@@ -1,0 +1,120 @@
+"""A run under limits: settled before it makes anything, never over, the same for any shards and threads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from factory_concept import BUILT, LIBRARY, NOW, people, ready
+
+from labfactory.base.errors import SelectionError
+from labfactory.factory import Factory, MemorySink, golden_renderer
+from labfactory.selection import Exploration, Limit, SelectionPolicy, SlotPolicy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from labfactory.factory import Run
+
+ROWS = 4000
+POLICY = SelectionPolicy.build(
+    "hero-2",
+    hero=SlotPolicy.build(
+        components=["sea", "sun"],
+        features={"points": "points / 30", "phone": "phone / 10000000"},
+        weights=[[0.2, 0.5], [1.0, 0.1]],
+        bias=[0.3, 0.1],
+        exploration=Exploration(mode="softmax", temperature=0.2),
+    ),
+)
+LIMITS = {"sun": Limit(component="sun", maximum=700), "sea": Limit(component="sea", minimum=2500)}
+
+
+@pytest.fixture(scope="module")
+def factory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Factory, str]:
+    folder: Path = tmp_path_factory.mktemp("limits")
+    creatives = ["welcome/warm"]
+    render = golden_renderer(LIBRARY, creatives, POLICY, now=BUILT)
+    made, package = ready(folder, selection=POLICY, render=render)
+    return made, package.id
+
+
+def run(factory: tuple[Factory, str], frame: pl.DataFrame, **options: Any) -> tuple[Run, pl.DataFrame]:
+    sink = MemorySink()
+    arguments: dict[str, Any] = {"key": "customer_id", "seed": 7, "now": NOW, "sink": sink, "limits": LIMITS}
+    done = factory[0].run(factory[1], frame, **{**arguments, **options})
+    decisions = pl.from_arrow(sink.table("decisions"))
+    assert isinstance(decisions, pl.DataFrame)
+    return done, decisions.with_columns(pl.col("component", "reason").cast(pl.String))
+
+
+def counts(decisions: pl.DataFrame) -> dict[str, int]:
+    return dict(decisions["component"].drop_nulls().value_counts().iter_rows())
+
+
+def test_a_run_keeps_its_limits_and_says_what_they_cost(factory: tuple[Factory, str]) -> None:
+    frame = people(ROWS)
+    done, decisions = run(factory, frame)
+    found = counts(decisions)
+    assert found["sun"] <= 700
+    assert found["sea"] >= 2500
+    allocation = done.manifest["allocation"]
+    assert allocation["used"] == {"sun.maximum": found["sun"], "sea.minimum": found["sea"]}
+    assert 0 <= allocation["gap"] < 0.05
+    assert allocation["prices"]["sun.maximum"] > 0
+    assert done.summary.rows == ROWS
+    _, free = run(factory, frame, limits=None)
+    assert counts(free)["sun"] > 700
+
+
+def test_repaired_rows_are_told_apart_and_the_rest_keep_their_propensity(
+    factory: tuple[Factory, str],
+) -> None:
+    _, decisions = run(factory, people(ROWS))
+    limited = decisions["reason"] == "limited"
+    assert limited.any()
+    assert decisions.filter(limited)["propensity"].null_count() == int(limited.sum())
+    assert decisions.filter(~limited)["propensity"].null_count() == 0
+
+
+def test_shards_threads_and_batches_change_no_decision(factory: tuple[Factory, str]) -> None:
+    frame = people(ROWS)
+    one, expected = run(factory, frame, threads=1)
+    two, found = run(factory, frame, threads=2, shard_rows=999, batch_rows=128)
+    assert found.sort("key").equals(expected.sort("key"))
+    assert two.manifest["allocation"] == one.manifest["allocation"]
+
+
+def test_rows_without_a_key_of_their_own_use_up_nothing(factory: tuple[Factory, str]) -> None:
+    frame = people(ROWS)
+    twice = pl.concat([frame, frame])
+    done, decisions = run(factory, twice)
+    assert decisions.height == ROWS
+    assert done.summary.quarantined["duplicate_key"] == ROWS
+    assert done.manifest["allocation"]["customers"] == ROWS
+
+
+def test_a_minimum_that_customers_do_not_allow_stops_the_run_before_it_makes_anything(
+    factory: tuple[Factory, str],
+) -> None:
+    with pytest.raises(SelectionError, match=r"sun.minimum 4,000 reached") as caught:
+        run(factory, people(ROWS), limits={"sun": Limit(component="sun", minimum=ROWS)})
+    assert caught.value.code == "limits_infeasible"
+    with pytest.raises(SelectionError) as caught:
+        run(factory, people(ROWS), limits={"tea": Limit(component="tea", maximum=1)})
+    assert caught.value.code == "limit"
+
+
+def test_limits_are_part_of_what_decides_a_run(factory: tuple[Factory, str]) -> None:
+    frame = people(200)
+    small = {"sun": Limit(component="sun", maximum=20)}
+    one, _ = run(factory, frame, limits=small)
+    two, _ = run(factory, frame, limits={"sun": Limit(component="sun", maximum=21)})
+    assert one.run_id != two.run_id
+    assert one.manifest["limits"]["sun"]["maximum"] == 20
+
+
+def test_a_source_without_rows_is_a_run_without_customers(factory: tuple[Factory, str]) -> None:
+    done, decisions = run(factory, people(0))
+    assert (done.summary.rows, decisions.height) == (0, 0)

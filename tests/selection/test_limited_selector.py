@@ -1,0 +1,185 @@
+"""A selector under limits: values by the policy's own scores, frozen prices, exact propensities, settled rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from labfactory.base.errors import SelectionError
+from labfactory.selection import (
+    ChoiceRule,
+    Exploration,
+    Limit,
+    LimitedSelector,
+    SelectionPolicy,
+    Shortlists,
+    SlotPolicy,
+)
+
+ROWS = 3000
+
+
+@dataclass(frozen=True)
+class Block:
+    name: str
+    eligible: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+HERO = (Block("sea", tags=("new",)), Block("sun", "points >= 10"), Block("snow"))
+FOOT = (Block("tea", tags=("new",)), Block("jam"))
+COMPONENTS: dict[str, Any] = {"hero": HERO, "foot": FOOT}
+
+
+def batch() -> pa.RecordBatch:
+    random = np.random.default_rng(9)
+    return pa.record_batch(
+        {
+            "points": random.integers(0, 30, ROWS),
+            "x": random.random(ROWS),
+            "z": random.random(ROWS),
+            "key": np.arange(ROWS),
+        }
+    )
+
+
+def policy(exploration: Exploration | None = None) -> SelectionPolicy:
+    hero = SlotPolicy.build(
+        components=["sea", "sun", "snow"],
+        features={"x": "x", "z": "z"},
+        weights=[[1.0, 0.2], [0.1, 1.0], [0.3, 0.3]],
+        bias=[0.1, 0.3, 0.2],
+        exploration=exploration or Exploration(),
+    )
+    foot = SlotPolicy.build(
+        components=["tea", "jam"], features={"x": "x"}, weights=[[0.5], [0.1]], bias=[0.2, 0.3]
+    )
+    return SelectionPolicy.build("1", hero=hero, foot=foot)
+
+
+LIMITS = {
+    "sea": Limit(component="sea", maximum=400),
+    "new": Limit(tag="new", maximum=900),
+    "jam": Limit(component="jam", minimum=1500),
+}
+
+
+def bound(exploration: Exploration | None = None, limits: dict[str, Limit] | None = None) -> LimitedSelector:
+    rows = batch()
+    limited = LimitedSelector.of(policy(exploration), limits or LIMITS, COMPONENTS, rows.schema)
+    return limited.learn(limited.values(rows, rows["key"]), customers=ROWS)
+
+
+def settled(limited: LimitedSelector, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, Any]:
+    lists = limited.shortlists(rows, rows["key"], seed=7)
+    allocation = limited.require_priced().settle(lists)
+    places = np.tile(np.arange(rows.num_rows), 2)
+    got = limited.settled(allocation.choices, lists, places, rows.num_rows)
+    decided = limited.decide(rows, keys=rows["key"], seed=7)
+    return got.apply(decided, np.arange(rows.num_rows)), allocation
+
+
+def counts(column: pa.Array) -> dict[str, int]:
+    names = column.field("component").cast(pa.string()).to_pylist()
+    return {str(name): names.count(name) for name in set(names)}
+
+
+def test_values_are_the_scores_of_whoever_may_have_it() -> None:
+    rows = batch()
+    limited = bound(Exploration(mode="epsilon", epsilon=0.5))
+    values = limited.values(rows, rows["key"])
+    x, z, points = (rows[name].to_numpy().astype(np.float64) for name in ("x", "z", "points"))
+    expected = np.stack(
+        [
+            0.1 + x + 0.2 * z,
+            np.where(points >= 10, 0.3 + 0.1 * x + z, np.nan),
+            0.2 + 0.3 * x + 0.3 * z,
+            0.2 + 0.5 * x,
+            0.3 + 0.1 * x,
+        ],
+        axis=1,
+    )
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+    assert [(option.slot, option.component) for option in limited.options] == [
+        ("hero", "sea"), ("hero", "sun"), ("hero", "snow"), ("foot", "tea"), ("foot", "jam"),
+    ]  # fmt: skip
+
+
+def test_decisions_keep_the_limits_of_all_slots_together() -> None:
+    rows = batch()
+    made, allocation = settled(bound(), rows)
+    hero, foot = counts(made["hero"]), counts(made["foot"])
+    assert hero["sea"] <= 400
+    assert hero["sea"] + foot["tea"] <= 900
+    assert foot["jam"] >= 1500
+    assert allocation.gap < 1e-3
+    unlimited = policy().bind(COMPONENTS, rows.schema).decide(rows, keys=rows["key"], seed=7)
+    assert counts(unlimited["hero"])["sea"] > 400
+
+
+def test_what_a_limit_changed_says_so_and_has_no_propensity() -> None:
+    rows = batch()
+    limited = bound(Exploration(mode="softmax", temperature=0.3))
+    made, allocation = settled(limited, rows)
+    drawn = limited.decide(rows, keys=rows["key"], seed=7)
+    assert allocation.repaired > 0
+    for name in ("hero", "foot"):
+        before, after = drawn[name], made[name]
+        changed = np.array(before.field("index").to_pylist(), object) != np.array(
+            after.field("index").to_pylist(), object
+        )
+        reasons = np.array(after.field("reason").cast(pa.string()).to_pylist())
+        assert ((reasons == "limited") == changed).all()
+        propensity = after.field("propensity")
+        assert propensity.is_null().to_pylist() == changed.tolist()
+        same = pa.array(~changed)
+        assert after.filter(same).field("propensity").equals(before.filter(same).field("propensity"))
+        index, score = after.field("index").to_pylist(), after.field("score").to_pylist()
+        assert [i is None for i in index] == [s is None for s in score]
+
+
+def test_propensities_under_prices_are_those_of_the_priced_softmax() -> None:
+    rows = batch()
+    limited = bound(Exploration(mode="softmax", temperature=0.3))
+    decided = limited.decide(rows, keys=rows["key"], seed=7)["hero"]
+    values = limited.values(rows, rows["key"])[:, :3].astype(np.float64)
+    net = values - limited.require_priced().option_prices[:3]
+    weight = np.where(np.isnan(net), 0.0, np.exp(np.nan_to_num(net) / 0.3))
+    index = decided.field("index").to_numpy(zero_copy_only=False)
+    expected = weight[np.arange(ROWS), index] / weight.sum(axis=1)
+    np.testing.assert_allclose(
+        decided.field("propensity").to_numpy(zero_copy_only=False), expected, rtol=1e-4
+    )
+
+
+def test_batches_and_threads_change_nothing() -> None:
+    rows = batch()
+    limited = bound(Exploration(mode="epsilon", epsilon=0.2))
+    whole = limited.require_priced().settle(limited.shortlists(rows, rows["key"], seed=7))
+    parts = [
+        limited.shortlists(part, part["key"], seed=7, threads=2)
+        for part in (rows.slice(2000), rows.slice(0, 2000))
+    ]
+    split = limited.require_priced().settle(Shortlists.joined(parts))
+    assert split.to_json() == whole.to_json()
+
+
+def test_rules_leave_nothing_to_weigh_against_a_limit() -> None:
+    ruled = SelectionPolicy.build("1", hero=SlotPolicy.build(rules=[ChoiceRule(component="sea")]))
+    with pytest.raises(SelectionError) as caught:
+        LimitedSelector.of(ruled, {"sea": Limit(maximum=3)}, {"hero": HERO}, batch().schema)
+    assert caught.value.code == "limit"
+
+
+def test_a_customer_without_a_score_gets_nothing_and_keeps_the_reason() -> None:
+    rows = batch()
+    blank = pa.array([None if row < 5 else 0.5 for row in range(ROWS)], pa.float64())
+    rows = rows.set_column(rows.schema.get_field_index("x"), "x", blank)
+    made, _ = settled(bound(), rows)
+    hero = made["hero"].slice(0, 5)
+    assert hero.field("index").to_pylist() == [None] * 5
+    assert hero.field("reason").cast(pa.string()).to_pylist() == ["missing_feature"] * 5
