@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         Table,
         Template,
         function,
+        read_translations,
     )
     from labfactory.content import (
         Channel,
@@ -249,6 +250,7 @@ __all__ = [
     "evaluate_policy",
     "function",
     "golden_renderer",
+    "read_translations",
     "register_channel",
 ]
 
@@ -295,6 +297,7 @@ _HOMES = {
         "Table",
         "Template",
         "function",
+        "read_translations",
     ),
     "content": (
         "Channel",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labfactory.compiler.catalogues import read_translations
 from labfactory.compiler.environment import Environment
 from labfactory.compiler.expression import Expression, ExpressionPlan
 from labfactory.compiler.functions import Function, Functions, function
@@ -28,5 +29,6 @@ __all__ = [
     "Template",
     "compile_creative",
     "function",
+    "read_translations",
     "review_creative",
 ]

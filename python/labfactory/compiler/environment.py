@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -25,6 +25,7 @@ UNDEFINED_CLASSES: dict[str, type[jinja2.Undefined]] = {
 }
 EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.i18n", "jinja2.ext.loopcontrols")
 _FLAGS = ("autoescape", "trim_blocks", "lstrip_blocks", "keep_trailing_newline")
+_TRIMMED = "ext.i18n.trimmed"
 _DELIMITERS = {
     "block_start_string": "{%",
     "block_end_string": "%}",
@@ -62,6 +63,9 @@ class Environment:
         undefined: What an unknown name is. "error": compiling fails, unless the column is declared optional.
             "default", "strict" and "chainable": what Jinja2's class of that name makes of it.
         autoescape: Whether printed values are escaped for HTML.
+        newstyle_gettext: Whether gettext's functions format their message themselves, as Jinja2's attribute
+            of that name says.
+        policies: Jinja2's policies; `ext.i18n.trimmed` alone.
         loader: Where `get_template`, `extends`, `include` and `import` find sources: a mapping from name to
             source, or a folder.
 
@@ -85,11 +89,13 @@ class Environment:
     extensions: tuple[str, ...] = ()
     undefined: Undefined = "error"
     autoescape: bool = False
+    newstyle_gettext: bool = False
+    policies: Mapping[str, object] = field(default_factory=dict)
     loader: Mapping[str, str] | Path | str | None = None
 
     def __post_init__(self) -> None:
         """Refuses options that no later step could honour."""
-        for name in _FLAGS:
+        for name in (*_FLAGS, "newstyle_gettext"):
             if not isinstance(getattr(self, name), bool):
                 message = f"expected {name} to be true or false, found {getattr(self, name)!r}"
                 raise UsageError(message, code="environment")
@@ -100,6 +106,10 @@ class Environment:
             )
         object.__setattr__(self, "extensions", _extensions(self.extensions))
         self._check_delimiters()
+        for name in self.policies:
+            if name != _TRIMMED:
+                message = f"the policy {name!r} is not covered"
+                raise CompileError(message, code="refused", hint=f"{_TRIMMED} is.")
 
     def _check_delimiters(self) -> None:
         for name in (*_DELIMITERS, *_PREFIXES):
@@ -115,6 +125,11 @@ class Environment:
         if self.newline_sequence not in ("\n", "\r\n", "\r"):
             message = f"expected newline_sequence to be a line break, found {self.newline_sequence!r}"
             raise UsageError(message, code="environment")
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether templates may ask for translated messages."""
+        return "jinja2.ext.i18n" in self.extensions
 
     def from_string(self, source: str, name: str = "<template>") -> Template:
         """A template of this environment from its source."""
@@ -166,7 +181,8 @@ class Environment:
 
     def _unusual(self) -> dict[str, object]:
         """Options that few use: they are told where they differ from Jinja2's."""
-        usual = {**_DELIMITERS, **dict.fromkeys(_PREFIXES), "newline_sequence": "\n"}
+        usual: dict[str, object] = {**_DELIMITERS, **dict.fromkeys(_PREFIXES), "newline_sequence": "\n"}
+        usual |= {"newstyle_gettext": False, "policies": {}}
         given = {name: getattr(self, name) for name in sorted(usual)}
         return {name: value for name, value in given.items() if value != usual[name]}
 
@@ -181,6 +197,9 @@ class Environment:
             extensions=[*self.extensions, SkipTag],
         )
         made.loader = jinja2.FunctionLoader(self.source)
+        made.policies.update(self.policies)
+        if self.has_messages:
+            made.install_null_translations(newstyle=self.newstyle_gettext)  # type: ignore[attr-defined]
         return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import jinja2.filters
@@ -20,6 +21,7 @@ from labfactory.compiler.code import Label
 from labfactory.compiler.fold import Folded, Folder
 from labfactory.compiler.formats import format_arguments, lower_format
 from labfactory.compiler.hints import meant
+from labfactory.compiler.i18n import constant_message, lower_message
 from labfactory.compiler.object_calls import ObjectCalls
 from labfactory.compiler.scope import LoopName, Options, Scope, Unassigned, Variable
 from labfactory.compiler.types import (
@@ -65,6 +67,7 @@ _COMPARE = {
     "in": "contains",
     "notin": "not_contains",
 }
+_MESSAGES = (nodes.Call, nodes.Mod, nodes.MarkSafeIfAutoescape)
 # What may have to do with macros, namespaces and other objects.
 _OF_OBJECTS = (
     nodes.Call,
@@ -115,7 +118,7 @@ class Expressions:
     autoescape: bool
     template: int
     # Values that statements hold in registers, by the names that Jinja2's internal names have.
-    held: dict[str, tuple[int, Static]] = field(default_factory=dict)
+    held: dict[str, tuple[int, Static, int]] = field(default_factory=dict)
 
     @property
     def objects(self) -> ObjectCalls:
@@ -132,7 +135,7 @@ class Expressions:
         """The constant that an expression is; raises `nodes.Impossible` when it is none."""
         context = nodes.EvalContext(self.tree.jinja, self.tree.name)
         context.autoescape = self.autoescape
-        return Folder(context, self._named_constant).fold(node)
+        return Folder(context, self._named_constant, partial(constant_message, self)).fold(node)
 
     def operand(self, node: nodes.Node) -> tuple[int, Static]:
         """The register that holds an expression's value: a variable's own, or a fresh one."""
@@ -224,6 +227,10 @@ class Expressions:
         return name in self.options.columns or name in self.options.constants
 
     def _lower(self, node: nodes.Node, target: int) -> Static:
+        if isinstance(node, _MESSAGES) and self.options.catalogue is not None:
+            static = lower_message(self, node, target)
+            if static is not None:
+                return static
         if isinstance(node, _OF_OBJECTS):
             static = self.objects.lower(node, target)
             if static is not None:
@@ -411,9 +418,16 @@ class Expressions:
         """Leaves what a running loop knows of itself in a register."""
         self.code.emit("loop_attribute", target, loop.loop, core.LOOP_ATTRIBUTES[name], span=span)
 
+    def hold(self, name: str, register: int, static: Static, node: nodes.Node) -> nodes.InternalName:
+        """An expression that stands for what a register holds."""
+        held = object.__new__(nodes.InternalName)
+        nodes.Node.__init__(held, name, lineno=node.lineno)
+        self.held[name] = (register, static, self.span(node))
+        return held
+
     def _held(self, node: nodes.InternalName, target: int) -> Static:
-        register, static = self.held[node.name]
-        self.code.emit("move", target, register, span=self.code.last().span)
+        register, static, span = self.held[node.name]
+        self.code.emit("move", target, register, span=span)
         return static
 
     # -- operators

@@ -65,10 +65,12 @@ class Folder:
     Args:
         context: Jinja2's evaluation context: whether autoescape is on.
         named: The constant that a name stands for; raises `nodes.Impossible` for all other names.
+        message: The text of a message in the catalogue; raises `nodes.Impossible` for all other calls.
     """
 
     context: nodes.EvalContext
     named: Callable[[nodes.Name], Any]
+    message: Callable[[nodes.Node], Any]
 
     def fold(self, node: nodes.Node) -> Folded:
         """The constant that an expression is.
@@ -91,6 +93,8 @@ class Folder:
                 return Folded(node.value)
             case nodes.Name(ctx="load"):
                 return Folded(self.named(node), is_literal=False)
+            case nodes.Call() | nodes.MarkSafeIfAutoescape():
+                return Folded(self.message(node), is_literal=False)
             case nodes.And() | nodes.Or():
                 return self._fold_choice(node, until=isinstance(node, nodes.Or))
             case nodes.CondExpr():

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from labfactory.base.errors import CompileError, UsageError
 from labfactory.base.sources import schema_of
+from labfactory.compiler.catalogues import Locales, make_locales
 from labfactory.compiler.code import Code
 from labfactory.compiler.columns import ColumnTable
 from labfactory.compiler.functions import Functions
@@ -42,6 +43,8 @@ def compile_creative(
     functions: Functions | None = None,
     constants: Mapping[str, object] | None = None,
     tables: Mapping[str, Table | tuple[Any, str]] | None = None,
+    translations: object = None,
+    locale: str | None = None,
     name: str = "<creative>",
 ) -> Plan:
     """Compiles the parts of a creative and the components of its slots to one plan.
@@ -56,6 +59,8 @@ def compile_creative(
         constants: Values that names stand for.
         tables: Catalogues by the names that templates know them by: `lf.Table`, or a frame and its key
             column.
+        translations: Translations of all rows, or translations by locale; see `Template.compile`.
+        locale: The column of each row's locale.
         name: The creative's name; its templates are `name.part` in errors.
 
     Returns:
@@ -74,6 +79,8 @@ def compile_creative(
         functions=functions,
         constants=constants,
         tables=tables,
+        translations=translations,
+        locale=locale,
     )
 
 
@@ -88,13 +95,16 @@ def compile_parts(
     functions: Functions | None = None,
     constants: Mapping[str, object] | None = None,
     tables: Mapping[str, Table | tuple[Any, str]] | None = None,
+    translations: object = None,
+    locale: str | None = None,
 ) -> Plan:
     """Compiles parts to one plan; a lone template is the part None."""
     known = read_schema(schema)
     seen, joined = make_tables(known, tables)
     undefined = _undefined_mode(environments, parts)
     options = make_options(seen, optional, constants, undefined, functions)
-    lowered = _lower(parts, environments, names, slots, options, joined)
+    locales = make_locales(translations, locale)
+    lowered = _lower(parts, environments, names, slots, options, joined, locales)
     code, table = lowered.code, lowered.table
     part_names = [part for part in parts if part is not None]
     return Plan(
@@ -110,6 +120,7 @@ def compile_parts(
         sources=lowered.sources,
         widths=_widths(code),
         functions=code.functions,
+        locales=locales,
         tables={name: joined[name].only(table.fields(name)) for name in table.roots() if name in joined},
     )
 
@@ -125,6 +136,8 @@ def review_parts(
     functions: Functions | None = None,
     constants: Mapping[str, object] | None = None,
     tables: Mapping[str, Table | tuple[Any, str]] | None = None,
+    translations: object = None,
+    locale: str | None = None,
 ) -> Review:
     """Looks at parts as `compile_parts` would compile them, and goes on behind what it finds."""
     observed = observe(data)
@@ -132,7 +145,8 @@ def review_parts(
     reviewer = Reviewer()
     options = make_options(seen, optional, constants, _undefined_mode(environments, parts), functions)
     options = replace(options, review=reviewer, longest=observed.longest)
-    code = _lower(parts, environments, names, slots, options, joined).code
+    locales = make_locales(translations, locale)
+    code = _lower(parts, environments, names, slots, options, joined, locales).code
     code.finish()
     sizes = (None if size == inf else int(size) for size in code.most_bytes())
     called = (LONE_PART if part is None else str(part) for part in parts)
@@ -153,6 +167,7 @@ def _lower(
     slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
     options: Options,
     tables: Mapping[str, Table],
+    locales: Locales,
 ) -> _Lowered:
     code = Code()
     table = ColumnTable(options.columns, trusts_schema=options.review is not None)
@@ -162,7 +177,8 @@ def _lower(
     for at, (part, source) in enumerate(parts.items()):
         environment = environments[part]
         components = {slot: _components(slot, part, entries) for slot, entries in slots.items()}
-        linker = Linker(code, table, options, environment, components, used, sources)
+        spoken = locales if environment.has_messages else None
+        linker = Linker(code, table, options, environment, components, used, sources, spoken)
         tree = parse_template(source, names[part], environment)
         sources[tree.name] = source
         sources.update(
@@ -188,6 +204,8 @@ def review_creative(
     functions: Functions | None = None,
     constants: Mapping[str, object] | None = None,
     tables: Mapping[str, Table | tuple[Any, str]] | None = None,
+    translations: object = None,
+    locale: str | None = None,
     name: str = "<creative>",
 ) -> Review:
     """Looks at a creative as `compile_creative` would compile it, and goes on behind what it finds.
@@ -201,6 +219,8 @@ def review_creative(
         functions: As for `compile_creative`.
         constants: As for `compile_creative`.
         tables: As for `compile_creative`.
+        translations: As for `compile_creative`.
+        locale: As for `compile_creative`.
         name: As for `compile_creative`.
 
     Returns:
@@ -219,6 +239,8 @@ def review_creative(
         functions=functions,
         constants=constants,
         tables=tables,
+        translations=translations,
+        locale=locale,
     )
 
 

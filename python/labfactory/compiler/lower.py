@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -23,6 +23,7 @@ from labfactory.compiler.types import NONE, UNDEFINED, Static, spoken
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from labfactory.compiler.catalogues import Locales
     from labfactory.compiler.columns import ColumnTable
     from labfactory.compiler.environment import Environment
     from labfactory.compiler.statements import Statements
@@ -69,6 +70,7 @@ class Linker:
         slots: The components of each slot, in the order of its decision column.
         used: Slots that templates call, in the order of their first call.
         sources: The sources of all templates, by name.
+        locales: The catalogues of the plan; None where its templates have no messages.
         active: Macros and blocks that are being lowered, each within the one before.
         inside: Included and imported templates that are being lowered.
     """
@@ -80,13 +82,53 @@ class Linker:
     slots: Mapping[str, Sequence[Component]]
     used: dict[str, tuple[str, ...]]
     sources: dict[str, str]
+    locales: Locales | None = None
     active: list[nodes.Node] = field(default_factory=list)
     inside: list[SyntaxTree] = field(default_factory=list)
     _trees: dict[str, SyntaxTree | None] = field(default_factory=dict)
     _within: list[str] = field(default_factory=list)
 
     def template(self, tree: SyntaxTree) -> None:
-        """Lowers a template."""
+        """Lowers a template; where it has messages once for each catalogue, rows choosing by their locale."""
+        if self.locales is None:
+            self._render(tree)
+        elif self.locales.column is None:
+            self.options = replace(self.options, catalogue=self.locales.catalogues[None])
+            self._render(tree)
+        else:
+            self._by_locale(tree, self.locales, self.locales.column)
+
+    def _by_locale(self, tree: SyntaxTree, locales: Locales, column: str) -> None:
+        code, options = self.code, self.options
+        span = code.span(code.template(tree.name), Span(1, 1, 1))
+        if column not in options.columns or options.columns[column].kind not in ("text", "null"):
+            hint = meant(column, options.columns, "The schema has")
+            message = f"expected a locale column {column!r} of text"
+            tree.fail(message, Span(1, 1, 1), code="unknown_column", hint=hint)
+        done = Label()
+        for locale, catalogue in locales.catalogues.items():
+            if locale is None:
+                continue
+            other = Label()
+            with code.scratch():
+                first = code.take(2)
+                code.emit("column", first, self.table.root(column), span=span)
+                code.emit("constant", first + 1, code.constant(locale), span=span)
+                code.emit("equal", first, first, first + 1, span=span)
+                code.emit("jump_if_false", first, other, span=span)
+            self.options = replace(options, catalogue=catalogue)
+            self._render(tree)
+            code.emit("jump", done, span=span)
+            code.place(other)
+        if None in locales.catalogues:
+            self.options = replace(options, catalogue=locales.catalogues[None])
+            self._render(tree)
+        else:
+            code.emit("skip", code.constant(f"{column}: no translations"), span=span)
+        self.options = options
+        code.place(done)
+
+    def _render(self, tree: SyntaxTree) -> None:
         Rendering(self, Context(self.options)).root(tree)
 
     def expressions(self, tree: SyntaxTree, scope: Scope) -> Expressions:
@@ -190,7 +232,7 @@ class Linker:
             message = f"component {component.name!r} of slot {slot!r} has no template for this part"
             values.tree.fail(message, node, code="component_part")
         with self.code.scratch():
-            self.template(parse_template(component.source, component.template, self.environment))
+            self._render(parse_template(component.source, component.template, self.environment))
 
 
 def _expressions(tree: SyntaxTree, code: Code, table: ColumnTable, scope: Scope) -> Expressions:

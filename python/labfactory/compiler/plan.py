@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import jinja2
 
+    from labfactory.compiler.catalogues import Locales
     from labfactory.compiler.environment import Environment
     from labfactory.compiler.functions import Function
     from labfactory.compiler.tables import Joined
@@ -83,6 +84,7 @@ class Plan:
         sources: Mapping[str, str],
         widths: Mapping[tuple[str, int, int], int],
         functions: Sequence[tuple[Function, tuple[str, ...]]] = (),
+        locales: Locales | None = None,
         tables: Mapping[str, Joined] | None = None,
     ) -> None:
         self._program = program
@@ -97,6 +99,7 @@ class Plan:
         self._sources = dict(sources)
         self._widths = dict(widths)
         self._functions = list(functions)
+        self._locales = locales
         self._tables = dict(tables or {})
 
     def __repr__(self) -> str:
@@ -311,6 +314,12 @@ class Plan:
         jinja = environment.jinja2()
         jinja.globals.update({function.name: function.one for function, _ in self._functions})
         jinja.globals["slot"] = lambda slot: self._render_slot(jinja, part, slot, context)
+        if environment.has_messages and self._locales is not None:
+            catalogue = self._locales.of(context)
+            if catalogue is None:
+                return None, f"{Skip.__name__}: no translations"
+            install: Any = jinja.install_gettext_translations
+            install(catalogue.translations, newstyle=environment.newstyle_gettext)
         try:
             return _render(jinja, self._templates[part][1], context), None
         except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AssertionError) as error:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from jinja2 import nodes
 
+    from labfactory.compiler.catalogues import Catalogue
     from labfactory.compiler.code import Instruction
     from labfactory.compiler.objects import Object, Recursion
     from labfactory.compiler.review import Reviewer
@@ -40,6 +41,7 @@ class Options:
         functions: Functions that templates may call.
         review: Who collects remarks, where a template is looked at and not run.
         longest: The longest text of some columns, in bytes; for reviews.
+        catalogue: The messages of the locale; None where templates have none.
     """
 
     columns: Mapping[str, Type]
@@ -49,6 +51,7 @@ class Options:
     functions: Functions = field(default_factory=Functions)
     review: Reviewer | None = None
     longest: Mapping[str, int] = field(default_factory=dict)
+    catalogue: Catalogue | None = None
 
 
 @dataclass(eq=False, slots=True)

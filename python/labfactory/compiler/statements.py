@@ -286,14 +286,8 @@ class Statements:
 
     def _filtered(self, node: nodes.Filter, register: int) -> tuple[int, Static]:
         """What the filters of a block make of its text."""
-        name = f"@{register}"
-        held = object.__new__(nodes.InternalName)
-        nodes.Node.__init__(held, name)
-        self.values.held[name] = (register, Static.of("text"))
-        try:
-            return self.values.operand(_over(node, held))
-        finally:
-            del self.values.held[name]
+        held = self.values.hold(f"@{register}", register, Static.of("text"), node)
+        return self.values.operand(_over(node, held))
 
     def _filter_block(self, node: nodes.FilterBlock) -> None:
         span = self.values.span(node)

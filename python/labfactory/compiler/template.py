@@ -61,6 +61,8 @@ class Template:
         functions: Functions | None = None,
         constants: Mapping[str, object] | None = None,
         tables: Mapping[str, Table | tuple[Any, str]] | None = None,
+        translations: object = None,
+        locale: str | None = None,
     ) -> Plan:
         """Compiles the template against a schema.
 
@@ -71,6 +73,11 @@ class Template:
             constants: Values that names stand for: none, booleans, numbers, text, and lists of them.
             tables: Catalogues by the names that the template knows them by: `lf.Table`, or a frame and its
                 key column.
+            translations: What `{% trans %}` and gettext's functions say, where the environment has
+                `jinja2.ext.i18n`: `gettext.GNUTranslations` or the like for all rows, or a mapping of such by
+                locale; that of None serves the locales that have none. Without it messages stay as they are.
+            locale: The column of each row's locale, where translations are by locale. Rows of a locale that
+                has no translations are skipped.
 
         Returns:
             The plan.
@@ -88,6 +95,8 @@ class Template:
             functions=functions,
             constants=constants,
             tables=tables,
+            translations=translations,
+            locale=locale,
         )
 
     def check(
@@ -98,6 +107,8 @@ class Template:
         functions: Functions | None = None,
         constants: Mapping[str, object] | None = None,
         tables: Mapping[str, Table | tuple[Any, str]] | None = None,
+        translations: object = None,
+        locale: str | None = None,
     ) -> Review:
         """Looks for what its author may not have meant, without compiling.
 
@@ -108,6 +119,8 @@ class Template:
             functions: As for `compile`.
             constants: As for `compile`.
             tables: As for `compile`.
+            translations: As for `compile`.
+            locale: As for `compile`.
 
         Returns:
             Unknown columns and fields, all of them; what prints None; tests that are always true or false;
@@ -133,4 +146,6 @@ class Template:
             functions=functions,
             constants=constants,
             tables=tables,
+            translations=translations,
+            locale=locale,
         )

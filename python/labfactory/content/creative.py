@@ -142,6 +142,8 @@ class Creative:
         functions: Functions | None = None,
         constants: Mapping[str, object] | None = None,
         tables: Mapping[str, Table | tuple[object, str]] | None = None,
+        translations: object = None,
+        locale: str | None = None,
     ) -> Plan:
         """Compile every part, with every component that its slots may hold, into one plan.
 
@@ -151,6 +153,8 @@ class Creative:
             functions: Functions that templates may call.
             constants: Names that have one value for the whole run, such as `now`.
             tables: Catalogues by the names that templates know them by.
+            translations: What messages are for all rows, or by locale; as for `Template.compile`.
+            locale: The column of each row's locale, where translations are by locale.
 
         Returns:
             The plan, whose asset is the struct of the creative's parts.
@@ -168,6 +172,8 @@ class Creative:
             functions=functions,
             constants=constants or {},
             tables=tables,
+            translations=translations,
+            locale=locale,
             name=self.name,
         )
 
@@ -179,6 +185,8 @@ class Creative:
         functions: Functions | None = None,
         constants: Mapping[str, object] | None = None,
         tables: Mapping[str, Table | tuple[object, str]] | None = None,
+        translations: object = None,
+        locale: str | None = None,
     ) -> Review:
         """Look for what its author may not have meant, without compiling.
 
@@ -188,6 +196,8 @@ class Creative:
             functions: As for `compile`.
             constants: As for `compile`.
             tables: As for `compile`.
+            translations: As for `compile`.
+            locale: As for `compile`.
 
         Returns:
             The remarks; a part that may become longer than its channel allows is one (`too_large`).
@@ -205,6 +215,8 @@ class Creative:
             functions=functions,
             constants=constants or {},
             tables=tables,
+            translations=translations,
+            locale=locale,
             name=self.name,
         )
         return replace(found, remarks=(*found.remarks, *self._too_large(found.most_bytes)))
