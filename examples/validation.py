@@ -227,7 +227,7 @@ def errors(outcome: str, schedule: str, *, runs: int, seed: int, lift: float = 0
 def cost_of_always_validity(
     *, runs: int, seed: int, effect: float, units: int = 12_559, horizon: float
 ) -> tuple[float, float, float]:
-    """Power of the fixed test and of a sequence that is read after every pair of units, and its median stop."""
+    """Power of the fixed test and of a sequence read after every pair of units; its median stop."""
     random = np.random.default_rng(seed)
     pairs = np.arange(1, units // 2 + 1)
     critical = np.array(

@@ -22,6 +22,7 @@ from labfactory.lab.off_policy import (
     TargetPolicy,
     evaluate_policy,
 )
+from labfactory.lab.preregistration import Departure, Preregistration
 from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, GroupSequential, Look, StopRule
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Comparison",
     "Count",
     "Cuped",
+    "Departure",
     "Design",
     "Estimate",
     "Estimator",
@@ -51,6 +53,7 @@ __all__ = [
     "Mean",
     "OffPolicyEvaluation",
     "PostStratified",
+    "Preregistration",
     "Proportion",
     "Quantile",
     "Ratio",
