@@ -23,13 +23,21 @@ class Record(NamedTuple):
     upper: int
     lower: int
     title: int
+    fold: int
     long_upper: bool
     long_lower: bool
     long_title: bool
+    long_fold: bool
     is_space: bool
     is_printable: bool
     is_cased: bool
     is_ignorable: bool
+    is_upper: bool
+    is_lower: bool
+    is_title: bool
+    is_alpha: bool
+    is_digit: bool
+    is_numeric: bool
     digit: int
 
 
@@ -54,17 +62,26 @@ def describe(char: str, cases: LongCases) -> Record:
     upper, long_upper = cases.encode(char, char.upper())
     lower, long_lower = cases.encode(char, char.lower())
     title, long_title = cases.encode(char, char.capitalize())
+    fold, long_fold = cases.encode(char, char.casefold())
     return Record(
         upper=upper,
         lower=lower,
         title=title,
+        fold=fold,
         long_upper=long_upper,
         long_lower=long_lower,
         long_title=long_title,
+        long_fold=long_fold,
         is_space=char.isspace(),
         is_printable=char.isprintable(),
         is_cased=is_cased,
         is_ignorable=is_ignorable,
+        is_upper=char.isupper(),
+        is_lower=char.islower(),
+        is_title=char.istitle() and not char.isupper(),
+        is_alpha=char.isalpha(),
+        is_digit=char.isdigit(),
+        is_numeric=char.isnumeric(),
         digit=unicodedata.decimal(char, -1),
     )
 
@@ -80,7 +97,7 @@ def split(indices: list[int], bits: int) -> tuple[list[int], list[tuple[int, ...
 def growth(code_point: int) -> float:
     """Bytes of the longest case of a character for each byte of its own."""
     char = chr(code_point)
-    cases = (char.upper(), char.lower(), char.capitalize())
+    cases = (char.upper(), char.lower(), char.capitalize(), char.casefold())
     return max(len(case.encode()) for case in cases) / len(char.encode())
 
 

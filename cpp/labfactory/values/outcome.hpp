@@ -15,6 +15,10 @@ enum class Outcome : std::uint8_t {
   type_error,       // Python's TypeError
   value_error,      // Python's ValueError
   zero_division,    // Python's ZeroDivisionError
+  index_error,      // Python's IndexError
+  key_error,        // Python's KeyError
+  attribute_error,  // Python's AttributeError
+  filter_argument,  // Jinja2's FilterArgumentError
   int_overflow,     // an integer past 64 bits: the documented difference
   float_overflow,   // Python's OverflowError
   out_of_range,     // a date or timestamp outside Python's years 1 to 9999, or finer than a microsecond
@@ -28,9 +32,10 @@ enum class Outcome : std::uint8_t {
 };
 
 // Their names, suspended left out: no row ends with it.
-inline constexpr std::array<std::string_view, 14> kOutcomes = {
-    "ok",           "undefined",      "type_error",      "value_error",    "zero_division",
-    "int_overflow", "float_overflow", "out_of_range",    "encoding",       "unsupported",
-    "no_component", "work_limit",     "asset_too_large", "function_failed"};
+inline constexpr std::array<std::string_view, 18> kOutcomes = {
+    "ok",           "undefined",    "type_error",      "value_error",     "zero_division",
+    "index_error",  "key_error",    "attribute_error", "filter_argument", "int_overflow",
+    "float_overflow", "out_of_range", "encoding",      "unsupported",     "no_component",
+    "work_limit",   "asset_too_large", "function_failed"};
 
 }  // namespace labfactory

@@ -13,13 +13,21 @@ struct Record {
   std::int32_t upper;
   std::int32_t lower;
   std::int32_t title;
+  std::int32_t fold;
   std::uint8_t long_upper;
   std::uint8_t long_lower;
   std::uint8_t long_title;
+  std::uint8_t long_fold;
   std::uint8_t is_space;
   std::uint8_t is_printable;
   std::uint8_t is_cased;
   std::uint8_t is_ignorable;
+  std::uint8_t is_upper;
+  std::uint8_t is_lower;
+  std::uint8_t is_title;
+  std::uint8_t is_alpha;
+  std::uint8_t is_digit;
+  std::uint8_t is_numeric;
   std::int8_t digit;
 };
 
@@ -31,7 +39,7 @@ constexpr char32_t kFinalSigma = U'\u03c2';
 // generate_unicode.py refuses tables that grow more.
 constexpr std::size_t kCaseGrowth = 3;
 
-constexpr Record kNoRecord = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1};
+constexpr Record kNoRecord = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1};
 
 const Record& record_of(char32_t code_point) {
   if (code_point >= kNotUtf8) return kNoRecord;
@@ -93,18 +101,24 @@ bool is_final_sigma(std::string_view before, std::string_view after) {
   return true;
 }
 
+// Of one character at a place in a text: where it is a sigma, what stands around it decides its lower case.
+char* write_lower_at(char* out, std::string_view text, std::size_t at, CodePoint next) {
+  if (next.value == kCapitalSigma) {
+    const bool is_final = is_final_sigma(text.substr(0, at), text.substr(at + next.bytes));
+    return write_code_point(out, is_final ? kFinalSigma : kSmallSigma);
+  }
+  const Record& record = record_of(next.value);
+  return write_case(out, next.value, record.lower, record.long_lower != 0);
+}
+
 // Lower case of text[from:]; what stands before it is context for sigma.
 char* write_lower(char* out, std::string_view text, std::size_t from) {
   while (from < text.size()) {
     const CodePoint next = decode_code_point(text.substr(from));
     if (next.value == kNotUtf8) {
       *out++ = text[from];
-    } else if (next.value == kCapitalSigma) {
-      const bool is_final = is_final_sigma(text.substr(0, from), text.substr(from + next.bytes));
-      out = write_code_point(out, is_final ? kFinalSigma : kSmallSigma);
     } else {
-      const Record& record = record_of(next.value);
-      out = write_case(out, next.value, record.lower, record.long_lower != 0);
+      out = write_lower_at(out, text, from, next);
     }
     from += next.bytes;
   }
@@ -242,12 +256,67 @@ std::string_view capitalize_text(std::string_view text, Arena& arena) {
   return span_between(begin, write_lower(out, text, first.bytes));
 }
 
-std::string_view strip_text(std::string_view text) {
+std::string_view swapcase_text(std::string_view text, Arena& arena) {
+  char* const begin = arena.allocate(kCaseGrowth * text.size());
+  char* out = begin;
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint next = decode_code_point(text.substr(at));
+    const Record& record = record_of(next.value);
+    if (record.is_upper != 0) {
+      out = write_lower_at(out, text, at, next);
+    } else if (record.is_lower != 0) {
+      out = write_upper(out, next.value);
+    } else {
+      out = std::copy_n(text.data() + at, next.bytes, out);
+    }
+    at += next.bytes;
+  }
+  return span_between(begin, out);
+}
+
+std::string_view title_words(std::string_view text, Arena& arena) {
+  char* const begin = arena.allocate(kCaseGrowth * text.size());
+  char* out = begin;
+  bool follows_cased = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const CodePoint next = decode_code_point(text.substr(at));
+    if (next.value == kNotUtf8) {
+      *out++ = text[at];
+    } else {
+      out = follows_cased ? write_lower_at(out, text, at, next) : write_title(out, next.value);
+    }
+    follows_cased = record_of(next.value).is_cased != 0;
+    at += next.bytes;
+  }
+  return span_between(begin, out);
+}
+
+std::string_view casefold_text(std::string_view text, Arena& arena) {
+  char* const begin = arena.allocate(kCaseGrowth * text.size());
+  char* out = begin;
+  while (!text.empty()) {
+    const CodePoint next = decode_code_point(text);
+    if (next.value == kNotUtf8) {
+      *out++ = text[0];
+    } else {
+      const Record& record = record_of(next.value);
+      out = write_case(out, next.value, record.fold, record.long_fold != 0);
+    }
+    text.remove_prefix(next.bytes);
+  }
+  return span_between(begin, out);
+}
+
+std::string_view strip_start(std::string_view text) {
   while (!text.empty()) {
     const CodePoint first = decode_code_point(text);
     if (!is_space(first.value)) break;
     text.remove_prefix(first.bytes);
   }
+  return text;
+}
+
+std::string_view strip_end(std::string_view text) {
   while (!text.empty()) {
     const CodePoint last = decode_last(text);
     if (!is_space(last.value)) break;
@@ -256,18 +325,34 @@ std::string_view strip_text(std::string_view text) {
   return text;
 }
 
-std::string_view strip_text(std::string_view text, std::string_view characters) {
+std::string_view strip_start(std::string_view text, std::string_view characters) {
   while (!text.empty()) {
     const std::size_t bytes = decode_code_point(text).bytes;
     if (!contains_code_point(characters, text.substr(0, bytes))) break;
     text.remove_prefix(bytes);
   }
+  return text;
+}
+
+std::string_view strip_end(std::string_view text, std::string_view characters) {
   while (!text.empty()) {
     const std::size_t bytes = decode_last(text).bytes;
     if (!contains_code_point(characters, text.substr(text.size() - bytes))) break;
     text.remove_suffix(bytes);
   }
   return text;
+}
+
+std::string_view strip_text(std::string_view text) {
+  return strip_end(strip_start(text));
+}
+
+std::string_view strip_text(std::string_view text, std::string_view characters) {
+  return strip_end(strip_start(text, characters), characters);
+}
+
+CodePoint last_code_point(std::string_view text) {
+  return decode_last(text);
 }
 
 std::int64_t count_code_points(std::string_view text) {
@@ -320,6 +405,87 @@ bool is_printable(char32_t code_point) {
 
 int decimal_digit(char32_t code_point) {
   return record_of(code_point).digit;
+}
+
+bool is_alpha(char32_t code_point) {
+  return record_of(code_point).is_alpha != 0;
+}
+
+bool is_alphanumeric(char32_t code_point) {
+  const Record& record = record_of(code_point);
+  return record.is_alpha != 0 || record.digit >= 0 || record.is_digit != 0 || record.is_numeric != 0;
+}
+
+bool is_word(char32_t code_point) {
+  return code_point == U'_' || is_alphanumeric(code_point);
+}
+
+namespace {
+
+// True when the text is not empty and every character has what is asked for.
+template <class Holds>
+bool all_of(std::string_view text, const Holds& holds) {
+  if (text.empty()) return false;
+  while (!text.empty()) {
+    const CodePoint next = decode_code_point(text);
+    if (!holds(next.value)) return false;
+    text.remove_prefix(next.bytes);
+  }
+  return true;
+}
+
+}  // namespace
+
+bool is_all(CharacterClass wanted, std::string_view text) {
+  switch (wanted) {
+    case CharacterClass::alphanumeric:
+      return all_of(text, is_alphanumeric);
+    case CharacterClass::alphabetic:
+      return all_of(text, is_alpha);
+    case CharacterClass::ascii:
+      return is_ascii(text);
+    case CharacterClass::decimal:
+      return all_of(text, [](char32_t c) { return decimal_digit(c) >= 0; });
+    case CharacterClass::digit:
+      return all_of(text, [](char32_t c) { return record_of(c).is_digit != 0; });
+    case CharacterClass::numeric:
+      return all_of(text, [](char32_t c) { return record_of(c).is_numeric != 0; });
+    case CharacterClass::space:
+      return all_of(text, is_space);
+  }
+  return false;
+}
+
+bool is_cased_as(bool upper, std::string_view text) {
+  bool found = false;
+  while (!text.empty()) {
+    const CodePoint next = decode_code_point(text);
+    const Record& record = record_of(next.value);
+    if (record.is_title != 0 || (upper ? record.is_lower : record.is_upper) != 0) return false;
+    found = found || (upper ? record.is_upper : record.is_lower) != 0;
+    text.remove_prefix(next.bytes);
+  }
+  return found;
+}
+
+bool is_titled(std::string_view text) {
+  bool found = false;
+  bool follows_cased = false;
+  while (!text.empty()) {
+    const CodePoint next = decode_code_point(text);
+    const Record& record = record_of(next.value);
+    if (record.is_upper != 0 || record.is_title != 0) {
+      if (follows_cased) return false;
+      found = follows_cased = true;
+    } else if (record.is_lower != 0) {
+      if (!follows_cased) return false;
+      found = true;
+    } else {
+      follows_cased = false;
+    }
+    text.remove_prefix(next.bytes);
+  }
+  return found;
 }
 
 }  // namespace labfactory

@@ -20,10 +20,19 @@ extern const std::string_view kUnicodeVersion;
 [[nodiscard]] std::string_view upper_text(std::string_view text, Arena& arena);
 [[nodiscard]] std::string_view lower_text(std::string_view text, Arena& arena);
 [[nodiscard]] std::string_view capitalize_text(std::string_view text, Arena& arena);
+// str.swapcase, str.title (words begin after what has no case) and str.casefold, bounded likewise.
+[[nodiscard]] std::string_view swapcase_text(std::string_view text, Arena& arena);
+[[nodiscard]] std::string_view title_words(std::string_view text, Arena& arena);
+[[nodiscard]] std::string_view casefold_text(std::string_view text, Arena& arena);
 
 // str.strip() and str.strip(characters); a view of the input.
 [[nodiscard]] std::string_view strip_text(std::string_view text);
 [[nodiscard]] std::string_view strip_text(std::string_view text, std::string_view characters);
+// str.lstrip and str.rstrip; views of the input.
+[[nodiscard]] std::string_view strip_start(std::string_view text);
+[[nodiscard]] std::string_view strip_start(std::string_view text, std::string_view characters);
+[[nodiscard]] std::string_view strip_end(std::string_view text);
+[[nodiscard]] std::string_view strip_end(std::string_view text, std::string_view characters);
 
 // len(str)
 [[nodiscard]] std::int64_t count_code_points(std::string_view text);
@@ -45,6 +54,17 @@ extern const std::string_view kUnicodeVersion;
 [[nodiscard]] bool is_space(char32_t code_point);
 [[nodiscard]] bool is_printable(char32_t code_point);
 [[nodiscard]] int decimal_digit(char32_t code_point);
+[[nodiscard]] bool is_alpha(char32_t code_point);
+[[nodiscard]] bool is_alphanumeric(char32_t code_point);
+// What \w finds.
+[[nodiscard]] bool is_word(char32_t code_point);
+
+// str.isalnum and its like: the text is not empty (isascii aside) and all its characters are of a class.
+enum class CharacterClass : std::uint8_t { alphanumeric, alphabetic, ascii, decimal, digit, numeric, space };
+[[nodiscard]] bool is_all(CharacterClass wanted, std::string_view text);
+// str.isupper (upper) and str.islower, str.istitle.
+[[nodiscard]] bool is_cased_as(bool upper, std::string_view text);
+[[nodiscard]] bool is_titled(std::string_view text);
 
 [[nodiscard]] bool is_ascii(std::string_view text);
 
@@ -58,6 +78,9 @@ struct CodePoint {
 
 // The code point at the start of a text that is not empty.
 [[nodiscard]] CodePoint decode_code_point(std::string_view text);
+
+// The code point at the end of a text that is not empty.
+[[nodiscard]] CodePoint last_code_point(std::string_view text);
 
 // Writes 1 to 4 bytes and returns their end.
 char* write_code_point(char* out, char32_t code_point);

@@ -1,0 +1,202 @@
+#include "labfactory/values/json.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "labfactory/values/arena_text.hpp"
+#include "labfactory/values/iteration.hpp"
+#include "labfactory/values/text.hpp"
+#include "labfactory/values/unicode.hpp"
+
+namespace labfactory {
+
+namespace {
+
+constexpr std::string_view kHex = "0123456789abcdef";
+// "\ud83d\ude00" is the longest that one character becomes.
+constexpr std::size_t kLongestEscape = 12;
+
+char* write_unit(char* out, char32_t unit) {
+  *out++ = '\\';
+  *out++ = 'u';
+  for (int shift = 12; shift >= 0; shift -= 4) *out++ = kHex[(unit >> shift) & 15];
+  return out;
+}
+
+char short_escape(char32_t c) {
+  switch (c) {
+    case U'"':
+    case U'\\':
+      return static_cast<char>(c);
+    case U'\n':
+      return 'n';
+    case U'\r':
+      return 'r';
+    case U'\t':
+      return 't';
+    case U'\f':
+      return 'f';
+    case U'\b':
+      return 'b';
+    default:
+      return '\0';
+  }
+}
+
+char* write_character(char* out, char32_t c) {
+  if (const char letter = short_escape(c); letter != '\0') {
+    *out++ = '\\';
+    *out++ = letter;
+    return out;
+  }
+  const bool is_unsafe = c == U'<' || c == U'>' || c == U'&' || c == U'\'';
+  if (c >= 0x20 && c < 0x7f && !is_unsafe) {
+    *out++ = static_cast<char>(c);
+    return out;
+  }
+  if (c < 0x10000) return write_unit(out, c);
+  out = write_unit(out, 0xd800 + ((c - 0x10000) >> 10));
+  return write_unit(out, 0xdc00 + ((c - 0x10000) & 0x3ff));
+}
+
+class Writer {
+ public:
+  Writer(const Scope& scope, std::optional<std::string_view> indent)
+      : scope_(scope), indent_(indent), out_(scope.arena, scope.most_bytes) {}
+
+  Outcome value(const Value& v) {
+    switch (v.kind) {
+      case Kind::none:
+        return literal("null");
+      case Kind::boolean:
+        return literal(v.payload.integer != 0 ? "true" : "false");
+      case Kind::integer:
+        return number(v);
+      case Kind::floating:
+        return floating(v.payload.floating);
+      case Kind::text:
+      case Kind::markup:
+        return text(v.view());
+      case Kind::list:
+      case Kind::tuple:
+      case Kind::column_list:
+        return list(v);
+      case Kind::record:
+        return dict(v);
+      default:
+        // json.dumps knows no other types.
+        return Outcome::type_error;
+    }
+  }
+
+  [[nodiscard]] std::string_view written() const { return out_.text(); }
+
+ private:
+  Outcome literal(std::string_view part) {
+    return out_.append(part) ? Outcome::ok : Outcome::asset_too_large;
+  }
+
+  Outcome number(const Value& v) {
+    std::string_view digits;
+    if (const Outcome o = text_of(scope_, v, digits); o != Outcome::ok) return o;
+    return literal(digits);
+  }
+
+  Outcome floating(double f) {
+    if (std::isnan(f)) return literal("NaN");
+    if (std::isinf(f)) return literal(f > 0 ? "Infinity" : "-Infinity");
+    return number(Value::floating(f));
+  }
+
+  Outcome text(std::string_view t) {
+    charge_text(scope_, t);
+    if (const Outcome o = literal("\""); o != Outcome::ok) return o;
+    while (!t.empty()) {
+      const CodePoint next = decode_code_point(t);
+      if (next.value == kNotUtf8) return Outcome::encoding;
+      char* const room = out_.room(kLongestEscape);
+      if (room == nullptr) return Outcome::asset_too_large;
+      out_.commit(write_character(room, next.value));
+      t.remove_prefix(next.bytes);
+    }
+    return literal("\"");
+  }
+
+  Outcome list(const Value& v) {
+    if (v.length == 0) return literal("[]");
+    if (const Outcome o = open("["); o != Outcome::ok) return o;
+    for (std::uint32_t i = 0; i < v.length; ++i) {
+      scope_.arena.charge(1);
+      Value entry;
+      if (const Outcome o = item(scope_, v, i, entry); o != Outcome::ok) return o;
+      if (const Outcome o = between(i); o != Outcome::ok) return o;
+      if (const Outcome o = value(entry); o != Outcome::ok) return o;
+    }
+    return close("]");
+  }
+
+  // Keys that are text, sorted by code point; json.dumps writes others too, but cannot sort a mixture.
+  Outcome dict(const Value& v) {
+    Value entries;
+    if (const Outcome o = entries_of(scope_, v, entries); o != Outcome::ok) return o;
+    const std::uint32_t count = entries.length / 2;
+    if (count == 0) return literal("{}");
+    struct Entry {
+      const Value* key;
+      const Value* value;
+    };
+    auto* const order = reinterpret_cast<Entry*>(scope_.arena.allocate(count * sizeof(Entry)));
+    for (std::uint32_t i = 0; i < count; ++i) {
+      order[i] = {&entries.payload.items[std::size_t{2} * i], &entries.payload.items[std::size_t{2} * i + 1]};
+      if (!order[i].key->is_text()) return Outcome::unsupported;
+    }
+    std::sort(order, order + count,
+              [](const Entry& a, const Entry& b) { return a.key->view() < b.key->view(); });
+    if (const Outcome o = open("{"); o != Outcome::ok) return o;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (const Outcome o = between(i); o != Outcome::ok) return o;
+      if (const Outcome o = text(order[i].key->view()); o != Outcome::ok) return o;
+      if (const Outcome o = literal(": "); o != Outcome::ok) return o;
+      if (const Outcome o = value(*order[i].value); o != Outcome::ok) return o;
+    }
+    return close("}");
+  }
+
+  Outcome line() {
+    if (!indent_) return Outcome::ok;
+    return out_.append("\n") && out_.append(depth_, *indent_) ? Outcome::ok : Outcome::asset_too_large;
+  }
+  Outcome open(std::string_view bracket) {
+    ++depth_;
+    if (const Outcome o = literal(bracket); o != Outcome::ok) return o;
+    return line();
+  }
+  Outcome close(std::string_view bracket) {
+    --depth_;
+    if (const Outcome o = line(); o != Outcome::ok) return o;
+    return literal(bracket);
+  }
+  Outcome between(std::uint32_t i) {
+    if (i == 0) return Outcome::ok;
+    if (const Outcome o = literal(indent_ ? "," : ", "); o != Outcome::ok) return o;
+    return line();
+  }
+
+  const Scope& scope_;
+  std::optional<std::string_view> indent_;
+  ArenaText out_;
+  std::size_t depth_ = 0;
+};
+
+}  // namespace
+
+Outcome to_json(const Scope& scope, const Value& value, std::optional<std::string_view> indent,
+                std::string_view& out) {
+  Writer writer(scope, indent);
+  const Outcome outcome = writer.value(value);
+  out = writer.written();
+  return outcome;
+}
+
+}  // namespace labfactory
