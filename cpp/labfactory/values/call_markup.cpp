@@ -1,8 +1,7 @@
-#include "labfactory/values/call_families.hpp"
-
 #include <algorithm>
 
 #include "labfactory/values/arena_text.hpp"
+#include "labfactory/values/call_families.hpp"
 #include "labfactory/values/filters.hpp"
 #include "labfactory/values/html.hpp"
 #include "labfactory/values/iteration.hpp"
@@ -92,7 +91,8 @@ Outcome query(const Scope& scope, const Value& value, std::string_view& out) {
     std::string_view shown;
     if (const Outcome o = quoted(scope, key, true, name); o != Outcome::ok) return o;
     if (const Outcome o = quoted(scope, entry, true, shown); o != Outcome::ok) return o;
-    const bool fits = (i == 0 || text.append("&")) && text.append(name) && text.append("=") && text.append(shown);
+    const bool fits =
+        (i == 0 || text.append("&")) && text.append(name) && text.append("=") && text.append(shown);
     if (!fits) return Outcome::asset_too_large;
   }
   out = text.text();

@@ -1,5 +1,3 @@
-#include "labfactory/values/call_families.hpp"
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -7,6 +5,7 @@
 #include <limits>
 
 #include "labfactory/values/arena_text.hpp"
+#include "labfactory/values/call_families.hpp"
 #include "labfactory/values/iteration.hpp"
 #include "labfactory/values/numerals.hpp"
 #include "labfactory/values/text.hpp"
@@ -119,15 +118,19 @@ bool is_below(double bytes, double unit) {
 
 }  // namespace
 
-Outcome round(const Scope&, const Value* a, Value& out) {
+Outcome round(const Scope& scope, const Value* a, Value& out) {
   if (a[0].kind == Kind::undefined) return Outcome::undefined;
   const bool counts = a[1].kind == Kind::integer || a[1].kind == Kind::boolean;
   if (a[2].is_text() && a[2].view() != "common") {
-    if (a[2].view() != "ceil" && a[2].view() != "floor") return Outcome::value_error;
+    if (a[2].view() != "ceil" && a[2].view() != "floor") return Outcome::filter_argument;
     if (!a[0].is_number() || !counts) return Outcome::type_error;
     return round_outwards(a[0], a[1].payload.integer, a[2].view() == "ceil", out);
   }
-  if (!a[2].is_text()) return Outcome::value_error;
+  if (!a[2].is_text()) {
+    // It is looked for among three names, which an undefined value may refuse.
+    return a[2].kind == Kind::undefined && raises(scope, a[2]) ? Outcome::undefined
+                                                               : Outcome::filter_argument;
+  }
   if (!a[0].is_number() || !counts) return Outcome::type_error;
   const std::int64_t precision = std::clamp(a[1].payload.integer, -kMostPrecision, kMostPrecision);
   if (a[0].kind == Kind::floating) {
@@ -184,7 +187,9 @@ Outcome filesizeformat(const Scope& scope, const Value* a, Value& out) {
     return finish(" Bytes");
   }
   constexpr std::string_view kPrefixes = "kMGTPEZY";
-  const auto unit_of = [&](std::size_t i) { return binary ? std::ldexp(1.0, 20 + 10 * static_cast<int>(i)) : kPowers[i]; };
+  const auto unit_of = [&](std::size_t i) {
+    return binary ? std::ldexp(1.0, 20 + 10 * static_cast<int>(i)) : kPowers[i];
+  };
   std::size_t prefix = 0;
   while (prefix + 1 < kPrefixes.size() && !is_below(bytes, unit_of(prefix))) ++prefix;
   const double unit = unit_of(prefix);

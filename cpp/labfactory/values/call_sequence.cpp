@@ -1,5 +1,4 @@
 #include "labfactory/values/call_families.hpp"
-
 #include "labfactory/values/iteration.hpp"
 #include "labfactory/values/unicode.hpp"
 

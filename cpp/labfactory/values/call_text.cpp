@@ -1,6 +1,5 @@
-#include "labfactory/values/call_families.hpp"
-
 #include "labfactory/values/arena_text.hpp"
+#include "labfactory/values/call_families.hpp"
 #include "labfactory/values/filters.hpp"
 #include "labfactory/values/iteration.hpp"
 #include "labfactory/values/lines.hpp"
@@ -84,8 +83,7 @@ Outcome truncate(const Scope& scope, const Value* a, Value& out) {
     out = value;
     return Outcome::ok;
   }
-  if (!value.is_text())
-    return is_iterable(value) ? Outcome::unsupported : Outcome::type_error;
+  if (!value.is_text()) return is_iterable(value) ? Outcome::unsupported : Outcome::type_error;
   charge_text(scope, value.view());
   if (!is_truncated(value.view(), length, leeway)) {
     out = value;

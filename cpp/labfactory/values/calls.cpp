@@ -29,17 +29,15 @@ Outcome test_parity(const Scope& scope, const Value& value, bool odd, bool& out)
 
 // In the order of Filter.
 constexpr std::array<filters::Function, kFilters.size()> kFunctions = {
-    default_value,        filters::upper,          filters::lower,       filters::title,
-    filters::capitalize,  filters::trim,           filters::escape,      filters::safe,
-    filters::round,       filters::length,         filters::join,        filters::replace,
-    filters::truncate,    filters::string,         filters::abs,         filters::batch,
-    filters::center,      filters::dictsort,       filters::filesizeformat, filters::first,
-    filters::floating,    filters::forceescape,    filters::indent,      filters::integer,
-    filters::items,       filters::last,           filters::list,        filters::reverse,
-    filters::slice,       filters::striptags,      filters::sum,         filters::tojson,
-    filters::urlencode,   filters::wordcount,      filters::wordwrap,    filters::xmlattr,
-    filters::sort_key,    filters::sort_by,        filters::group_by,    filters::min_by,
-    filters::max_by,      filters::is_new,         filters::divisible,
+    default_value,     filters::upper,       filters::lower,     filters::title,          filters::capitalize,
+    filters::trim,     filters::escape,      filters::safe,      filters::round,          filters::length,
+    filters::join,     filters::replace,     filters::truncate,  filters::string,         filters::abs,
+    filters::batch,    filters::center,      filters::dictsort,  filters::filesizeformat, filters::first,
+    filters::floating, filters::forceescape, filters::indent,    filters::integer,        filters::items,
+    filters::last,     filters::list,        filters::reverse,   filters::slice,          filters::striptags,
+    filters::sum,      filters::tojson,      filters::urlencode, filters::wordcount,      filters::wordwrap,
+    filters::xmlattr,  filters::sort_key,    filters::sort_by,   filters::group_by,       filters::min_by,
+    filters::max_by,   filters::is_new,      filters::divisible,
 };
 
 }  // namespace

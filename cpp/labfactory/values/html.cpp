@@ -25,8 +25,9 @@ constexpr std::size_t kLongestName = 32;
 constexpr std::size_t kGrowth = 2;
 
 const Entity* find_entity(std::string_view name) {
-  const Entity* const found = std::lower_bound(std::begin(kEntities), std::end(kEntities), name,
-                                               [](const Entity& e, std::string_view n) { return e.name < n; });
+  const Entity* const found =
+      std::lower_bound(std::begin(kEntities), std::end(kEntities), name,
+                       [](const Entity& e, std::string_view n) { return e.name < n; });
   return found != std::end(kEntities) && found->name == name ? found : nullptr;
 }
 
@@ -151,8 +152,8 @@ std::string_view strip_tags(std::string_view text, Arena& arena) {
 std::string_view quote_url(std::string_view text, bool for_query, Arena& arena) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   const auto is_safe = [for_query](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
-           c == '-' || c == '~' || (c == '/' && !for_query);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-' || c == '~' || (c == '/' && !for_query);
   };
   char* const begin = arena.allocate(3 * text.size());
   char* out = begin;

@@ -413,8 +413,8 @@ Outcome batch(const Scope& scope, const Value& items, const Value& count, const 
   if (starts_empty) rows[found++] = Value::list(nullptr, 0);
   for (std::uint32_t i = 0; i < batches; ++i) {
     const bool is_last = i + 1 == batches;
-    rows[found++] = Value::list(all + std::size_t{i} * step,
-                                is_last ? static_cast<std::uint32_t>(last + filled) : step);
+    rows[found++] =
+        Value::list(all + std::size_t{i} * step, is_last ? static_cast<std::uint32_t>(last + filled) : step);
   }
   out = Value::list(rows, found);
   return Outcome::ok;

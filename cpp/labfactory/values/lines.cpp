@@ -91,8 +91,7 @@ class Line {
  public:
   Line(std::string_view text, Arena& arena) : text_(text) {
     characters_ = reinterpret_cast<char32_t*>(arena.allocate(text.size() * sizeof(char32_t)));
-    offsets_ =
-        reinterpret_cast<std::size_t*>(arena.allocate((text.size() + 1) * sizeof(std::size_t)));
+    offsets_ = reinterpret_cast<std::size_t*>(arena.allocate((text.size() + 1) * sizeof(std::size_t)));
     size_ = 0;
     for (std::size_t at = 0; at < text.size();) {
       const CodePoint next = decode_code_point(text.substr(at));
@@ -155,9 +154,9 @@ std::size_t chunk_end(const Line& line, std::size_t from) {
   }
   for (std::size_t end = from + 1;; ++end) {
     if (line.is(end, U'-')) {
-      const bool behind = (end >= 2 && line.is_letter(end - 1) && line.is_letter(end - 2)) ||
-                          (end >= 3 && line.is_letter(end - 1) && line.is(end - 2, U'-') &&
-                           line.is_letter(end - 3));
+      const bool behind =
+          (end >= 2 && line.is_letter(end - 1) && line.is_letter(end - 2)) ||
+          (end >= 3 && line.is_letter(end - 1) && line.is(end - 2, U'-') && line.is_letter(end - 3));
       const bool ahead = line.is_letter(end + 1) &&
                          (line.is_letter(end + 2) || (line.is(end + 2, U'-') && line.is_letter(end + 3)));
       if (behind && ahead) return end + 1;
@@ -310,7 +309,8 @@ std::optional<std::string_view> indented(std::string_view text, std::string_view
   ArenaText out(arena, limit);
   bool fits = !first || out.append(indention);
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    if (i != 0) fits = fits && out.append("\n") && (lines[i].empty() && !blank ? true : out.append(indention));
+    if (i != 0)
+      fits = fits && out.append("\n") && (lines[i].empty() && !blank ? true : out.append(indention));
     fits = fits && out.append(lines[i]);
   }
   if (ends_open && !text.empty()) fits = fits && out.append("\n") && (!blank || out.append(indention));
@@ -345,8 +345,7 @@ Pieces wrapped(std::string_view text, const Wrapping& wrapping, Arena& arena) {
     }
     if (at < line.size() && next.to - next.from > width) {
       if (wrapping.break_long_words) {
-        const std::size_t cut =
-            break_point(line, next, width - (at - first), wrapping.break_on_hyphens);
+        const std::size_t cut = break_point(line, next, width - (at - first), wrapping.break_on_hyphens);
         last = {at, cut};
         at = next.from = cut;
         if (at == next.to) advance();

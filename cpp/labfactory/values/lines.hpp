@@ -32,8 +32,8 @@ enum class Alignment : std::uint8_t { left, right, center };
 
 // str.ljust, rjust and center: `fill` is one character. Nothing, and no memory taken, past `limit` bytes.
 [[nodiscard]] std::optional<std::string_view> aligned(std::string_view text, Alignment alignment,
-                                                      std::int64_t width, std::string_view fill,
-                                                      Arena& arena, std::size_t limit);
+                                                      std::int64_t width, std::string_view fill, Arena& arena,
+                                                      std::size_t limit);
 
 // str.zfill
 [[nodiscard]] std::optional<std::string_view> zero_filled(std::string_view text, std::int64_t width,

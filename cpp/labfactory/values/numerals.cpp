@@ -142,7 +142,8 @@ ParsedInteger parse_based_integer(std::string_view text, std::int64_t base, std:
     const int digit = digit_value(c);
     if (digit >= base) return ParsedInteger::invalid;
     any = after_digit = true;
-    overflows = overflows || __builtin_mul_overflow(magnitude, static_cast<std::uint64_t>(base), &magnitude) ||
+    overflows = overflows ||
+                __builtin_mul_overflow(magnitude, static_cast<std::uint64_t>(base), &magnitude) ||
                 __builtin_add_overflow(magnitude, static_cast<std::uint64_t>(digit), &magnitude);
   }
   if (!any || !after_digit) return ParsedInteger::invalid;

@@ -15,8 +15,6 @@ enum class Outcome : std::uint8_t {
   type_error,       // Python's TypeError
   value_error,      // Python's ValueError
   zero_division,    // Python's ZeroDivisionError
-  index_error,      // Python's IndexError
-  key_error,        // Python's KeyError
   attribute_error,  // Python's AttributeError
   filter_argument,  // Jinja2's FilterArgumentError
   int_overflow,     // an integer past 64 bits: the documented difference
@@ -32,10 +30,21 @@ enum class Outcome : std::uint8_t {
 };
 
 // Their names, suspended left out: no row ends with it.
-inline constexpr std::array<std::string_view, 18> kOutcomes = {
-    "ok",           "undefined",    "type_error",      "value_error",     "zero_division",
-    "index_error",  "key_error",    "attribute_error", "filter_argument", "int_overflow",
-    "float_overflow", "out_of_range", "encoding",      "unsupported",     "no_component",
-    "work_limit",   "asset_too_large", "function_failed"};
+inline constexpr std::array<std::string_view, 16> kOutcomes = {"ok",
+                                                               "undefined",
+                                                               "type_error",
+                                                               "value_error",
+                                                               "zero_division",
+                                                               "attribute_error",
+                                                               "filter_argument",
+                                                               "int_overflow",
+                                                               "float_overflow",
+                                                               "out_of_range",
+                                                               "encoding",
+                                                               "unsupported",
+                                                               "no_component",
+                                                               "work_limit",
+                                                               "asset_too_large",
+                                                               "function_failed"};
 
 }  // namespace labfactory

@@ -1,104 +1,79 @@
-"""Lowering of calls: filters, tests, functions and methods."""
+"""Lowering of calls: filters, tests and functions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-import jinja2.filters
-import jinja2.tests
 from jinja2 import nodes
 
-from labfactory._core import plan as core
-from labfactory.compiler.filters import COMPARISONS, FILTER_ALIASES, FILTERS, TESTS, Signature
+from labfactory.compiler.applied import (
+    FilterCall,
+    apply_filter,
+    apply_test,
+    check_test,
+    evaluate_arguments,
+    is_sequence,
+    signature_of,
+)
+from labfactory.compiler.filters import FILTER_ALIASES
 from labfactory.compiler.formats import lower_format
 from labfactory.compiler.function_calls import lower_function
-from labfactory.compiler.hints import meant
 from labfactory.compiler.scope import Unassigned
-from labfactory.compiler.types import NONE, Static
+from labfactory.compiler.sequences import source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from labfactory.compiler.expressions import Expressions
+    from labfactory.compiler.types import Static
+
+# Filters that read a generator and are no loops themselves.
+_READING = ("first", "join", "urlencode")
 
 
-def lower_filter(lowering: Expressions, node: nodes.Filter, target: int) -> Static:
-    """Leaves what a filter makes in a register."""
+def lower_filter(lowering: Expressions, node: nodes.Filter, target: int, *, lazily: bool = False) -> Static:
+    """Leaves what a filter makes in a register.
+
+    Args:
+        lowering: Where it is lowered.
+        node: The filter.
+        target: The register.
+        lazily: Whether a generator may be left there, as one that runs where it is read.
+    """
     if node.dyn_args is not None or node.dyn_kwargs is not None:
         lowering.refuse("a call with * or **", node)
     assert node.node is not None
     if node.name == "format":
         return _format_filter(lowering, node, target)
-    name = FILTER_ALIASES.get(node.name, node.name)
-    signature = FILTERS.get(name)
-    if signature is None:
-        _no_call(lowering, node, "filter", jinja2.filters.FILTERS, [*FILTERS, *FILTER_ALIASES, "format"])
-    given = _bind(lowering, node, name, signature)
-    count = 1 + len(signature.parameters)
-    first = lowering.code.take(count + 1)
-    values = _filter_values(lowering, node, signature, given, first)
-    _check_values(lowering, node, name, signature, values)
-    if signature.takes_autoescape:
-        lowering.constant(lowering.autoescape, first + count, node)
-        count += 1
-    lowering.code.emit("filter", target, core.FILTERS[name], first, count, span=lowering.span(node))
-    return signature.result(values, given.keys())
+    call = FilterCall(node, FILTER_ALIASES.get(node.name, node.name), node.args, node.kwargs)
+    if is_sequence(call):
+        source = source_of(lowering, node)
+        if not source.is_generator:
+            lowering.code.emit("move", target, source.registers[0], span=lowering.span(node))
+            return source.static
+        if not lazily:
+            hint = f"a generator is read once: make a list of it, as {node.name}(…)|list."
+            lowering.refuse(f"the generator that {node.name} gives, as a value,", node, hint=hint)
+        return source.packed(lowering, target)
+    signature = signature_of(lowering, call)
+    given = call.bind(lowering, signature.parameters)
+    first = lowering.code.take(2 + len(signature.parameters))
+    value = _value(lowering, call, node.node, first)
+    others = evaluate_arguments(lowering, call, signature, given, first)
+    return apply_filter(lowering, call, signature, [value, *others], first, given, target)
 
 
-def _bind(
-    lowering: Expressions, node: nodes.Filter, name: str, signature: Signature
-) -> dict[str, nodes.Expr]:
-    if name == "join" and (len(node.args) > 1 or any(k.key == "attribute" for k in node.kwargs)):
-        lowering.refuse("join by attribute", node)
-    names = [parameter for parameter, _ in signature.parameters]
-    given: dict[str, nodes.Expr] = dict(zip(names, node.args, strict=False))
-    wrong = len(node.args) > len(names)
-    for keyword in node.kwargs:
-        key = str(keyword.key)
-        wrong = wrong or key not in names or key in given
-        given[key] = keyword.value
-    required = [n for i, n in enumerate(names) if signature.is_required(i)]
-    if wrong or any(n not in given for n in required):
-        expected = f"({', '.join(names)})" if names else "no arguments"
-        lowering.tree.fail(f"expected {expected} for the filter {name}", node, code="arguments")
-    return given
-
-
-def _filter_values(
-    lowering: Expressions,
-    node: nodes.Filter,
-    signature: Signature,
-    given: Mapping[str, nodes.Expr],
-    first: int,
-) -> list[Static]:
-    assert node.node is not None
-    values = {"": lowering.into(node.node, first)}
-    places = {name: first + 1 + at for at, (name, _) in enumerate(signature.parameters)}
-    for name, argument in given.items():
-        values[name] = lowering.into(argument, places[name])
-    for name, default in signature.parameters:
-        if name not in given:
-            values[name] = lowering.constant(default, places[name], node)
-    return [values[name] for name in ("", *places)]
-
-
-def _check_values(
-    lowering: Expressions, node: nodes.Filter, name: str, signature: Signature, values: Sequence[Static]
-) -> None:
-    for static in values[: signature.as_text]:
-        lowering.printable(static, node, f"{name} of")
-    if name == "join":
-        if values[0].may_be("record"):
-            lowering.refuse("join over the names of a struct", node)
-        lowering.printable(values[1], node, "join with")
-        if values[0].item is not None:
-            lowering.printable(values[0].item, node, "joining")
-    if name == "truncate" and values[4].may_be(NONE):
-        # None stands for the policy's leeway there.
-        lowering.refuse("a leeway that may be none", node)
-    if name == "round" and values[1].may_be(NONE):
-        # round(2.5, None) is the integer 2.
-        lowering.refuse("a precision that may be none", node, hint="give it a default, as (x or 0).")
+def _value(lowering: Expressions, call: FilterCall, node: nodes.Expr, target: int) -> Static:
+    """Leaves what a filter is called on in a register; a generator is read where the filter reads it."""
+    if call.name not in _READING or not isinstance(node, (nodes.Name, nodes.Filter)):
+        return lowering.into(node, target)
+    source = source_of(lowering, node)
+    if not source.is_generator:
+        register, static = source.registers[0], source.static
+    elif call.name == "first":
+        return source.first(lowering, target)
+    else:
+        register, static = source.gathered(lowering)
+    lowering.code.emit("move", target, register, span=lowering.span(node))
+    return static
 
 
 def _format_filter(lowering: Expressions, node: nodes.Filter, target: int) -> Static:
@@ -116,35 +91,16 @@ def lower_test(lowering: Expressions, node: nodes.Test, target: int) -> Static:
     """Leaves what a test finds in a register."""
     if node.dyn_args is not None or node.dyn_kwargs is not None:
         lowering.refuse("a call with * or **", node)
-    if node.name in COMPARISONS and len(node.args) == 1 and not node.kwargs:
-        left = lowering.operand(node.node)
-        lowering.compare_pair(node, COMPARISONS[node.name], left, lowering.operand(node.args[0]), target)
-        return Static.of("boolean")
-    if node.name not in TESTS:
-        _no_call(lowering, node, "test", jinja2.tests.TESTS, [*TESTS, *COMPARISONS])
-    if node.args or node.kwargs:
-        message = f"expected no arguments for the test {node.name}"
-        lowering.tree.fail(message, node, code="arguments")
-    register, static = lowering.operand(node.node)
-    if node.name in ("even", "odd") and static.may_be("text"):
-        lowering.refuse(f"{node.name} of text", node)
-    lowering.code.emit("test", target, core.TESTS[node.name], register, span=lowering.span(node))
-    return Static.of("boolean")
-
-
-def _no_call(
-    lowering: Expressions,
-    node: nodes.Filter | nodes.Test,
-    what: str,
-    jinja: Mapping[str, object],
-    ours: Sequence[str],
-) -> NoReturn:
-    if node.name in jinja:
-        lowering.refuse(f"the {what} {node.name}", node)
-    message = f"unknown {what} {node.name!r}"
-    hint = meant(node.name, ours, f"{what.capitalize()}s are")
-    code = "unknown_filter" if what == "filter" else "unknown_test"
-    lowering.tree.fail(message, node, code=code, hint=hint)
+    args = [*node.args]
+    if node.kwargs:
+        # divisibleby(num=3) is the one that has a name worth writing.
+        if node.name != "divisibleby" or args or [k.key for k in node.kwargs] != ["num"]:
+            lowering.tree.fail(f"expected no names for arguments of {node.name}", node, code="arguments")
+        args = [node.kwargs[0].value]
+    check_test(lowering, node, node.name, len(args))
+    value = lowering.operand(node.node)
+    others = [lowering.operand(argument) for argument in args]
+    return apply_test(lowering, node, node.name, value, others, target)
 
 
 def lower_call(lowering: Expressions, node: nodes.Call, target: int) -> Static:

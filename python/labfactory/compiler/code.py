@@ -285,6 +285,11 @@ class Code:
             return targets
         return [at + 1] if row.opcode == "loop_next" else [at + 1, *targets]
 
+    @property
+    def depth(self) -> int:
+        """How many loops run here."""
+        return self._depth
+
     def finish(self) -> list[Row]:
         """The instructions with labels resolved; what proved unnecessary is gone."""
         self._flush()

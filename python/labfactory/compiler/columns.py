@@ -57,6 +57,16 @@ class ColumnTable:
         assert found is not None
         return self._entry("", parent, "item", found)
 
+    def whole(self, entry: int) -> None:
+        """Reads all that is in a record or list."""
+        found = self._types[entry]
+        for name, _ in found.fields:
+            field = self.field(entry, name)
+            assert field is not None
+            self.whole(field)
+        if found.item is not None:
+            self.whole(self.item(entry))
+
     def type(self, entry: int) -> Type:
         """The logical type of an entry."""
         return self._types[entry]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,9 +24,11 @@ from labfactory.compiler.hints import meant
 from labfactory.compiler.i18n import constant_message, lower_message
 from labfactory.compiler.object_calls import ObjectCalls
 from labfactory.compiler.scope import LoopName, Options, Scope, Unassigned, Variable
+from labfactory.compiler.sequences import iterable
 from labfactory.compiler.types import (
     CONTAINERS,
     DATES,
+    GENERATOR,
     NONE,
     NOWHERE,
     NUMBERS,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
     from labfactory.compiler.code import Code
     from labfactory.compiler.columns import ColumnTable
+    from labfactory.compiler.positions import Span
     from labfactory.compiler.syntax import SyntaxTree
 
 _INTEGERS = range(-(2**63), 2**63)
@@ -137,23 +140,70 @@ class Expressions:
         context.autoescape = self.autoescape
         return Folder(context, self._named_constant, partial(constant_message, self)).fold(node)
 
-    def operand(self, node: nodes.Node) -> tuple[int, Static]:
+    def operand(self, node: nodes.Node, *, lazily: bool = False) -> tuple[int, Static]:
         """The register that holds an expression's value: a variable's own, or a fresh one."""
         if isinstance(node, nodes.Name):
             found = self.scope.lookup(node.name)
             if isinstance(found, Variable):
-                return found.register, self._loaded(node, found)
+                return found.register, self._settled(node, self._loaded(node, found), lazily=lazily)
         register = self.code.take()
-        return register, self.into(node, register)
+        return register, self.into(node, register, lazily=lazily)
 
-    def into(self, node: nodes.Node, target: int) -> Static:
-        """Leaves an expression's value in a register."""
+    def into(self, node: nodes.Node, target: int, *, lazily: bool = False) -> Static:
+        """Leaves an expression's value in a register.
+
+        Args:
+            node: The expression.
+            target: The register.
+            lazily: Whether a generator may be left there, as one that runs where it is read.
+        """
         try:
             folded = self.fold(node)
         except nodes.Impossible:
             with self.code.scratch():
-                return self._lower(node, target)
+                if lazily and isinstance(node, nodes.Filter):
+                    return lower_filter(self, node, target, lazily=True)
+                return self._settled(node, self._lower(node, target), lazily=lazily)
         return self.constant(folded.value, target, node)
+
+    def _settled(self, node: nodes.Node, static: Static, *, lazily: bool) -> Static:
+        if static.may_be(GENERATOR) and not lazily:
+            hint = "make a list of it where it is set, by |list."
+            self.refuse("a generator as a value", node, hint=hint)
+        return static
+
+    def iterable(self, node: nodes.Node) -> tuple[int, Static]:
+        """The register of what a loop goes through; the items of a generator as a list."""
+        return iterable(self, node)
+
+    def part(self, node: nodes.Expr, part: str | int, register: int, static: Static, target: int) -> Static:
+        """Leaves in a register what an attribute's name or an index finds, as filters by attribute do."""
+        if isinstance(part, str):
+            return self._attribute(node, part, register, static, target)
+        with self.code.scratch():
+            at = self.code.take()
+            self.constant(part, at, node)
+            self.code.emit("subscript", target, register, at, span=self.span(node))
+        return self._item_of(static)
+
+    def whole(self, static: Static, node: nodes.Node, what: str) -> Static:
+        """Reads all that is in a value; its `item` is then what is known of a struct's values."""
+        if static.item is not None:
+            self.whole(static.item, node, what)
+        for part in static.parts or ():
+            self.whole(part, node, what)
+        if not static.may_be("record"):
+            return static
+        if static.source in (SEVERAL, NOWHERE):
+            self.refuse(f"{what} structs that may come from several columns", node)
+        self.table.whole(static.source)
+        values = static.item or Static(frozenset())
+        for name, _ in self.table.type(static.source).fields:
+            field = self.table.field(static.source, name)
+            assert field is not None
+            self._readable(self.table.type(field), node)
+            values = values.join(self.table.static(field))
+        return replace(static, item=values)
 
     def root_column(self, node: nodes.Expr) -> int | None:
         """The entry of the scalar column that an expression is, if it is one."""
@@ -332,11 +382,12 @@ class Expressions:
 
     def item(self, static: Static) -> Static:
         """What is known of the items of a value that is looped over or unpacked."""
-        found = static.item or Static.of(NONE)
-        return found.join(Static.of("text")) if static.may_be("text", "record") else found
+        return static.iterated()
 
     def unpacked(self, static: Static, count: int) -> list[Static]:
         """What is known of each item of a value that is unpacked."""
+        if static.parts is not None and len(static.parts) == count and static.kinds == {TUPLE}:
+            return list(static.parts)
         return [self.item(static)] * count
 
     def filter_number(self, name: str) -> int:
@@ -345,13 +396,15 @@ class Expressions:
 
     def _item_of(self, static: Static) -> Static:
         found = Static.of(UNDEFINED)
+        for part in static.parts or ():
+            found = found.join(part)
         if static.item is not None:
             found = found.join(static.item)
         return found.join(Static.of("text")) if static.may_be("text") else found
 
-    def _attribute(
-        self, node: nodes.Getattr | nodes.Getitem, name: str, register: int, static: Static, target: int
-    ) -> Static:
+    def _attribute(self, node: nodes.Expr, name: str, register: int, static: Static, target: int) -> Static:
+        if static.names and name in static.names and static.kinds == {TUPLE}:
+            return self._named_item(node, name, register, static, target)
         field = self._field(node, name, static)
         if field is not None:
             self._readable(self.table.type(field), node)
@@ -366,7 +419,12 @@ class Expressions:
         self.code.emit("absent_field", target, register, self.code.constant(name), span=self.span(node))
         return Static.of(UNDEFINED)
 
-    def _field(self, node: nodes.Getattr | nodes.Getitem, name: str, static: Static) -> int | None:
+    def _named_item(self, node: nodes.Expr, name: str, register: int, static: Static, target: int) -> Static:
+        at = static.names.index(name)
+        self.part(node, at, register, static, target)
+        return static.parts[at] if static.parts else static.iterated()
+
+    def _field(self, node: nodes.Expr, name: str, static: Static) -> int | None:
         if not static.may_be("record"):
             return None
         if static.source in (SEVERAL, NOWHERE) or static.without("record", NONE, UNDEFINED).kinds:
@@ -374,8 +432,10 @@ class Expressions:
         found = self.table.type(static.source).field(name)
         return None if found is None else self.table.field(static.source, name)
 
-    def _unknown_field(self, node: nodes.Getattr | nodes.Getitem, name: str, static: Static) -> None:
-        place = self.tree.positions.of_attribute(node)
+    def _unknown_field(self, node: nodes.Expr, name: str, static: Static) -> None:
+        place: nodes.Node | Span = node
+        if isinstance(node, (nodes.Getattr, nodes.Getitem)):
+            place = self.tree.positions.of_attribute(node)
         hint = None
         if static.may_be("record"):
             hint = meant(

@@ -67,7 +67,7 @@ def lower_for(statements: Statements, node: nodes.For) -> None:
         if name.ctx == "store" and name.name == "loop":
             message = "can't assign to special loop variable in for-loop target"
             statements.values.tree.fail(message, name, code="syntax")
-    source, static = statements.values.operand(node.iter)
+    source, static = statements.values.iterable(node.iter)
     _lower_over(statements, node, source, static, 0)
 
 
@@ -78,7 +78,7 @@ def lower_recursion(values: Expressions, node: nodes.Call, loop: LoopName) -> No
     if loop.depth + 1 >= MOST_LEVELS:
         values.refuse(f"a recursive loop of more than {MOST_LEVELS} levels", node)
     recursion.statements.linker.check_size(values, node, "a recursive loop")
-    source, static = values.operand(node.args[0])
+    source, static = values.iterable(node.args[0])
     with recursion.statements.apart(recursion.scope, autoescape=recursion.autoescape):
         _lower_over(recursion.statements, recursion.node, source, static, loop.depth + 1)
 

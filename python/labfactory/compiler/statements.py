@@ -196,13 +196,14 @@ class Statements:
                 return
             if not any(name.name == node.target.name for name in _names(node.node)):
                 variable = self.values.scope.variable(node.target.name)
-                static = self.values.into(node.node, variable.register)
+                static = self.values.into(node.node, variable.register, lazily=True)
                 self._assigned(node.target.name, static)
                 return
         if self._pairwise(node.target, node.node):
             return
         # The old values are read while the new ones are made.
-        register, static = self.values.operand(node.node)
+        lazily = isinstance(node.target, nodes.Name)
+        register, static = self.values.operand(node.node, lazily=lazily)
         self.store(node.target, register, static)
 
     def _pairwise(self, target: nodes.Node, value: nodes.Node) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pyarrow.types as arrow
+
+if TYPE_CHECKING:
+    from labfactory.compiler.sequences import Lazy
 
 Kind = Literal[
     "null", "boolean", "integer", "floating", "text", "date", "timestamp", "list", "record", "unreadable"
@@ -95,6 +98,7 @@ UNSET = "unset"
 NONE = "none"
 TUPLE = "tuple"
 NUMBERS = frozenset({"boolean", "integer", "floating"})
+GENERATOR = "generator"
 CONTAINERS = frozenset({"list", "tuple", "record"})
 DATES = ("date", "timestamp")
 # The table entry of records and lists that may come from more than one column.
@@ -110,11 +114,17 @@ class Static:
         kinds: Kinds that it may have.
         source: Entry of the column table that a record or list comes from; NOWHERE or SEVERAL otherwise.
         item: What is known of a list's items.
+        parts: What is known of each item of a tuple whose length is known.
+        names: Names of a named tuple's items.
+        lazy: How a generator is run where it is read.
     """
 
     kinds: frozenset[str]
     source: int = NOWHERE
     item: Static | None = None
+    parts: tuple[Static, ...] | None = None
+    names: tuple[str, ...] = ()
+    lazy: Lazy | None = None
 
     @classmethod
     def of(cls, *kinds: str) -> Static:
@@ -125,15 +135,30 @@ class Static:
         """What is known of a value that is one or the other."""
         source = _join_sources(self.source, other.source)
         item = self.item.join(other.item) if self.item and other.item else self.item or other.item
-        return Static(self.kinds | other.kinds, source, item)
+        parts: tuple[Static, ...] | None = None
+        names: tuple[str, ...] = ()
+        if self.parts is not None and other.parts is not None and len(self.parts) == len(other.parts):
+            parts = tuple(one.join(two) for one, two in zip(self.parts, other.parts, strict=True))
+            names = self.names if self.names == other.names else ()
+        lazy = self.lazy if self.lazy is other.lazy else None
+        return Static(self.kinds | other.kinds, source, item, parts, names, lazy)
 
     def without(self, *kinds: str) -> Static:
         """The same value where it is known not to be of these kinds."""
-        return Static(self.kinds - frozenset(kinds), self.source, self.item)
+        return replace(self, kinds=self.kinds - frozenset(kinds))
 
     def may_be(self, *kinds: str) -> bool:
         """Whether it may be of one of these kinds."""
         return not self.kinds.isdisjoint(kinds)
+
+    def iterated(self) -> Static:
+        """What is known of the items that a loop over it gives."""
+        found = self.item or Static(frozenset())
+        for part in self.parts or ():
+            found = found.join(part)
+        if self.may_be("text", "record"):
+            found = found.join(Static.of("text"))
+        return found if found.kinds else Static.of(NONE)
 
     @property
     def is_unset(self) -> bool:
@@ -179,6 +204,7 @@ _SPOKEN = {
     "boolean": "a boolean",
     "date": "a date",
     "floating": "a float",
+    "generator": "a generator",
     "integer": "an integer",
     "list": "a list",
     "none": "None",
