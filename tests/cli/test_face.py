@@ -24,13 +24,12 @@ runner = CliRunner()
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
-def commands() -> Iterator[tuple[str, object]]:
+def commands(within: typer.Typer = app, words: str = "") -> Iterator[tuple[str, object]]:
     """Every command by the words that call it."""
-    for group in app.registered_groups:
-        for command in group.typer_instance.registered_commands:
-            yield f"{group.name} {command.callback.__name__}", command
-    for command in app.registered_commands:
-        yield command.callback.__name__, command
+    for group in within.registered_groups:
+        yield from commands(group.typer_instance, f"{words}{group.name} ")
+    for command in within.registered_commands:
+        yield f"{words}{command.name or command.callback.__name__}", command
 
 
 @pytest.mark.parametrize("words", [name for name, _ in commands()])

@@ -2,16 +2,72 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path  # noqa: TC003 - typer reads the annotation
 from typing import Annotated
 
 import typer
 
 from labfactory.base.storage import write_atomically
+from labfactory.cli import insights
 from labfactory.cli.options import Json  # noqa: TC001 - typer reads the annotation
 from labfactory.cli.output import output, print_json
 
-app = typer.Typer(no_args_is_help=True, help="Evaluate what customers did in an experiment.")
+app = typer.Typer(no_args_is_help=True, help="Assign customers, evaluate what they did, keep what it taught.")
+app.add_typer(insights.app, name="insights")
+
+
+@app.command()
+def assign(
+    experiment: Annotated[
+        Path, typer.Argument(metavar="EXPERIMENT", help="The experiment, experiment.toml.")
+    ],
+    customers: Annotated[
+        str, typer.Argument(metavar="CUSTOMERS", help="A row per customer, .parquet or .csv.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The assignment, .parquet.")],
+    key: Annotated[str, typer.Option(help="The column that tells customers apart.")],
+    seed: Annotated[int | None, typer.Option(help="Another seed assigns afresh.")] = None,
+    bucketing: Annotated[
+        str, typer.Option("--hash", metavar="NAME", help="The platform whose hash assigns.")
+    ] = "labfactory",
+    coverage: Annotated[float, typer.Option(help="The share of customers that take part.")] = 1.0,
+    strata: Annotated[
+        list[str] | None, typer.Option(help="A column to balance within; may be repeated.")
+    ] = None,
+    sticky: Annotated[
+        str | None, typer.Option(metavar="FILE", help="An earlier assignment, whose customers keep theirs.")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Give every customer a variant, by the customer's key alone."""
+    import pyarrow.parquet as pq
+
+    from labfactory.cli.experiment_file import ExperimentFile
+
+    assigned = (
+        ExperimentFile.load(experiment)
+        .experiment()
+        .assign(
+            customers,
+            key=key,
+            seed=seed,
+            hash=bucketing,
+            coverage=coverage,
+            strata=strata or (),
+            sticky=sticky,
+        )
+    )
+    file = io.BytesIO()
+    pq.write_table(assigned, file)
+    write_atomically(out, file.getvalue())
+    counts = {str(one["values"]): one["counts"] for one in assigned["variant"].value_counts().to_pylist()}
+    if as_json:
+        print_json({"variants": counts, "out": str(out)})
+        return
+    told = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    output().print(f"{told}\nassignment: {out}", markup=False)
 
 
 @app.command()

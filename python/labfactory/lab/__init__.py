@@ -12,6 +12,7 @@ from labfactory.lab.evaluation import Evaluation
 from labfactory.lab.experiment import Experiment
 from labfactory.lab.flags import Flag
 from labfactory.lab.hypothesis import Hypothesis
+from labfactory.lab.insights import Insight, InsightStore, LabKpis, PooledEffect, pool_effects
 from labfactory.lab.metric import Count, Mean, Proportion, Quantile, Ratio
 from labfactory.lab.multiplicity import adjust
 from labfactory.lab.off_policy import (
@@ -47,11 +48,15 @@ __all__ = [
     "Flag",
     "GroupSequential",
     "Hypothesis",
+    "Insight",
+    "InsightStore",
     "Interaction",
+    "LabKpis",
     "LoggedDecisions",
     "Look",
     "Mean",
     "OffPolicyEvaluation",
+    "PooledEffect",
     "PostStratified",
     "Preregistration",
     "Proportion",
@@ -67,4 +72,5 @@ __all__ = [
     "ZTest",
     "adjust",
     "evaluate_policy",
+    "pool_effects",
 ]
