@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from scipy import stats
 
 from labfactory.base.errors import SourceError, StatisticsError, UsageError
 from labfactory.lab import (
@@ -27,6 +27,7 @@ from labfactory.lab import (
     Proportion,
     pool_effects,
 )
+from labfactory.lab.insights.effects import pool_frame
 
 HERE = str(Path(__file__).parent)
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
@@ -128,6 +129,16 @@ def test_a_smaller_outcome_is_better_where_it_should_decrease(tmp_path: Path) ->
     assert store.add(shown("b", lift=0.2, direction="decrease"), finished=START).outcome == "disproved"
 
 
+def test_no_hypothesis_is_confirmed_by_peeking_or_by_one_of_many_tests(tmp_path: Path) -> None:
+    store, evaluation = InsightStore(tmp_path), shown()
+    peeked = replace(evaluation, flags=(Flag("peeking"),))
+    assert store.add(peeked, finished=START).outcome == "inconclusive"
+    for p, outcome in ((0.06, "inconclusive"), (0.04, "confirmed")):
+        rows = tuple(replace(row, adjusted_p=p) for row in evaluation.rows)
+        adjusted = store.add(replace(evaluation, rows=rows), finished=START, replace=True)
+        assert adjusted.outcome == outcome
+
+
 def test_the_larger_of_two_winners_is_named_first(tmp_path: Path) -> None:
     one = shown("three", variants=("plain", "warm", "hot"))
     assert InsightStore(tmp_path).add(one, finished=START).winners == ("warm", "hot")
@@ -194,7 +205,10 @@ def test_pooled_lifts_are_log_ratios_of_valid_experiments(store: InsightStore) -
         assert row.relative_lower is not None
         assert row.relative_upper is not None
         values.append(np.log1p(row.relative))
-        critical = stats.t.ppf(0.975, row.control_n + row.treatment_n - 2)
+        assert row.lower is not None
+        assert row.upper is not None
+        assert row.standard_error is not None
+        critical = (row.upper - row.lower) / 2 / row.standard_error
         errors.append((np.log1p(row.relative_upper) - np.log1p(row.relative_lower)) / 2 / critical)
     expected = pool_effects(values, errors)
     assert pooled.value == pytest.approx(np.expm1(expected.value))
@@ -212,13 +226,21 @@ def test_treatments_of_one_experiment_count_once(tmp_path: Path) -> None:
     store.add(shown("three", variants=("plain", "warm", "hot")), finished=START)
     pooled = store.pool("orders", scale="difference", heterogeneity="none", interval="normal")
     assert pooled.count == 2
-    one = store.get("two").evaluation.row("orders", "warm")
-    assert one.upper is not None
-    assert one.difference is not None
-    error = (one.upper - one.difference) / 1.9606  # of t with 3,998 degrees of freedom
+    error = store.get("two").evaluation.row("orders", "warm").standard_error
+    assert error is not None
     # Of two treatments with one control: sqrt((2 + 2 * 0.5) / 4) of the error of either.
     both = error * 0.75**0.5
-    assert pooled.standard_error == pytest.approx((1 / (error**-2 + both**-2)) ** 0.5, rel=1e-3)
+    assert pooled.standard_error == pytest.approx((1 / (error**-2 + both**-2)) ** 0.5)
+
+
+def test_intervals_without_a_standard_error_are_read_by_the_quantile_of_t(store: InsightStore) -> None:
+    found = store.effects(metric="orders", tag="welcome")
+    bare = pool_frame(found.drop("standard_error"), scale="difference")
+    row = store.get("won").evaluation.row("orders", "warm")
+    assert bare.standard_error == pytest.approx(row.standard_error, rel=1e-5)
+    blind = found.with_columns(relative_lower=pl.lit(None, pl.Float64))
+    with pytest.raises(StatisticsError):
+        pool_frame(blind, scale="lift")
 
 
 def test_the_figures_of_the_lab(store: InsightStore) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from labfactory.lab.evaluation import Comparison, Evaluation
+    from labfactory.lab.comparison import Comparison
+    from labfactory.lab.evaluation import Evaluation
 
 Outcome = Literal["confirmed", "disproved", "inconclusive", "invalid"]
 FeatureValue = str | float | int | bool
@@ -87,10 +88,11 @@ class Insight:
         """What became of the hypothesis.
 
         A treatment confirms it when on every goal the interval of the relative lift lies on the wanted side
-        of 0 and the lift reaches the minimum effect. A treatment disproves it when on some goal the interval
-        rules the minimum effect out (with a minimum effect of 0: any improvement). The hypothesis is
-        `confirmed` when some treatment confirms it, `disproved` when every one disproves it, `invalid` when a
-        flag says that no difference is to be believed, else `inconclusive`.
+        of 0, the lift reaches the minimum effect, a corrected p-value is below alpha too, and nobody peeked.
+        A treatment disproves it when on some goal the interval rules the minimum effect out (with a minimum
+        effect of 0: any improvement). The hypothesis is `confirmed` when some treatment confirms it,
+        `disproved` when every one disproves it, `invalid` when a flag says that no difference is to be
+        believed, else `inconclusive`.
         """
         if any(flag.code in INVALIDATING for flag in self.evaluation.flags):
             return "invalid"
@@ -141,14 +143,20 @@ class Insight:
     def _treatments(self) -> list[str]:
         return list(dict.fromkeys(row.variant for row in self.evaluation.rows))
 
+    def _is_kept(self, row: Comparison) -> bool:
+        """Whether corrections leave the comparison significant, and nobody looked before without one."""
+        is_significant = row.adjusted_p is None or row.adjusted_p <= self.evaluation.alpha
+        return is_significant and all(flag.code != "peeking" for flag in self.evaluation.flags)
+
     def _rows(self, variant: str, role: str) -> list[Comparison]:
         return [row for row in self.evaluation.rows if (row.variant, row.role) == (variant, role)]
 
     def _outcome_of(self, variant: str) -> Outcome:
         least = self.evaluation.minimum_effect
-        lifts = [_lift(row) for row in self._rows(variant, "goal")]
+        goals = self._rows(variant, "goal")
+        lifts = [_lift(row) for row in goals]
         if lifts and all(lower > 0 and value >= least for lower, value, _ in lifts):
-            return "confirmed"
+            return "confirmed" if all(map(self._is_kept, goals)) else "inconclusive"
         if any(upper < least or (least == 0 and upper <= 0) for _, _, upper in lifts):
             return "disproved"
         return "inconclusive"
