@@ -10,6 +10,7 @@ from labfactory.lab.adjustment import Contrast
 from labfactory.lab.bayes import Bayes
 from labfactory.lab.comparison import Comparison
 from labfactory.lab.estimators import Difference, is_noninferior
+from labfactory.lab.history import earlier_looks
 from labfactory.lab.judgement import Judgement, by_test, is_testable, untested, with_lift
 from labfactory.lab.multiplicity import adjust
 
@@ -125,7 +126,13 @@ def _judged(
         return options.estimator.judge(metric, contrast, alpha=options.alpha)
     if options.sequential is None:
         return by_test(contrast, alpha=options.alpha)
-    look = options.sequential.look(contrast.control, contrast.treatment, alpha=options.alpha)
+    look = options.sequential.look(
+        contrast.control,
+        contrast.treatment,
+        alpha=options.alpha,
+        share=options.share(treatment),
+        history=earlier_looks(options.earlier, name, treatment, rule=options.sequential.name),
+    )
     if look.lower is None or look.upper is None or look.p is None:
         return replace(untested(contrast), p=look.p)
     critical = (look.upper - look.lower) / (2 * math.sqrt(contrast.variance))

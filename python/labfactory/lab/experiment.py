@@ -11,6 +11,7 @@ from labfactory.base.canonical import canonical_json, sha256_hex
 from labfactory.base.errors import UsageError, nearest
 from labfactory.lab.adjustment import Welch
 from labfactory.lab.evaluate import evaluate
+from labfactory.lab.history import check_earlier
 from labfactory.lab.options import Options
 from labfactory.lab.reading import ResponseColumns
 from labfactory.lab.responses import aggregated, prepared
@@ -222,6 +223,7 @@ class Experiment:
         ended: datetime | None = None,
         variance_factor: float = 1.0,
         looks: int = 1,
+        earlier: Sequence[Evaluation] = (),
         threads: int = 2,
     ) -> Evaluation:
         """Compare every treatment with the control on every metric.
@@ -253,6 +255,8 @@ class Experiment:
             variance_factor: Multiplies every variance: units vary more than their own spread says, by what
                 A/A arms show; see `overdispersion`.
             looks: How often the data were looked at, this time included.
+            earlier: The evaluations of earlier looks, oldest first: `GroupSequential` rests on their units.
+                They count as looks.
             threads: Most threads to use.
 
         Returns:
@@ -260,7 +264,7 @@ class Experiment:
 
         Raises:
             UsageError: `alpha`; `unknown_variant`, when the control is not a variant; `correction`,
-                `variance_factor`, `looks`, `period`; `needs_rows`, when aggregates cannot say it;
+                `variance_factor`, `looks`, `period`, `earlier`; `needs_rows`, when aggregates cannot say it;
                 `needs_exposure`, for conversion windows without `exposed_at`.
             StatisticsError: `no_units`, when nobody came to the control; `unknown_variant`,
                 `invalid_outcome`, `overflow`, when a row holds what it must not; `too_many_segments`.
@@ -291,11 +295,14 @@ class Experiment:
             sequential=sequential,
             correction=correction,
             variance_factor=variance_factor,
-            looks=looks,
+            looks=max(looks, len(earlier) + 1) if earlier else looks,
             started=started,
             ended=ended,
             segments=tuple(segments),
+            weights=self.weights,
+            earlier=tuple(earlier),
         )
+        check_earlier(earlier, experiment=self.name, control=control, method=options.method)
         columns = _columns(variant, key, exposed_at, segments, estimator)
         return evaluate(self, prepared(responses, self, columns, options, threads=threads), options)
 

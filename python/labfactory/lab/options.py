@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from labfactory.lab.adjustment import Estimator
+    from labfactory.lab.evaluation import Evaluation
     from labfactory.lab.sequential import StopRule
 
 
@@ -38,6 +39,8 @@ class Options:
     started: datetime | None = None
     ended: datetime | None = None
     segments: tuple[str, ...] = ()
+    weights: tuple[float, ...] = ()
+    earlier: tuple[Evaluation, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -59,6 +62,14 @@ class Options:
         if self.started is not None and self.ended is not None and utc(self.started) > utc(self.ended):
             message = f"expected started before ended, found {self.started} and {self.ended}"
             raise UsageError(message, code="period")
+
+    def share(self, treatment: str) -> float:
+        """Planned share of a treatment among its units and the control's; a half when nothing is planned."""
+        weights = dict(zip(self.variants, self.weights, strict=True)) if self.weights else {}
+        both = weights.get(treatment, 0.0) + weights.get(self.control, 0.0)
+        share = weights.get(treatment, 0.0) / both if both > 0 else 0.5
+        # An arm that was to get nobody has no share to test by.
+        return share if 0 < share < 1 else 0.5
 
     @property
     def treatments(self) -> tuple[str, ...]:

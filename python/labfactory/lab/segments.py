@@ -34,7 +34,7 @@ def segmented(
         Comparisons and interactions, p-values of each kind adjusted for the rate of false discoveries.
     """
     split = {name: metric for name, metric in metrics.items() if metric.kind != "quantile"}
-    plain = replace(options, correction=None, segments=())
+    plain = replace(options, correction=None, segments=(), earlier=())
     rows: list[SegmentComparison] = []
     for dimension in options.segments:
         keep = [name for name in (dimension, options.estimator.stratum) if name is not None]
