@@ -59,9 +59,9 @@ def slot(work: Workload, *, temperature: float | None = None, epsilon: float = 0
         weights=work.weights,
         bias=work.bias,
         scale="sum",
-        temperature=temperature,
+        base="best" if temperature is None else "softmax",
+        strength=temperature or 0.0,
         epsilon=epsilon,
-        floor=0.0,
     )
 
 

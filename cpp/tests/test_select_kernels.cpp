@@ -210,3 +210,26 @@ TEST_CASE("weights are the exponential of the standard library within two units 
           2.0F * std::numeric_limits<float>::epsilon() * expected);
   }
 }
+
+TEST_CASE("a race of normal scores has the same bits at every level, and is the distribution function") {
+  std::mt19937_64 random(5);
+  std::normal_distribution<float> normal(0.0F, 3.0F);
+  for (int i = 0; i < 200; ++i) {
+    std::vector<float> at(kNodes);
+    for (float& x : at) x = normal(random);
+    const float mean = normal(random);
+    const float inverse = std::fabs(normal(random));
+    std::vector<float> plain(kNodes, 1.0F);
+    kernels_plain().race(at.data(), mean, inverse, plain.data());
+    for (std::size_t m = 0; m < at.size(); ++m) {
+      const double z =
+          (static_cast<double>(at[m]) - static_cast<double>(mean)) * static_cast<double>(inverse);
+      CHECK(std::fabs(static_cast<double>(plain[m]) - 0.5 * std::erfc(-z / std::sqrt(2.0))) < 3e-6);
+    }
+    for (const Kernels* const table : tables()) {
+      std::vector<float> fast(kNodes, 1.0F);
+      table->race(at.data(), mean, inverse, fast.data());
+      CHECK(same_bits(fast, plain));
+    }
+  }
+}

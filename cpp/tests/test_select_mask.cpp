@@ -54,9 +54,9 @@ TEST_CASE("a split number gives every candidate its share and the base a number 
 }
 
 TEST_CASE("a floor mixes in the uniform choice, at most wholly") {
-  CHECK(Exploration{std::nullopt, 0.0, 0.01}.rate(10) == 0.1);
-  CHECK(Exploration{std::nullopt, 0.3, 0.01}.rate(10) == 0.3);
-  CHECK(Exploration{std::nullopt, 0.0, 0.2}.rate(10) == 1.0);
+  CHECK(Exploration{Base::best, 0.0, 0.0, 0.01}.rate(10) == 0.1);
+  CHECK(Exploration{Base::best, 0.0, 0.3, 0.01}.rate(10) == 0.3);
+  CHECK(Exploration{Base::best, 0.0, 0.0, 0.2}.rate(10) == 1.0);
 }
 
 TEST_CASE("a draw depends on seed, version, slot, purpose and customer alone") {

@@ -21,7 +21,7 @@ SETTINGS: dict[str, Any] = {
     "weights": np.ones((2, 1), np.float32),
     "bias": np.zeros(2, np.float32),
     "scale": "sum",
-    "temperature": None,
+    "base": "best",
     "epsilon": 0.0,
     "floor": 0.0,
 }

@@ -49,6 +49,7 @@ def test_the_log_has_a_row_for_each_customer_and_slot(decided):
         "score": None,
         "propensity": None,
         "reason": "no_candidate",
+        "is_estimate": False,
         "policy_version": "9",
     }
     assert [row["component"] for row in rows[0::2]] == decided.column("hero").field("component").to_pylist()

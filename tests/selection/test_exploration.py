@@ -138,7 +138,11 @@ def test_a_weight_that_vanishes_has_no_chance(bind):
         ({"mode": "softmax", "temperature": 0.0}, "expected a temperature above 0, found 0.0"),
         ({"mode": "softmax", "temperature": float("inf")}, "expected a temperature above 0, found inf"),
         ({"floor": -0.1}, "expected a floor between 0 and 1, found -0.1"),
-        ({"mode": "thompson"}, "expected mode greedy, epsilon, softmax or uniform, found 'thompson'"),
+        ({"mode": "squarecb"}, "expected gamma with mode squarecb"),
+        ({"mode": "squarecb", "gamma": -1.0}, "expected a gamma above 0, found -1.0"),
+        ({"mode": "ucb"}, "expected width with mode ucb"),
+        ({"mode": "ucb", "width": -1.0}, "expected a width of 0 or more, found -1.0"),
+        ({"mode": "best"}, "squarecb, ucb, thompson or uniform, found 'best'"),
     ],
 )
 def test_numbers_out_of_range_are_refused(wrong, message):

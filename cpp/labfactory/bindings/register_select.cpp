@@ -1,7 +1,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <map>
 #include <string>
+#include <tuple>
 
 #include "labfactory/base/error.hpp"
 #include "labfactory/bindings/capsules.hpp"
@@ -35,40 +37,133 @@ std::optional<std::vector<select::Rule>> rules_of(
   return rules;
 }
 
-select::Slot make_slot(std::string name, std::vector<std::string> components,
-                       std::vector<std::int32_t> candidates, std::vector<std::vector<std::int32_t>> needed,
-                       const std::optional<std::vector<std::pair<std::int32_t, std::int32_t>>>& rules,
-                       const std::vector<std::optional<float>>& missing, const Numbers& weights,
-                       const Numbers& bias, const std::string& scale, std::optional<double> temperature,
-                       double epsilon, double floor) {
-  return select::Slot({.name = std::move(name),
-                       .components = std::move(components),
-                       .candidates = std::move(candidates),
-                       .needed = std::move(needed),
-                       .rules = rules_of(rules),
-                       .missing = missing,
-                       .weights = numbers_of(weights),
-                       .bias = numbers_of(bias),
-                       .scale = scale_of(scale),
-                       .exploration = {.temperature = temperature, .epsilon = epsilon, .floor = floor}});
+select::Base base_of(const std::string& name) {
+  static const std::map<std::string, select::Base> bases = {
+      {"best", select::Base::best},         {"softmax", select::Base::softmax},
+      {"squarecb", select::Base::squarecb}, {"ucb", select::Base::ucb},
+      {"thompson", select::Base::thompson}, {"beta", select::Base::beta}};
+  const auto found = bases.find(name);
+  if (found != bases.end()) return found->second;
+  throw Error(ErrorKind::selection, "exploration",
+              "expected best, softmax, squarecb, ucb, thompson or beta, found '" + name + "'");
+}
+
+// Steps by name, with the position of a term or the value of a number; terms as numbers, or columns in
+// parentheses.
+using StepPair = std::pair<std::string, double>;
+using TermPair = std::pair<double, std::int32_t>;
+
+select::Arbitration arbitration_of(
+    const std::optional<std::pair<std::vector<StepPair>, std::vector<TermPair>>>& given) {
+  if (!given) return {};
+  using Kind = select::Step::Kind;
+  static const std::map<std::string, Kind> kinds = {
+      {"score", Kind::score},  {"term", Kind::term},    {"number", Kind::number}, {"add", Kind::add},
+      {"sub", Kind::subtract}, {"mul", Kind::multiply}, {"div", Kind::divide},    {"neg", Kind::negate}};
+  std::vector<select::Step> steps;
+  for (const auto& [name, value] : given->first) {
+    const auto kind = kinds.find(name);
+    if (kind == kinds.end()) throw Error(ErrorKind::selection, "formula", "unknown step '" + name + "'");
+    const bool is_term = kind->second == Kind::term;
+    steps.push_back({.kind = kind->second,
+                     .term = is_term ? static_cast<std::int32_t>(value) : 0,
+                     .number = is_term ? 0.0F : static_cast<float>(value)});
+  }
+  std::vector<select::Term> terms;
+  for (const auto& [number, column] : given->second) terms.push_back({static_cast<float>(number), column});
+  return {std::move(steps), std::move(terms)};
+}
+
+select::Uncertainty uncertainty_of(const std::optional<Numbers>& given, std::int64_t candidates,
+                                   std::int64_t features) {
+  if (!given) return {};
+  const std::vector<float> numbers = numbers_of(*given);
+  if (given->ndim() == 2) return select::Uncertainty::diagonal(numbers, candidates, features);
+  return select::Uncertainty::full(numbers, candidates, features);
+}
+
+select::Slot make_slot(
+    std::string name, std::vector<std::string> components, std::vector<std::int32_t> candidates,
+    std::vector<std::vector<std::int32_t>> needed,
+    const std::optional<std::vector<std::pair<std::int32_t, std::int32_t>>>& rules,
+    const std::vector<std::optional<float>>& missing, const Numbers& weights, const Numbers& bias,
+    const std::string& scale, const std::string& base, double strength, double epsilon, double floor,
+    const std::optional<std::pair<std::vector<StepPair>, std::vector<TermPair>>>& arbitration,
+    const std::optional<Numbers>& uncertainty, const std::vector<std::pair<double, double>>& beliefs) {
+  const auto features = static_cast<std::int64_t>(missing.size());
+  std::vector<select::BetaBelief> rates;
+  for (const auto& [successes, failures] : beliefs) rates.push_back({successes, failures});
+  select::Uncertainty spread =
+      uncertainty_of(uncertainty, static_cast<std::int64_t>(candidates.size()), features);
+  return select::Slot(
+      {.name = std::move(name),
+       .components = std::move(components),
+       .candidates = std::move(candidates),
+       .needed = std::move(needed),
+       .rules = rules_of(rules),
+       .missing = missing,
+       .weights = numbers_of(weights),
+       .bias = numbers_of(bias),
+       .scale = scale_of(scale),
+       .arbitration = arbitration_of(arbitration),
+       .uncertainty = std::move(spread),
+       .beliefs = std::move(rates),
+       .exploration = {.base = base_of(base), .strength = strength, .epsilon = epsilon, .floor = floor}});
+}
+
+// The gates of all slots, int8, in the first column; what is left of limits in the others.
+const Column* gates_of(const Batch& shared) {
+  const Column& gates = shared.column(std::size_t{0});
+  if (gates.layout() == Layout::int8 && !gates.has_nulls()) return &gates;
+  throw Error(ErrorKind::selection, "decision_input", "expected gates as int8 without nulls");
 }
 
 Array decide(const select::Slot& slot, py::handle columns, std::uint64_t seed, const std::string& version,
-             int threads, const std::optional<Numbers>& prices) {
+             int threads, const std::optional<Numbers>& prices, const std::optional<py::object>& shared) {
   const std::vector<float> taken_off = prices ? numbers_of(*prices) : std::vector<float>();
   const std::shared_ptr<const Batch> batch = import_batch(columns);
+  const std::shared_ptr<const Batch> common = shared ? import_batch(*shared) : nullptr;
   const py::gil_scoped_release without_gil;
-  select::DecisionInput input;
+  select::DecisionInput input = slot.input_of(*batch);
   input.prices = taken_off;
-  for (std::size_t i = 0; i < batch->names().size(); ++i) {
-    const Column* const column = &batch->column(i);
-    if (i == 0) {
-      input.keys = column;
-    } else {
-      (i <= slot.feature_count() ? input.features : input.conditions).push_back(column);
-    }
-  }
+  if (common) input.gates = gates_of(*common);
   return Array(slot.decide(input, seed, version, threads));
+}
+
+using LimitTuple = std::tuple<std::int32_t, std::int32_t, std::vector<std::pair<std::int32_t, std::int32_t>>>;
+
+std::vector<Array> decide_together(const std::vector<const select::Slot*>& slots,
+                                   const std::vector<py::object>& columns, const py::object& shared,
+                                   const std::vector<LimitTuple>& limits,
+                                   const std::vector<std::optional<Numbers>>& prices, std::uint64_t seed,
+                                   const std::string& version, int threads) {
+  if (columns.size() != slots.size() || prices.size() != slots.size()) {
+    throw Error(ErrorKind::selection, "decision_input", "expected columns and prices of every slot");
+  }
+  const std::shared_ptr<const Batch> common = import_batch(shared);
+  std::vector<std::shared_ptr<const Batch>> batches;
+  std::vector<std::vector<float>> taken_off;
+  for (std::size_t s = 0; s < slots.size(); ++s) {
+    batches.push_back(import_batch(columns[s]));
+    taken_off.push_back(prices[s] ? numbers_of(*prices[s]) : std::vector<float>());
+  }
+  const py::gil_scoped_release without_gil;
+  std::vector<select::DecisionInput> inputs;
+  for (std::size_t s = 0; s < slots.size(); ++s) {
+    inputs.push_back(slots[s]->input_of(*batches[s]));
+    inputs.back().prices = taken_off[s];
+    inputs.back().gates = gates_of(*common);
+  }
+  std::vector<select::Limit> given;
+  for (const auto& [at_most, column, members] : limits) {
+    given.push_back(
+        {at_most, column < 0 ? nullptr : &common->column(static_cast<std::size_t>(column)), members});
+  }
+  std::vector<Array> decided;
+  for (ArrayPointer& array : select::decide_together(slots, inputs, given, seed, version, threads)) {
+    decided.emplace_back(std::move(array));
+  }
+  return decided;
 }
 
 }  // namespace
@@ -78,11 +173,21 @@ void register_select(py::module_& module) {
   py::class_<select::Slot>(select, "Slot", "The candidates of one slot, and how one of them is chosen.")
       .def(py::init(&make_slot), py::kw_only(), py::arg("name"), py::arg("components"), py::arg("candidates"),
            py::arg("needed"), py::arg("rules"), py::arg("missing"), py::arg("weights"), py::arg("bias"),
-           py::arg("scale"), py::arg("temperature"), py::arg("epsilon"), py::arg("floor"))
+           py::arg("scale"), py::arg("base") = "best", py::arg("strength") = 0.0, py::arg("epsilon") = 0.0,
+           py::arg("floor") = 0.0, py::arg("arbitration") = py::none(), py::arg("uncertainty") = py::none(),
+           py::arg("beliefs") = std::vector<std::pair<double, double>>())
       .def("decide", &decide, py::arg("columns"), py::kw_only(), py::arg("seed"), py::arg("version"),
-           py::arg("threads"), py::arg("prices") = py::none(),
-           "Decides every row of a record batch: hashes of the keys (uint64), then the features, then the "
-           "conditions. `prices` (float32 [candidates]) are taken off the scores before they are compared.");
+           py::arg("threads"), py::arg("prices") = py::none(), py::arg("shared") = py::none(),
+           "Decides every row of a record batch: hashes of the keys (uint64), then features, terms and "
+           "conditions. `prices` (float32 [candidates]) are taken off the scores before they are compared; "
+           "the "
+           "first column of `shared` (int8) has the reason that a row gets nothing by, or 0.");
+  select.def(
+      "decide_together", &decide_together, py::arg("slots"), py::arg("columns"), py::kw_only(),
+      py::arg("shared"), py::arg("limits"), py::arg("prices"), py::arg("seed"), py::arg("version"),
+      py::arg("threads"),
+      "Decides slots that share limits: (at most, column of `shared` in its place or -1, pairs of slot and "
+      "candidate). The slot with the highest score chooses first.");
   select.attr("REASONS") = py::tuple(py::cast(
       std::vector<std::string>(select::decision_reasons().begin(), select::decision_reasons().end())));
 }

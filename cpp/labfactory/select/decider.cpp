@@ -5,95 +5,165 @@
 #include <limits>
 
 #include "labfactory/base/dispatch.hpp"
+#include "labfactory/base/hash.hpp"
+#include "labfactory/select/squarecb.hpp"
 
 namespace labfactory::select {
 
 namespace {
 
-// A gap of 0 times this is still 0.
-constexpr double kMostInverseTemperature = std::numeric_limits<float>::max();
+// Sets of eligible candidates whose chances a worker keeps at a time.
+constexpr std::size_t kMostSets = 4096;
+
+bool has(std::uint64_t rows, std::size_t r) {
+  return ((rows >> r) & 1) != 0;
+}
 
 std::int32_t nth_eligible(std::span<const std::uint64_t> eligible, std::size_t row, std::int64_t nth) {
   for (std::size_t c = 0; c < eligible.size(); ++c) {
-    if (((eligible[c] >> row) & 1) != 0 && nth-- == 0) return static_cast<std::int32_t>(c);
+    if (has(eligible[c], row) && nth-- == 0) return static_cast<std::int32_t>(c);
   }
   return -1;
 }
 
+std::vector<std::uint32_t> hashes_of(const SlotSettings& settings) {
+  std::vector<std::uint32_t> hashes;
+  for (const std::int32_t candidate : settings.candidates) {
+    hashes.push_back(hash32(settings.components[static_cast<std::size_t>(candidate)]));
+  }
+  return hashes;
+}
+
+bool is_uncertain(Base base) {
+  return base == Base::ucb || base == Base::thompson;
+}
+
+// A gap of 0 times this is still 0.
+float inverse_of(double temperature) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  return static_cast<float>(std::min(1.0 / temperature, kMost));
+}
+
 }  // namespace
 
-Scratch::Scratch(const Model& model, std::size_t conditions)
-    : features(static_cast<std::size_t>(model.features() * kBlockRows)),
-      scores(static_cast<std::size_t>(model.groups() * kGroup * kBlockRows)),
-      weights(static_cast<std::size_t>(model.candidates() * kBlockRows)),
-      before(static_cast<std::size_t>((model.candidates() + kStride - 1) / kStride * kBlockRows)),
-      conditions(conditions),
-      eligible(static_cast<std::size_t>(model.candidates())),
-      picks(static_cast<std::size_t>(model.candidates())) {}
+Scratch::Scratch(const Slot& slot) {
+  const Model& model = slot.model();
+  const SlotSettings& settings = slot.settings();
+  const auto candidates = static_cast<std::size_t>(model.candidates());
+  const auto matrix = static_cast<std::size_t>(model.groups() * kGroup * kBlockRows);
+  features.resize(static_cast<std::size_t>(model.features() * kBlockRows));
+  terms.resize(static_cast<std::size_t>(settings.arbitration.columns() * kBlockRows));
+  scores.resize(matrix);
+  if (is_uncertain(settings.exploration.base)) deviations.resize(matrix);
+  if (settings.exploration.base == Base::ucb) ranks.resize(matrix);
+  weights.resize(candidates * kBlockRows);
+  before.resize((candidates + kStride - 1) / kStride * kBlockRows);
+  eligible.resize(candidates);
+  picks.resize(candidates);
+  reachable.resize(candidates);
+}
 
-Decider::Decider(const SlotSettings& settings, const Mask& mask, const Model& model,
-                 const DecisionInput& input, const Stream& stream, const Output& output)
-    : settings_(settings),
-      exploration_(settings.exploration),
-      mask_(mask),
-      model_(model),
+Decider::Decider(const Slot& slot, const DecisionInput& input, const Output& output, std::uint64_t seed,
+                 std::string_view version, bool shares_limits)
+    : slot_(slot),
+      settings_(slot.settings()),
+      exploration_(settings_.exploration),
+      model_(slot.model()),
       input_(input),
-      stream_(stream),
       output_(output),
       kernels_(kernels(dispatch_level())),
+      choice_(seed, version, settings_.name, "choice"),
+      belief_(seed, version, settings_.name, "belief"),
+      hashes_(hashes_of(settings_)),
+      thompson_(belief_, hashes_, exploration_.strength),
       prices_(input.prices.begin(), input.prices.end()),
-      inverse_temperature_(static_cast<float>(
-          std::min(1.0 / exploration_.temperature.value_or(1.0), kMostInverseTemperature))),
-      has_scores_(exploration_.temperature || !model.is_sum()) {
+      has_scores_(shares_limits || (exploration_.base != Base::best && exploration_.base != Base::beta) ||
+                  !model_.is_sum() || !settings_.arbitration.is_empty()) {
   for (const Column* const column : input.conditions) conditions_.emplace_back(*column);
-  if (!prices_.empty()) prices_.resize(static_cast<std::size_t>(model.groups() * kGroup));
+  if (exploration_.base == Base::beta) race_ = BetaRace(settings_.beliefs, input.prices);
+  if (!prices_.empty()) prices_.resize(static_cast<std::size_t>(model_.groups() * kGroup));
 }
 
 std::int64_t Decider::block(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
-  const std::uint64_t missing = model_.read(kernels_, input_.features, first, rows, scratch.features.data());
-  const std::uint64_t keyed = valid_rows(*input_.keys, first, rows);
-  admit(first, rows, scratch);
+  prepare(first, rows, scratch);
   rank(scratch);
-  if (exploration_.is_random()) draw(first, rows, scratch);
-  std::uint64_t decided = 0;
+  draw(first, rows, scratch);
+  const std::uint64_t open = scratch.open & ~scratch.missing;
   for (std::int64_t r = 0; r < rows; ++r) {
     const auto lane = static_cast<std::size_t>(r);
-    if (((keyed >> r) & 1) == 0) {
-      output_.undecided(first + r, Reason::missing_key);
-    } else if (scratch.best.candidate[lane] < 0) {
-      output_.undecided(first + r, Reason::no_candidate);
-    } else if (((missing >> r) & 1) != 0) {
-      output_.undecided(first + r, Reason::missing_feature);
+    if (has(open, lane) && scratch.best.candidate[lane] >= 0) {
+      decide(first, lane, scratch);
     } else {
-      decide(first + r, lane, scratch);
-      decided |= std::uint64_t{1} << r;
+      refuse(first, lane, scratch);
     }
   }
-  output_.valid(first / kBlockRows, decided);
-  return rows - std::popcount(decided);
+  return finish(first, rows, scratch);
 }
 
-void Decider::admit(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
+void Decider::prepare(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
+  scratch.decided = scratch.estimated = scratch.control = 0;
+  scratch.missing = model_.read(kernels_, input_.features, first, rows, scratch.features.data());
+  scratch.open = valid_rows(*input_.keys, first, rows);
+  gate(first, rows, scratch);
+  read_terms(first, rows, scratch);
+  scratch.conditions.resize(conditions_.size());
   for (std::size_t i = 0; i < conditions_.size(); ++i) {
     scratch.conditions[i] = conditions_[i].word(first, rows);
   }
-  mask_.fill(scratch.conditions, rows, scratch.eligible.data());
-  if (settings_.rules) {
-    apply_rules(*settings_.rules, scratch.conditions, scratch.eligible.data(), scratch.picks);
+  slot_.mask().fill(scratch.conditions, rows, scratch.eligible.data());
+  scratch.admitted = 0;
+  for (const std::uint64_t word : scratch.eligible) scratch.admitted |= word;
+  if (!has_scores_) return;
+  model_.score(kernels_, scratch.features.data(), scratch.scores.data());
+  if (!settings_.arbitration.is_empty()) {
+    settings_.arbitration.apply(scratch.terms.data(), model_.candidates(), scratch.scores.data());
+  }
+  if (!is_uncertain(exploration_.base)) return;
+  settings_.uncertainty.deviations(kernels_, scratch.features.data(), scratch.products,
+                                   scratch.deviations.data());
+  if (exploration_.base != Base::ucb) return;
+  const auto strength = static_cast<float>(exploration_.strength);
+  for (std::size_t i = 0; i < scratch.ranks.size(); ++i) {
+    scratch.ranks[i] = scratch.scores[i] + strength * scratch.deviations[i];
+  }
+}
+
+void Decider::gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
+  const std::uint64_t keyed = scratch.open;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    Reason& gate = scratch.gates[static_cast<std::size_t>(r)];
+    gate = input_.gates == nullptr ? Reason::chosen : static_cast<Reason>(input_.gates->integer(first + r));
+    const std::uint64_t bit = std::uint64_t{1} << r;
+    if ((keyed & bit) == 0) {
+      gate = Reason::missing_key;
+    } else if (gate == Reason::control) {
+      scratch.control |= bit;
+    } else if (gate != Reason::chosen) {
+      scratch.open &= ~bit;
+    }
+  }
+}
+
+void Decider::read_terms(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
+  for (std::size_t i = 0; i < input_.terms.size(); ++i) {
+    float* const out = scratch.terms.data() + i * kBlockRows;
+    scratch.missing |= read_column(kernels_, *input_.terms[i], first, rows, std::nullopt, out);
   }
 }
 
 void Decider::rank(Scratch& scratch) const {
-  const float* const prices = prices_.empty() ? nullptr : prices_.data();
+  if (settings_.rules) {
+    apply_rules(*settings_.rules, scratch.conditions, scratch.eligible.data(), scratch.picks);
+  }
   if (!has_scores_) {
-    model_.choose(kernels_, scratch.features.data(), prices, base(scratch), &scratch.best);
+    model_.choose(kernels_, scratch.features.data(), prices(), base(scratch), &scratch.best);
     return;
   }
-  model_.score(kernels_, scratch.features.data(), scratch.scores.data());
-  kernels_.argmax(scratch.scores.data(), prices, base(scratch), model_.candidates(), &scratch.best);
+  kernels_.argmax(scratch.scores.data(), prices(), base(scratch), model_.candidates(), &scratch.best);
 }
 
 void Decider::draw(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
+  if (!exploration_.is_random() && scratch.control == 0) return;
   kernels_.count(scratch.eligible.data(), model_.candidates(), scratch.counts.data());
   std::array<double, kBlockRows> numbers{};
   for (std::int64_t r = 0; r < rows; ++r) {
@@ -101,44 +171,137 @@ void Decider::draw(std::int64_t first, std::int64_t rows, Scratch& scratch) cons
     const std::int64_t eligible = scratch.counts[at];
     scratch.splits[at] = {};
     if (eligible < 2) continue;  // one candidate has probability 1, whatever the number
-    const auto customer = static_cast<std::uint64_t>(input_.keys->integer(first + r));
-    scratch.splits[at] = split(stream_.uniform(customer), exploration_.rate(eligible), eligible);
+    const double rate = has(scratch.control, at) ? 1.0 : exploration_.rate(eligible);
+    scratch.splits[at] = split(choice_.uniform(customer(first + r)), rate, eligible);
     numbers[at] = scratch.splits[at].base;
   }
-  if (!exploration_.temperature) return;
-  kernels_.softmax(scratch.scores.data(), prices_.empty() ? nullptr : prices_.data(), base(scratch),
-                   model_.candidates(), scratch.best.rank, inverse_temperature_, numbers.data(),
-                   scratch.weights.data(), scratch.before.data(), scratch.draws.data());
+  draw_base(first, rows, numbers.data(), scratch);
 }
 
-void Decider::decide(std::int64_t row, std::size_t r, const Scratch& scratch) const {
-  const std::int32_t best = scratch.best.candidate[r];
-  if (!exploration_.is_random() || scratch.counts[r] < 2) {
-    output_.decided(row, settings_.candidates[static_cast<std::size_t>(best)], scratch.best.score[r], 1.0,
-                    Reason::chosen);
-    return;
+Beliefs Decider::beliefs(const Scratch& scratch) const {
+  return {scratch.scores.data(), scratch.deviations.data(), prices(), base(scratch), model_.candidates()};
+}
+
+void Decider::draw_base(std::int64_t first, std::int64_t rows, const double* numbers,
+                        Scratch& scratch) const {
+  const std::uint64_t* const mask = base(scratch);
+  const std::int64_t candidates = model_.candidates();
+  switch (exploration_.base) {
+    case Base::best:
+      return;
+    case Base::softmax:
+      kernels_.softmax(scratch.scores.data(), prices(), mask, candidates, scratch.best.rank,
+                       inverse_of(exploration_.strength), numbers, scratch.weights.data(),
+                       scratch.before.data(), scratch.draws.data());
+      return;
+    case Base::squarecb:
+      squarecb(scratch.scores.data(), prices(), mask, candidates, scratch.best, scratch.counts.data(),
+               exploration_.strength, numbers, scratch.weights.data(), scratch.draws.data());
+      return;
+    case Base::ucb:
+      kernels_.argmax(scratch.ranks.data(), prices(), mask, candidates, &scratch.second);
+      return;
+    case Base::thompson:
+      thompson_.contenders(beliefs(scratch), scratch.reachable.data());
+      for (std::int64_t r = 0; r < rows; ++r) {
+        if (!has(scratch.open, static_cast<std::size_t>(r))) continue;
+        scratch.draws[static_cast<std::size_t>(r)].candidate =
+            thompson_.draw(beliefs(scratch), scratch.reachable.data(), r, customer(first + r));
+      }
+      return;
+    case Base::beta:
+      if (scratch.odds.size() >= kMostSets) scratch.odds.clear();
+      for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) {
+        if (scratch.counts[r] > 1) draw_beta(r, numbers[r], scratch);
+      }
   }
+}
+
+void Decider::draw_beta(std::size_t r, double number, Scratch& scratch) const {
+  const std::size_t candidates = scratch.eligible.size();
+  std::vector<std::uint64_t> set((candidates + 63) / 64);
+  for (std::size_t c = 0; c < candidates; ++c) {
+    if (has(scratch.eligible[c], r)) set[c / 64] |= std::uint64_t{1} << (c % 64);
+  }
+  auto found = scratch.odds.find(set);
+  if (found == scratch.odds.end()) {
+    std::vector<std::uint8_t> is_eligible(candidates);
+    for (std::size_t c = 0; c < candidates; ++c) is_eligible[c] = has(scratch.eligible[c], r) ? 1 : 0;
+    found = scratch.odds.emplace(std::move(set), race_.probabilities(is_eligible)).first;
+  }
+  scratch.chances[r] = &found->second;
+  double sum = 0.0;
+  for (std::size_t c = 0; c < candidates && sum <= number; ++c) {
+    const double chance = found->second[c];
+    if (chance > 0.0) scratch.draws[r].candidate = static_cast<std::int32_t>(c);
+    sum += chance;
+  }
+}
+
+std::int32_t Decider::decide(std::int64_t first, std::size_t r, Scratch& scratch) const {
+  const std::int64_t row = first + static_cast<std::int64_t>(r);
+  const std::int32_t best = scratch.best.candidate[r];
+  const bool is_control = has(scratch.control, r);
   std::int32_t taken = best;
-  if (const std::int64_t nth = scratch.splits[r].uniform; nth >= 0) {
-    taken = nth_eligible(scratch.eligible, r, nth);
-  } else if (exploration_.temperature) {
-    taken = scratch.draws[r].candidate;
+  double propensity = 1.0;
+  if ((exploration_.is_random() || is_control) && scratch.counts[r] > 1) {
+    const std::int64_t nth = scratch.splits[r].uniform;
+    if (nth >= 0) {
+      taken = nth_eligible(scratch.eligible, r, nth);
+    } else if (exploration_.base == Base::ucb) {
+      taken = scratch.second.candidate[r];
+    } else if (exploration_.base != Base::best) {
+      taken = scratch.draws[r].candidate;
+    }
+    const double rate = is_control ? 1.0 : exploration_.rate(scratch.counts[r]);
+    propensity = rate / scratch.counts[r];
+    if (rate < 1.0) {
+      propensity += (1.0 - rate) * base_probability(taken, r, scratch);
+      if (exploration_.base == Base::thompson) scratch.estimated |= std::uint64_t{1} << r;
+    }
   }
   float score = scratch.best.score[r];
   if (taken != best) {
     score = has_scores_ ? scratch.scores[static_cast<std::size_t>(taken * kBlockRows) + r]
                         : model_.score_of(scratch.features.data(), taken, static_cast<std::int64_t>(r));
   }
-  const double rate = exploration_.rate(scratch.counts[r]);
-  const double propensity = (1.0 - rate) * base_probability(taken, r, scratch) + rate / scratch.counts[r];
-  output_.decided(row, settings_.candidates[static_cast<std::size_t>(taken)], score, propensity,
-                  taken == best ? Reason::chosen : Reason::explored);
+  const Reason why = is_control ? Reason::control : taken == best ? Reason::chosen : Reason::explored;
+  output_.decided(row, settings_.candidates[static_cast<std::size_t>(taken)], score, propensity, why);
+  scratch.decided |= std::uint64_t{1} << r;
+  return taken;
 }
 
 double Decider::base_probability(std::int32_t taken, std::size_t r, const Scratch& scratch) const {
-  if (!exploration_.temperature) return taken == scratch.best.candidate[r] ? 1.0 : 0.0;
-  const float weight = scratch.weights[static_cast<std::size_t>(taken * kBlockRows) + r];
-  return static_cast<double>(weight) / scratch.draws[r].total;
+  const auto candidate = static_cast<std::size_t>(taken);
+  switch (exploration_.base) {
+    case Base::best:
+      return taken == scratch.best.candidate[r] ? 1.0 : 0.0;
+    case Base::ucb:
+      return taken == scratch.second.candidate[r] ? 1.0 : 0.0;
+    case Base::thompson:
+      return thompson_.probability(kernels_, beliefs(scratch), scratch.reachable.data(),
+                                   static_cast<std::int64_t>(r), taken);
+    case Base::beta:
+      return (*scratch.chances[r])[candidate];
+    default:
+      return static_cast<double>(scratch.weights[candidate * kBlockRows + r]) / scratch.draws[r].total;
+  }
+}
+
+void Decider::refuse(std::int64_t first, std::size_t r, const Scratch& scratch) const {
+  Reason why = scratch.gates[r];
+  if (has(scratch.open, r)) {
+    why = Reason::missing_feature;
+    if (scratch.best.candidate[r] < 0) {
+      why = has(scratch.admitted, r) && !settings_.rules ? Reason::capped : Reason::no_candidate;
+    }
+  }
+  output_.undecided(first + static_cast<std::int64_t>(r), why);
+}
+
+std::int64_t Decider::finish(std::int64_t first, std::int64_t rows, const Scratch& scratch) const {
+  output_.finish(first / kBlockRows, scratch.decided, scratch.estimated);
+  return rows - std::popcount(scratch.decided);
 }
 
 }  // namespace labfactory::select

@@ -5,67 +5,102 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <string_view>
 #include <vector>
 
+#include "labfactory/select/beta_race.hpp"
 #include "labfactory/select/kernels.hpp"
 #include "labfactory/select/mask.hpp"
-#include "labfactory/select/model.hpp"
 #include "labfactory/select/output.hpp"
 #include "labfactory/select/sample.hpp"
 #include "labfactory/select/slot.hpp"
+#include "labfactory/select/thompson.hpp"
 
 namespace labfactory::select {
 
-// What one worker needs for a block of rows.
+// What one worker needs for a block of rows of one slot.
 struct Scratch {
-  Scratch(const Model& model, std::size_t conditions);
+  explicit Scratch(const Slot& slot);
 
   std::vector<float> features;
-  std::vector<float> scores;
-  std::vector<float> weights;
+  std::vector<float> terms;
+  std::vector<float> scores;      // [candidates, padded][kBlockRows]
+  std::vector<float> deviations;  // as scores, where scores are uncertain
+  std::vector<float> ranks;       // as scores, of Base::ucb
+  std::vector<float> weights;     // of Base::softmax and Base::squarecb
+  std::vector<float> products;
   std::vector<double> before;
   std::vector<std::uint64_t> conditions;
   std::vector<std::uint64_t> eligible;
   std::vector<std::uint64_t> picks;
+  std::vector<std::uint64_t> reachable;
+  std::map<std::vector<std::uint64_t>, std::vector<double>> odds;  // of Base::beta, by who is eligible
   Best best{};
+  Best second{};
   std::array<std::int32_t, kBlockRows> counts{};
   std::array<Split, kBlockRows> splits{};
   std::array<Draw, kBlockRows> draws{};
+  std::array<const std::vector<double>*, kBlockRows> chances{};
+  std::array<Reason, kBlockRows> gates{};
+  std::uint64_t open = 0;      // rows that something may be chosen for
+  std::uint64_t control = 0;   // rows of a control arm
+  std::uint64_t missing = 0;   // rows without some feature
+  std::uint64_t admitted = 0;  // rows with an eligible candidate, before limits
+  std::uint64_t decided = 0;
+  std::uint64_t estimated = 0;
 };
 
 class Decider {
  public:
-  // Error(selection, "condition_type").
-  Decider(const SlotSettings& settings, const Mask& mask, const Model& model, const DecisionInput& input,
-          const Stream& stream, const Output& output);
+  // Error(selection, "condition_type"). `shares_limits`: the mask may change after prepare().
+  Decider(const Slot& slot, const DecisionInput& input, const Output& output, std::uint64_t seed,
+          std::string_view version, bool shares_limits);
 
   // Decides rows [first, first + rows) of the batch, at most kBlockRows; returns how many got nothing.
   std::int64_t block(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+
+  // The steps of block(): reads the rows and what each may get; finds the best candidates; draws; decides one
+  // row and says the candidate; says why a row gets none; ends the block.
+  void prepare(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  void rank(Scratch& scratch) const;
+  void draw(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  std::int32_t decide(std::int64_t first, std::size_t r, Scratch& scratch) const;
+  void refuse(std::int64_t first, std::size_t r, const Scratch& scratch) const;
+  std::int64_t finish(std::int64_t first, std::int64_t rows, const Scratch& scratch) const;
 
  private:
   // The candidates that the base may take: those that a rule picked, where rules choose.
   [[nodiscard]] const std::uint64_t* base(const Scratch& scratch) const {
     return settings_.rules ? scratch.picks.data() : scratch.eligible.data();
   }
+  [[nodiscard]] const float* prices() const { return prices_.empty() ? nullptr : prices_.data(); }
+  [[nodiscard]] Beliefs beliefs(const Scratch& scratch) const;
+  [[nodiscard]] std::uint64_t customer(std::int64_t row) const {
+    return static_cast<std::uint64_t>(input_.keys->integer(row));
+  }
 
-  void admit(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
-  void rank(Scratch& scratch) const;
-  void draw(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
-  void decide(std::int64_t row, std::size_t r, const Scratch& scratch) const;
+  void gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  void read_terms(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  void draw_base(std::int64_t first, std::int64_t rows, const double* numbers, Scratch& scratch) const;
+  void draw_beta(std::size_t r, double number, Scratch& scratch) const;
   [[nodiscard]] double base_probability(std::int32_t taken, std::size_t r, const Scratch& scratch) const;
 
+  const Slot& slot_;
   const SlotSettings& settings_;
   const Exploration& exploration_;
-  const Mask& mask_;
   const Model& model_;
   const DecisionInput& input_;
-  const Stream& stream_;
   const Output& output_;
   const Kernels& kernels_;
+  Stream choice_;
+  Stream belief_;
+  std::vector<std::uint32_t> hashes_;  // of the candidates' names
+  Thompson thompson_;
+  BetaRace race_;
   std::vector<Condition> conditions_;
   std::vector<float> prices_;  // padded to whole groups; empty: none
-  float inverse_temperature_;
-  bool has_scores_;  // a matrix of scores is made, else choose() keeps them in registers
+  bool has_scores_;            // a matrix of scores is made, else choose() keeps them in registers
 };
 
 }  // namespace labfactory::select

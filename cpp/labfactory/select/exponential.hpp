@@ -40,4 +40,10 @@ inline constexpr float kLowestSingle = -87.0F;
 inline constexpr float kTaylorSingle[8] = {1.0F,         1.0F,          0.5F,          1.0F / 6.0F,
                                            1.0F / 24.0F, 1.0F / 120.0F, 1.0F / 720.0F, 1.0F / 5040.0F};
 
+// erfc(z) = t · exp(-z² + Σ kErfc[k] t^k), t = 1 / (1 + z / 2), z >= 0; relative error 1.2 · 10^-7 (Press et
+// al. 1992, Numerical Recipes, erfcc).
+inline constexpr float kSqrtHalf = 0x1.6a09e6p-1F;
+inline constexpr float kErfc[10] = {-1.26551223F, 1.00002368F,  0.37409196F, 0.09678418F,  -0.18628806F,
+                                    0.27886807F,  -1.13520398F, 1.48851587F, -0.82215223F, 0.17087277F};
+
 }  // namespace labfactory::select

@@ -129,10 +129,22 @@ void softmax(const float* scores, const float* prices, const std::uint64_t* mask
   }
 }
 
+void race(const float* at, float mean, float inverse_deviation, float* product) {
+  for (std::int64_t m = 0; m < kNodes; ++m) {
+    const float x = (at[m] - mean) * inverse_deviation;
+    const float z = std::fabs(x) * kSqrtHalf;
+    const float t = 1.0F / std::fma(z, 0.5F, 1.0F);
+    float sum = kErfc[9];
+    for (int k = 8; k >= 0; --k) sum = std::fma(sum, t, kErfc[k]);
+    const float half = 0.5F * t * exponential(std::fma(-z, z, sum));
+    product[m] *= x < 0.0F ? half : 1.0F - half;
+  }
+}
+
 }  // namespace
 
 const Kernels& kernels_plain() {
-  static constexpr Kernels table = {&read, &score, &choose, &sigmoid, &argmax, &count, &softmax};
+  static constexpr Kernels table = {&read, &score, &choose, &sigmoid, &argmax, &count, &softmax, &race};
   return table;
 }
 

@@ -91,6 +91,20 @@ std::uint64_t fill_missing(std::uint64_t valid, std::int64_t rows, const std::op
 
 }  // namespace
 
+std::uint64_t read_column(const Kernels& kernels, const Column& column, std::int64_t first, std::int64_t rows,
+                          const std::optional<float>& stand_in, float* out) {
+  bool is_finite = false;
+  if (column.layout() == Layout::float32 && rows == kBlockRows) {
+    is_finite = kernels.read(column.values() + first * static_cast<std::int64_t>(sizeof(float)), out);
+  } else {
+    convert_column(column, first, rows, out);
+    std::memset(out + rows, 0, static_cast<std::size_t>(kBlockRows - rows) * sizeof(float));
+    is_finite = kernels.read(out, out);
+  }
+  if (!column.has_nulls() && is_finite) return 0;
+  return fill_missing(valid_rows(column, first, rows), rows, stand_in, out);
+}
+
 Model::Model(std::span<const float> weights, std::span<const float> bias,
              std::vector<std::optional<float>> missing, Scale scale)
     : candidates_(static_cast<std::int64_t>(bias.size())), missing_(std::move(missing)), scale_(scale) {
@@ -116,18 +130,8 @@ std::uint64_t Model::read(const Kernels& kernels, std::span<const Column* const>
                           std::int64_t rows, float* features) const {
   std::uint64_t missing = 0;
   for (std::size_t f = 0; f < columns.size(); ++f) {
-    const Column& column = *columns[f];
     float* const out = features + static_cast<std::int64_t>(f) * kBlockRows;
-    bool is_finite = false;
-    if (column.layout() == Layout::float32 && rows == kBlockRows) {
-      is_finite = kernels.read(column.values() + first * static_cast<std::int64_t>(sizeof(float)), out);
-    } else {
-      convert_column(column, first, rows, out);
-      std::memset(out + rows, 0, static_cast<std::size_t>(kBlockRows - rows) * sizeof(float));
-      is_finite = kernels.read(out, out);
-    }
-    if (!column.has_nulls() && is_finite) continue;
-    missing |= fill_missing(valid_rows(column, first, rows), rows, missing_[f], out);
+    missing |= read_column(kernels, *columns[f], first, rows, missing_[f], out);
   }
   return missing;
 }

@@ -13,6 +13,12 @@
 
 namespace labfactory::select {
 
+// Writes rows [first, first + rows) of a column of numbers as float32 to out, [kBlockRows]. A value is
+// missing when it is null, or not finite as float32; returns the rows with a missing value that nothing
+// stands in for, theirs is 0. Error(selection, "feature_type") when the column is not of numbers.
+std::uint64_t read_column(const Kernels& kernels, const Column& column, std::int64_t first, std::int64_t rows,
+                          const std::optional<float>& stand_in, float* out);
+
 // What a score is: the sum itself, or its sigmoid.
 enum class Scale : std::uint8_t { sum, probability };
 
@@ -28,9 +34,7 @@ class Model {
   [[nodiscard]] std::int64_t features() const { return static_cast<std::int64_t>(missing_.size()); }
   [[nodiscard]] std::int64_t groups() const { return (candidates_ + kGroup - 1) / kGroup; }
 
-  // Writes feature f of row `first` + i as float32 to features[f · kBlockRows + i]. A value is missing when
-  // it is null, or not finite as float32. Returns the rows with a missing value that nothing stands in for,
-  // theirs is 0. Error(selection, "feature_type") when a column is not of numbers.
+  // Feature f of row `first` + i goes to features[f · kBlockRows + i]; returns the rows with a missing value.
   std::uint64_t read(const Kernels& kernels, std::span<const Column* const> columns, std::int64_t first,
                      std::int64_t rows, float* features) const;
 

@@ -30,8 +30,9 @@ ArrayPointer texts(std::span<const std::string> entries) {
 }  // namespace
 
 std::span<const std::string> decision_reasons() {
-  static const std::vector<std::string> reasons = {"chosen", "explored", "no_candidate", "missing_feature",
-                                                   "missing_key"};
+  static const std::vector<std::string> reasons = {
+      "chosen",   "explored",   "no_candidate", "missing_feature", "missing_key", "control",
+      "held_out", "no_consent", "suppressed",   "quiet_hours",     "capped"};
   return reasons;
 }
 
@@ -41,7 +42,8 @@ Output::Output(std::int64_t rows)
       score_(buffer<float>(rows)),
       propensity_(buffer<double>(rows)),
       reason_(buffer<std::int8_t>(rows)),
-      validity_(buffer<std::uint64_t>((rows + kBlockRows - 1) / kBlockRows)) {}
+      validity_(buffer<std::uint64_t>((rows + kBlockRows - 1) / kBlockRows)),
+      estimated_(buffer<std::uint64_t>((rows + kBlockRows - 1) / kBlockRows)) {}
 
 ArrayPointer Output::to_array(std::int64_t null_count, std::span<const std::string> components) && {
   const SharedBuffer validity = std::move(validity_);
@@ -52,6 +54,7 @@ ArrayPointer Output::to_array(std::int64_t null_count, std::span<const std::stri
   fields.push_back({"score", leaf("f", rows_, null_count, validity, std::move(score_))});
   fields.push_back({"propensity", leaf("g", rows_, null_count, validity, std::move(propensity_))});
   fields.push_back({"reason", leaf("c", rows_, 0, {}, std::move(reason_), texts(decision_reasons())), false});
+  fields.push_back({"is_estimate", leaf("b", rows_, 0, {}, std::move(estimated_)), false});
   return make_struct_array(rows_, std::move(fields));
 }
 

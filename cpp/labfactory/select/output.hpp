@@ -21,6 +21,12 @@ enum class Reason : std::int8_t {
   no_candidate,     // none is eligible
   missing_feature,  // a feature has no value, and nothing stands in for it
   missing_key,      // the customer has no key to draw by
+  control,          // an eligible candidate, each alike: the customer is in a control arm
+  held_out,         // the customer is held out
+  no_consent,       // no consent is known
+  suppressed,       // the customer is suppressed, or it is not known whether
+  quiet_hours,      // the customer's quiet hours
+  capped,           // caps leave none of the eligible candidates
 };
 [[nodiscard]] std::span<const std::string> decision_reasons();
 
@@ -35,11 +41,15 @@ class Output {
     at<std::int8_t>(reason_)[row] = static_cast<std::int8_t>(why);
   }
   void undecided(std::int64_t row, Reason why) const { decided(row, 0, 0.0F, 0.0, why); }
-  // Which rows of block `block` have a decision.
-  void valid(std::int64_t block, std::uint64_t rows) const { at<std::uint64_t>(validity_)[block] = rows; }
+  // Which rows of block `block` have a decision, and of which the propensity is an estimate.
+  void finish(std::int64_t block, std::uint64_t decided, std::uint64_t estimated) const {
+    at<std::uint64_t>(validity_)[block] = decided;
+    at<std::uint64_t>(estimated_)[block] = estimated;
+  }
 
   // A struct for each row: component dictionary<int32, utf8>, index int32, score float32, propensity float64
-  // (these are null where there is no decision), reason dictionary<int8, utf8>.
+  // (these are null where there is no decision), reason dictionary<int8, utf8>,
+  // is_estimate boolean.
   [[nodiscard]] ArrayPointer to_array(std::int64_t null_count, std::span<const std::string> components) &&;
 
  private:
@@ -58,6 +68,7 @@ class Output {
   PooledBuffer propensity_;
   PooledBuffer reason_;
   PooledBuffer validity_;
+  PooledBuffer estimated_;
 };
 
 }  // namespace labfactory::select

@@ -24,9 +24,10 @@ Stream::Stream(std::uint64_t seed, std::string_view version, std::string_view sl
     : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(hash64(version, seed >> 32))},
       purpose_(hash32(std::string(slot) + "/" + std::string(purpose))) {}
 
-double Stream::uniform(std::uint64_t customer) const {
+double Stream::uniform(std::uint64_t customer, std::uint32_t component) const {
   const std::array<std::uint32_t, 4> words = philox4x32(
-      {static_cast<std::uint32_t>(customer), static_cast<std::uint32_t>(customer >> 32), purpose_, 0}, key_);
+      {static_cast<std::uint32_t>(customer), static_cast<std::uint32_t>(customer >> 32), purpose_, component},
+      key_);
   return uniform53(words[0], words[1]);
 }
 

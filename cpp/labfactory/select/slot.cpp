@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <memory>
 
 #include "labfactory/base/error.hpp"
 #include "labfactory/base/parallel.hpp"
 #include "labfactory/select/decider.hpp"
 #include "labfactory/select/output.hpp"
+#include "labfactory/select/together.hpp"
 
 namespace labfactory::select {
 
@@ -17,19 +19,31 @@ namespace {
 // Blocks handed to a thread at a time: 4,096 rows, some 100 µs of work against a few of handing out.
 constexpr std::int64_t kTaskBlocks = 64;
 
-std::int32_t count_conditions(const SlotSettings& settings) {
+std::size_t count_conditions(const SlotSettings& settings) {
   std::int32_t last = -1;
   for (const auto& needed : settings.needed) {
     for (const std::int32_t condition : needed) last = std::max(last, condition);
   }
   for (const Rule& rule : settings.rules.value_or(std::vector<Rule>{})) last = std::max(last, rule.condition);
-  return last + 1;
+  return static_cast<std::size_t>(last + 1);
 }
 
 void expect(std::size_t expected, std::size_t found, const char* what) {
   if (expected == found) return;
   throw Error(ErrorKind::selection, "decision_input",
               "expected " + std::to_string(expected) + " " + what + ", found " + std::to_string(found));
+}
+
+// Calls work(first row, rows, worker) for every block of the rows.
+void for_blocks(int threads, std::int64_t rows,
+                const std::function<void(std::int64_t, std::int64_t, int)>& work) {
+  constexpr std::int64_t kTaskRows = kTaskBlocks * kBlockRows;
+  parallel_for(threads, (rows + kTaskRows - 1) / kTaskRows, [&](std::int64_t task, int worker) {
+    const std::int64_t last = std::min(rows, (task + 1) * kTaskRows);
+    for (std::int64_t first = task * kTaskRows; first < last; first += kBlockRows) {
+      work(first, std::min(kBlockRows, last - first), worker);
+    }
+  });
 }
 
 }  // namespace
@@ -41,6 +55,12 @@ Slot::Slot(SlotSettings settings)
       condition_count_(count_conditions(settings_)) {
   const std::size_t count = settings_.candidates.size();
   expect(count, settings_.bias.size(), "biases, one for each candidate");
+  if (settings_.exploration.base == Base::beta) expect(count, settings_.beliefs.size(), "beliefs");
+  const bool is_uncertain =
+      settings_.exploration.base == Base::ucb || settings_.exploration.base == Base::thompson;
+  if (is_uncertain && settings_.uncertainty.is_empty()) {
+    throw Error(ErrorKind::selection, "model_shape", "expected the uncertainty of the weights, found none");
+  }
   expect(count, settings_.needed.size(), "lists of conditions, one for each candidate");
   for (const std::int32_t candidate : settings_.candidates) {
     if (candidate < 0 || static_cast<std::size_t>(candidate) >= settings_.components.size()) {
@@ -65,13 +85,34 @@ Slot::Slot(SlotSettings settings)
   }
 }
 
+DecisionInput Slot::input_of(const Batch& columns) const {
+  const std::size_t features = settings_.missing.size();
+  const auto terms = static_cast<std::size_t>(settings_.arbitration.columns());
+  DecisionInput input;
+  for (std::size_t i = 0; i < columns.names().size(); ++i) {
+    const Column* const column = &columns.column(i);
+    if (i == 0) {
+      input.keys = column;
+    } else {
+      (i <= features           ? input.features
+       : i <= features + terms ? input.terms
+                               : input.conditions)
+          .push_back(column);
+    }
+  }
+  check(input);
+  return input;
+}
+
 void Slot::check(const DecisionInput& input) const {
   expect(settings_.missing.size(), input.features.size(), "features");
-  expect(static_cast<std::size_t>(condition_count_), input.conditions.size(), "conditions");
+  expect(static_cast<std::size_t>(settings_.arbitration.columns()), input.terms.size(), "terms");
+  expect(condition_count_, input.conditions.size(), "conditions");
   if (input.keys == nullptr || input.keys->layout() != Layout::uint64) {
     throw Error(ErrorKind::selection, "decision_input", "expected the keys' hashes as uint64");
   }
-  if (!input.prices.empty()) expect(settings_.candidates.size(), input.prices.size(), "prices");
+  if (input.prices.empty()) return;
+  expect(settings_.candidates.size(), input.prices.size(), "prices");
   for (const float price : input.prices) {
     if (std::isfinite(price)) continue;
     throw Error(ErrorKind::selection, "decision_input",
@@ -84,22 +125,41 @@ ArrayPointer Slot::decide(const DecisionInput& input, std::uint64_t seed, std::s
   check(input);
   const std::int64_t rows = input.keys->length();
   Output output(rows);
-  const Stream stream(seed, version, settings_.name, "choice");
-  const Decider decider(settings_, mask_, model_, input, stream, output);
+  const Decider decider(*this, input, output, seed, version, false);
   std::vector<std::unique_ptr<Scratch>> scratch(static_cast<std::size_t>(std::max(threads, 1)));
   std::atomic<std::int64_t> undecided = 0;
-  constexpr std::int64_t kTaskRows = kTaskBlocks * kBlockRows;
-  parallel_for(threads, (rows + kTaskRows - 1) / kTaskRows, [&](std::int64_t task, int worker) {
+  for_blocks(threads, rows, [&](std::int64_t first, std::int64_t count, int worker) {
     std::unique_ptr<Scratch>& own = scratch[static_cast<std::size_t>(worker)];
-    if (!own) own = std::make_unique<Scratch>(model_, input.conditions.size());
-    const std::int64_t last = std::min(rows, (task + 1) * kTaskRows);
-    std::int64_t without = 0;
-    for (std::int64_t first = task * kTaskRows; first < last; first += kBlockRows) {
-      without += decider.block(first, std::min(kBlockRows, last - first), *own);
-    }
-    undecided += without;
+    if (!own) own = std::make_unique<Scratch>(*this);
+    undecided += decider.block(first, count, *own);
   });
   return std::move(output).to_array(undecided, settings_.components);
+}
+
+std::vector<ArrayPointer> decide_together(std::span<const Slot* const> slots,
+                                          std::span<const DecisionInput> inputs,
+                                          std::span<const Limit> limits, std::uint64_t seed,
+                                          std::string_view version, int threads) {
+  if (slots.empty()) return {};
+  const std::int64_t rows = inputs[0].keys->length();
+  for (std::size_t s = 0; s < slots.size(); ++s) slots[s]->check(inputs[s]);
+  std::vector<Output> outputs;
+  outputs.reserve(slots.size());  // deciders point to them
+  for (std::size_t s = 0; s < slots.size(); ++s) outputs.emplace_back(rows);
+  const Together together(slots, inputs, limits, outputs, seed, version);
+  std::vector<std::unique_ptr<Together::Work>> work(static_cast<std::size_t>(std::max(threads, 1)));
+  std::vector<std::atomic<std::int64_t>> undecided(slots.size());
+  for_blocks(threads, rows, [&](std::int64_t first, std::int64_t count, int worker) {
+    std::unique_ptr<Together::Work>& own = work[static_cast<std::size_t>(worker)];
+    if (!own) own = together.start();
+    together.block(first, count, *own);
+    for (std::size_t s = 0; s < slots.size(); ++s) undecided[s] += own->undecided[s];
+  });
+  std::vector<ArrayPointer> arrays;
+  for (std::size_t s = 0; s < slots.size(); ++s) {
+    arrays.push_back(std::move(outputs[s]).to_array(undecided[s], slots[s]->settings().components));
+  }
+  return arrays;
 }
 
 }  // namespace labfactory::select

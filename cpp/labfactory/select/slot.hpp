@@ -8,13 +8,17 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "labfactory/arrow/builder.hpp"
 #include "labfactory/arrow/column.hpp"
+#include "labfactory/select/arbitration.hpp"
+#include "labfactory/select/beta_race.hpp"
 #include "labfactory/select/mask.hpp"
 #include "labfactory/select/model.hpp"
 #include "labfactory/select/sample.hpp"
+#include "labfactory/select/uncertainty.hpp"
 
 namespace labfactory::select {
 
@@ -30,35 +34,62 @@ struct SlotSettings {
   std::vector<float> weights;                     // candidates x features
   std::vector<float> bias;                        // candidates
   Scale scale = Scale::sum;
+  Arbitration arbitration;          // empty: the score is the model's
+  Uncertainty uncertainty;          // for Base::ucb and Base::thompson
+  std::vector<BetaBelief> beliefs;  // one for each candidate, for Base::beta
   Exploration exploration;
 };
 
 struct DecisionInput {
   const Column* keys = nullptr;  // uint64: hashes of the customers' keys
   std::vector<const Column*> features;
+  std::vector<const Column*> terms;
   std::vector<const Column*> conditions;
   std::span<const float>
       prices;  // for each candidate what is taken off its score when it is compared, or none
+  const Column* gates =
+      nullptr;  // int8, for each customer 0 or the Reason that nothing is chosen by; or none
 };
 
 class Slot {
  public:
-  // Error(selection, "model_shape" or "model_value").
+  // Error(selection, "model_shape", "model_value" or "decision_input").
   explicit Slot(SlotSettings settings);
 
-  [[nodiscard]] std::size_t feature_count() const { return settings_.missing.size(); }
+  [[nodiscard]] const SlotSettings& settings() const { return settings_; }
+  [[nodiscard]] const Mask& mask() const { return mask_; }
+  [[nodiscard]] const Model& model() const { return model_; }
+
+  // Takes a slot's columns one after the other: keys, features, terms, conditions; and checks them.
+  [[nodiscard]] DecisionInput input_of(const Batch& columns) const;
+  // Error(selection, "decision_input") when there are more or fewer columns or prices than the slot reads,
+  // the keys are of another type, or a price is not finite.
+  void check(const DecisionInput& input) const;
 
   // Output::to_array() says of what. Error(selection, "feature_type", "condition_type" or "decision_input").
   [[nodiscard]] ArrayPointer decide(const DecisionInput& input, std::uint64_t seed, std::string_view version,
                                     int threads) const;
 
  private:
-  void check(const DecisionInput& input) const;
-
   SlotSettings settings_;
   Mask mask_;
   Model model_;
-  std::int32_t condition_count_ = 0;
+  std::size_t condition_count_ = 0;
 };
+
+// A number of choices that a customer may get among some candidates.
+struct Limit {
+  std::int32_t at_most = 0;
+  const Column* left = nullptr;  // int32, for each customer in place of at_most; or none
+  std::vector<std::pair<std::int32_t, std::int32_t>> members;  // slot and candidate
+};
+
+// Decides slots that share limits: of a customer's slots the one with the highest score chooses first, so
+// that limits are spent on what is worth most; the propensity is that given what was chosen before. An array
+// for each slot.
+[[nodiscard]] std::vector<ArrayPointer> decide_together(std::span<const Slot* const> slots,
+                                                        std::span<const DecisionInput> inputs,
+                                                        std::span<const Limit> limits, std::uint64_t seed,
+                                                        std::string_view version, int threads);
 
 }  // namespace labfactory::select

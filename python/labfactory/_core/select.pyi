@@ -24,9 +24,13 @@ class Slot:
         weights: npt.NDArray[np.float32],
         bias: npt.NDArray[np.float32],
         scale: str,
-        temperature: float | None,
-        epsilon: float,
-        floor: float,
+        base: str = "best",
+        strength: float = 0.0,
+        epsilon: float = 0.0,
+        floor: float = 0.0,
+        arbitration: tuple[Sequence[tuple[str, float]], Sequence[tuple[float, int]]] | None = None,
+        uncertainty: npt.NDArray[np.float32] | None = None,
+        beliefs: Sequence[tuple[float, float]] = (),
     ) -> None: ...
     def decide(
         self,
@@ -36,4 +40,17 @@ class Slot:
         version: str,
         threads: int,
         prices: npt.NDArray[np.float32] | None = None,
+        shared: object | None = None,
     ) -> Array: ...
+
+def decide_together(
+    slots: Sequence[Slot],
+    columns: Sequence[object],
+    *,
+    shared: object,
+    limits: Sequence[tuple[int, int, Sequence[tuple[int, int]]]],
+    prices: Sequence[npt.NDArray[np.float32] | None],
+    seed: int,
+    version: str,
+    threads: int,
+) -> list[Array]: ...

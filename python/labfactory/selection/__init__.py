@@ -10,6 +10,8 @@ from labfactory.selection.allocation import (
     allocate,
     price_limits,
 )
+from labfactory.selection.arbitration import Arbitration
+from labfactory.selection.contact import Cap, ContactRules, Holdout, QuietHours, Rest
 from labfactory.selection.decision import (
     DECISION,
     REASONS,
@@ -18,6 +20,7 @@ from labfactory.selection.decision import (
     slot_columns,
 )
 from labfactory.selection.exploration import Exploration
+from labfactory.selection.history import History
 from labfactory.selection.limited import LimitedSelector, Settled
 from labfactory.selection.limits import Limit, Option
 from labfactory.selection.model import Feature, LinearModel
@@ -31,15 +34,22 @@ __all__ = [
     "REASONS",
     "SAMPLE",
     "Allocation",
+    "Arbitration",
+    "Cap",
     "ChoiceRule",
+    "ContactRules",
     "EligibilityRule",
     "Exploration",
     "Feature",
+    "History",
+    "Holdout",
     "Limit",
     "LimitedSelector",
     "LinearModel",
     "Option",
     "PricedLimits",
+    "QuietHours",
+    "Rest",
     "SelectionPolicy",
     "Selector",
     "Settled",

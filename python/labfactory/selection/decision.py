@@ -12,6 +12,7 @@ log is the long form, a row for each customer and slot, with the columns of `dec
 | score | float32 | its score by the policy's model, 0 without one; null when none |
 | propensity | float64 | the probability with which the customer got this component; null when none |
 | reason | dictionary<int8, utf8> | one of `REASONS` |
+| is_estimate | boolean | whether the propensity is an estimate, not exact |
 | policy_version | dictionary<int8, utf8> | the version of the policy that decided |
 """
 
@@ -24,10 +25,7 @@ from labfactory._core import select as core
 from labfactory.base.errors import SelectionError
 
 REASONS: tuple[str, ...] = core.REASONS
-"""Why a decision is what it is: chosen (the highest score, or by rule), explored (another component, by
-exploration), no_candidate (none was eligible), missing_feature (a feature has no value), missing_key (the
-customer
-has no key)."""
+"""Why a decision is what it is; docs/selection.md says what each means."""
 
 DECISION: pa.StructType = pa.struct(
     [
@@ -36,6 +34,7 @@ DECISION: pa.StructType = pa.struct(
         ("score", pa.float32()),
         ("propensity", pa.float64()),
         pa.field("reason", pa.dictionary(pa.int8(), pa.utf8()), nullable=False),
+        pa.field("is_estimate", pa.bool_(), nullable=False),
     ]
 )
 """The type of a slot's column in a decided batch."""
@@ -51,8 +50,8 @@ def decision_log_schema(key: pa.DataType) -> pa.Schema:
         The columns of the table above.
 
     Example:
-        >>> decision_log_schema(pa.int64()).names
-        ['key', 'slot', 'component', 'index', 'score', 'propensity', 'reason', 'policy_version']
+        >>> decision_log_schema(pa.int64()).names[:4]
+        ['key', 'slot', 'component', 'index']
     """
     return pa.schema(
         [

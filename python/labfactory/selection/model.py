@@ -20,26 +20,61 @@ _HIGHEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, kw_only=True)
 class Feature:
-    """A number that a model reads of each customer.
+    """What a model reads of each customer: a number, or a category as several numbers.
 
     Args:
         name: Its name among the slot's features.
-        expression: A numeric or boolean expression over the customer's columns.
-        missing: The value of a customer whose expression is null, not finite or failed; with "error" that
-            customer gets no component (reason `missing_feature`).
+        expression: An expression over the customer's columns: numeric or boolean, or text or integers where
+            it is encoded.
+        missing: The value of a customer whose expression is null, not finite, failed or of no known category;
+            with "error" that customer gets no component (reason `missing_feature`). A feature
+            `<column> is none` beside it is a term for missing values.
+        encoding: "number"; "one_hot", a column of 0 and 1 for each of `categories`; or "hashed", one for each
+            of `buckets`, by the hash of the value's text.
+        categories: The categories, as text; for "one_hot" alone.
+        buckets: How many columns; for "hashed" alone.
 
     Raises:
-        SelectionError: `model_value` when the value is not finite as float32.
+        SelectionError: `model_value` when the value is not finite as float32, `feature_encoding` when
+            encoding, categories and buckets do not fit.
+
+    Example:
+        >>> Feature(name="land", expression="country", encoding="one_hot", categories=("DE", "FR")).columns
+        ('land=DE', 'land=FR')
     """
 
     name: str
     expression: str
     missing: float | Literal["error"] = "error"
+    encoding: Literal["number", "one_hot", "hashed"] = "number"
+    categories: tuple[str, ...] = ()
+    buckets: int = 0
 
     def __post_init__(self) -> None:
         if self.missing != "error" and not abs(self.missing) <= _HIGHEST:
             message = f"expected a finite float32 to stand in for {self.name!r}, found {self.missing}"
             raise SelectionError(message, code="model_value")
+        if self.encoding not in ("number", "one_hot", "hashed"):
+            message = f"expected the encoding number, one_hot or hashed, found {self.encoding!r}"
+            raise SelectionError(message, code="feature_encoding")
+        if bool(self.categories) != (self.encoding == "one_hot"):
+            message = f"expected categories of one_hot and of no other encoding, found {self.encoding!r}"
+            raise SelectionError(message, code="feature_encoding")
+        if (self.buckets > 0) != (self.encoding == "hashed") or self.buckets < 0:
+            message = f"expected 1 bucket or more of hashed and of no other encoding, found {self.buckets}"
+            raise SelectionError(message, code="feature_encoding")
+        if len(set(self.categories)) < len(self.categories):
+            message = f"expected each category of {self.name!r} once, found some again"
+            raise SelectionError(message, code="feature_encoding")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the numbers that it becomes: what weights are given for."""
+        if self.encoding == "one_hot":
+            return tuple(f"{self.name}={category}" for category in self.categories)
+        if self.encoding == "hashed":
+            return tuple(f"{self.name}#{number}" for number in range(self.buckets))
+        return (self.name,)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,6 +87,10 @@ class LinearModel:
         weights: float32 [components, features].
         bias: float32 [components].
         is_inline: Whether files hold the numbers in selection.toml; else in model.safetensors.
+        uncertainty: How uncertain the weights are, float32: variances [components, features] of independent
+            weights; or factors F [components or 1, features, features] with covariance FᵀF, one shared by
+            all components where there is one. The bias is taken as known: a feature "1" stands in for one
+            that is not.
 
     Raises:
         SelectionError: `model_shape` when the sizes differ, `model_value` when a number is not finite,
@@ -63,8 +102,10 @@ class LinearModel:
     weights: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
     is_inline: bool = False
+    uncertainty: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
+        self._check_uncertainty()
         if self.kind not in ("linear", "logistic") or self.score not in ("logit", "probability"):
             message = (
                 "expected a linear or logistic model scored by logit or probability, "
@@ -89,6 +130,8 @@ class LinearModel:
         kind: Literal["linear", "logistic"] = "linear",
         score: Literal["logit", "probability"] = "logit",
         is_inline: bool = False,
+        shared: npt.ArrayLike | None = None,
+        uncertainty: npt.ArrayLike | None = None,
     ) -> LinearModel:
         """Narrows weights and biases to float32.
 
@@ -98,6 +141,9 @@ class LinearModel:
             kind: As the class.
             score: As the class.
             is_inline: As the class.
+            shared: [features], added to the weights of every component: a hybrid model, or with weights of 0
+                a shared one.
+            uncertainty: As the class.
 
         Returns:
             The model; it holds copies that cannot be written to.
@@ -105,12 +151,18 @@ class LinearModel:
         Raises:
             SelectionError: As the class.
         """
+        if shared is not None:
+            weights = np.asarray(weights, dtype=np.float64) + np.asarray(shared, dtype=np.float64)
+        spread = None
+        if uncertainty is not None:
+            spread = _float32(uncertainty, 3 if np.ndim(uncertainty) == 3 else 2, "uncertainty")
         return cls(
             kind=kind,
             score=score,
             weights=_float32(weights, 2, "weights"),
             bias=_float32(bias, 1, "bias"),
             is_inline=is_inline,
+            uncertainty=spread,
         )
 
     @classmethod
@@ -150,6 +202,23 @@ class LinearModel:
         _expect_rows(components, weights)
         kind: Literal["linear", "logistic"] = "linear" if classes is None else "logistic"
         return cls.of_arrays(weights, bias, kind=kind, score=score)
+
+    def _check_uncertainty(self) -> None:
+        if self.uncertainty is None:
+            return
+        components, features = self.weights.shape
+        shapes = ((components, features), (components, features, features), (1, features, features))
+        if self.uncertainty.shape not in shapes:
+            found = " x ".join(str(size) for size in self.uncertainty.shape)
+            shape = f"{components} x {features}"
+            message = f"expected variances of {shape} or factors of 1 or {shape} x {features}, found {found}"
+            raise SelectionError(message, code="model_shape")
+        if self.uncertainty.ndim == 2 and (self.uncertainty < 0).any():
+            message = f"expected variances of 0 or more, found {self.uncertainty.min()}"
+            raise SelectionError(message, code="model_value")
+        if self.is_inline:
+            message = "expected the uncertainty of a model in model.safetensors, found its numbers inline"
+            raise SelectionError(message, code="model_shape")
 
     @classmethod
     def _of_each(

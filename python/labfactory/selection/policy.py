@@ -7,22 +7,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from labfactory.base.errors import SelectionError, nearest
-from labfactory.selection.policy_file import (
-    MODEL_FILE,
-    POLICY_FILE,
-    read_policy,
-    write_policy,
-)
+from labfactory.selection.bound_expression import ExpressionTable
+from labfactory.selection.bound_slot import Bindable, SlotBinder, bind_condition
+from labfactory.selection.contact import Cap, ContactRules
+from labfactory.selection.contact_gate import BoundLimit, Gate, bind_limits
+from labfactory.selection.policy_file import MODEL_FILE, POLICY_FILE, read_policy
 from labfactory.selection.policy_text import PolicyText
-from labfactory.selection.selector import Bindable, Selector, bind_slot
+from labfactory.selection.policy_writer import write_policy
+from labfactory.selection.selector import Selector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
 
-    import pyarrow as pa
-
+    from labfactory.selection.bound_expression import BoundExpression
+    from labfactory.selection.bound_slot import BoundSlot
     from labfactory.selection.slot_policy import SlotPolicy
 
 _SLOT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -36,6 +38,7 @@ class SelectionPolicy:
         version: Its name in logs, and with the seed the key of its random numbers: two policies of one
             version draw alike.
         slots: The policy of each slot by the slot's name.
+        contact: What holds for every slot: consent, quiet hours, caps, holdouts.
 
     Raises:
         SelectionError: `policy_field` when there is no version or no slot, or a slot's name is not a word;
@@ -62,6 +65,7 @@ class SelectionPolicy:
 
     version: str
     slots: Mapping[str, SlotPolicy]
+    contact: ContactRules = field(default_factory=ContactRules)
     text: PolicyText = field(default_factory=PolicyText, repr=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +80,14 @@ class SelectionPolicy:
                 raise SelectionError(message, code="policy_field")
         for name, slot in self.slots.items():
             self._check_slot(name, slot)
+        with self.text.at("slots"):
+            filled = self.filled
+            for name in filled:
+                if filled.count(name) > 1:
+                    message = f"expected each slot filled once, found {name!r} again"
+                    raise SelectionError(message, code="duplicate_component")
+        for path, expression in self.contact.expressions:
+            self.text.parse(expression, "contact", *path)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SelectionPolicy) and self.files() == other.files()
@@ -86,12 +98,20 @@ class SelectionPolicy:
     def __repr__(self) -> str:
         return f"SelectionPolicy(version={self.version!r}, slots={list(self.slots)!r})"
 
+    @property
+    def filled(self) -> list[str]:
+        """The creative's slots that it fills, in its order."""
+        return [fill for name, slot in self.slots.items() for fill in slot.fills or (name,)]
+
     @classmethod
-    def build(cls, version: str, **slots: SlotPolicy) -> SelectionPolicy:
+    def build(
+        cls, version: str, *, contact: ContactRules | None = None, **slots: SlotPolicy
+    ) -> SelectionPolicy:
         """Makes a policy from the policies of its slots.
 
         Args:
             version: Its name in logs.
+            contact: What holds for every slot.
             slots: The policy of each slot, by its name.
 
         Returns:
@@ -100,7 +120,7 @@ class SelectionPolicy:
         Raises:
             SelectionError: As the class.
         """
-        return cls(version, slots)
+        return cls(version, slots, contact or ContactRules())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> SelectionPolicy:
@@ -142,7 +162,7 @@ class SelectionPolicy:
 
     def files(self) -> dict[str, bytes]:
         """The policy as files: equal bytes for equal policies, whatever they were read from."""
-        return write_policy(self.version, self.slots)
+        return write_policy(self.version, self.slots, self.contact)
 
     def bind(
         self,
@@ -165,19 +185,65 @@ class SelectionPolicy:
                 without a policy, `unknown_component`, `exploration`, `condition_type`, `feature_type`.
             CompileError: An expression cannot run on this schema; with its place in the policy.
         """
-        for name in self.slots:
+        filled = self.filled
+        for name in filled:
             if not components.get(name):
                 message = f"the policy fills slot {name!r}, which has no components"
                 raise SelectionError(message, code="unknown_slot", hint=nearest(name, components))
         for name in components:
-            if name not in self.slots:
+            if name not in filled:
                 message = f"slot {name!r} has components, but the policy does not fill it"
-                raise SelectionError(message, code="uncovered_slot", hint=nearest(name, self.slots))
-        bound = [
-            bind_slot(name, slot, components[name], schema=schema, constants=constants or {}, text=self.text)
-            for name, slot in self.slots.items()
-        ]
-        return Selector(self.version, bound)
+                raise SelectionError(message, code="uncovered_slot", hint=nearest(name, filled))
+        bound: list[BoundSlot] = []
+        groups: list[range] = []
+        for name, slot in self.slots.items():
+            fills = slot.fills or (name,)
+            groups.append(range(len(bound), len(bound) + len(fills)))
+            for fill in fills:
+                binder = SlotBinder(name, slot, components[fill], schema, constants or {}, self.text)
+                bound.append(binder.bind(fill))
+        return Selector(self.version, bound, self._bind_contact(bound, groups, schema, constants or {}))
+
+    def _bind_contact(
+        self,
+        slots: Sequence[BoundSlot],
+        groups: Sequence[range],
+        schema: pa.Schema,
+        constants: Mapping[str, object],
+    ) -> Gate:
+        table = ExpressionTable(schema, constants)
+        lists: dict[str, list[BoundExpression]] = {"consent": [], "suppressed": []}
+        single: dict[str, BoundExpression] = {}
+        for path, source in self.contact.expressions:
+            where = ("contact", *path)
+            with self.text.at_expression(source, *where):
+                expression = self.text.parse(source, *where)
+                if path[0] in lists:
+                    bound = table.expressions[bind_condition(expression, table)]
+                    _refuse_nested(bound, schema)
+                    lists[str(path[0])].append(bound)
+                else:
+                    wanted = "text" if path[0] == "zone" else "integer"
+                    number, kind = table.add(expression, lambda _: True)
+                    if not kind.startswith(wanted):
+                        message = f"expected {wanted} of the contact rule's {path[0]}, found {kind}"
+                        raise SelectionError(message, code="condition_type")
+                    single[str(path[0])] = table.expressions[number]
+        limits = bind_limits(
+            self.contact,
+            [slot.candidates for slot in slots],
+            [slot.name for slot in slots],
+            [slot.facts for slot in slots],
+            [slot.tags for slot in slots],
+        )
+        return Gate(
+            rules=self.contact,
+            consent=tuple(lists["consent"]),
+            suppressed=tuple(lists["suppressed"]),
+            zone=single.get("zone"),
+            send_hour=single.get("send_hour"),
+            limits=(*limits, *_once(slots, groups)),
+        )
 
     @classmethod
     def _parse(cls, name: str, content: bytes, model: bytes | None) -> SelectionPolicy:
@@ -187,20 +253,43 @@ class SelectionPolicy:
             message = f"expected UTF-8, found byte {content[error.start]:#04x} at offset {error.start}"
             raise SelectionError(message, code="policy_syntax", template=name) from None
         text = PolicyText(decoded, name)
-        version, slots = read_policy(text, model)
-        return cls(version, slots, text)
+        return cls(*read_policy(text, model), text)
 
     def _check_slot(self, name: str, slot: SlotPolicy) -> None:
         with self.text.at("slots", name):
             if not _SLOT_NAME.fullmatch(name):
                 message = f"expected a slot's name of letters, digits, _ and -, found {name!r}"
                 raise SelectionError(message, code="policy_field")
-        for rules in ("eligible", "rules"):
+        for rules in ("eligible", "applicable", "suitable", "rules"):
             for number, rule in enumerate(getattr(slot, rules)):
                 if rule.when is not None:
                     self.text.parse(rule.when, "slots", name, rules, number, "when")
         for number, feature in enumerate(slot.features):
             self.text.parse(feature.expression, "slots", name, "features", number, "expression")
+
+
+def _once(slots: Sequence[BoundSlot], groups: Sequence[range]) -> list[BoundLimit]:
+    """Each component at most once among the slots that one policy fills."""
+    limits = []
+    for group in groups:
+        if len(group) < 2:
+            continue
+        for component in dict.fromkeys(name for at in group for name in slots[at].candidates):
+            members = tuple(
+                (at, slots[at].candidates.index(component))
+                for at in group
+                if component in slots[at].candidates
+            )
+            limits.append(BoundLimit(Cap(at_most=1, components=(component,)), members))
+    return limits
+
+
+def _refuse_nested(bound: BoundExpression, schema: pa.Schema) -> None:
+    for name in bound.plan.columns:
+        if pa.types.is_nested(schema.field(name).type):
+            message = f"expected consent to read plain columns, found {name!r} of {schema.field(name).type}"
+            hint = "what is unknown inside of a nested column cannot be seen"
+            raise SelectionError(message, code="condition_type", hint=hint)
 
 
 def _read(path: Path) -> bytes:

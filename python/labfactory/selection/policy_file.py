@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors
 import safetensors.numpy
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from labfactory.base.errors import SelectionError, nearest
+from labfactory.selection.arbitration import Arbitration
+from labfactory.selection.contact import Cap, ContactRules, Holdout, QuietHours, Rest
 from labfactory.selection.exploration import Exploration
 from labfactory.selection.model import Feature, LinearModel
+from labfactory.selection.policy_tables import (
+    ArbitrationTable,
+    ContactTable,
+    EligibilityTable,
+    PolicyTable,
+    SlotTable,
+    known_keys,
+)
 from labfactory.selection.rules import ChoiceRule, EligibilityRule
 from labfactory.selection.slot_policy import SlotPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
+    from pydantic import BaseModel
 
     from labfactory.selection.policy_text import PolicyText
 
@@ -31,72 +42,15 @@ MODEL_FILE = "model.safetensors"
 _PLACE_OF_SYNTAX_ERROR = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class _FeatureTable(_Table):
-    name: str
-    expression: str
-    missing: float | Literal["error"] = "error"
-
-
-class _ComponentTable(_Table):
-    bias: float = 0.0
-    weights: dict[str, float] = Field(default_factory=dict)
-
-
-class _ModelTable(_Table):
-    kind: Literal["linear", "logistic"]
-    score: Literal["logit", "probability"] = "logit"
-    components: dict[str, _ComponentTable] | None = None
-
-
-class _ExplorationTable(_Table):
-    mode: Literal["greedy", "epsilon", "softmax", "uniform"] = "greedy"
-    epsilon: float | None = None
-    temperature: float | None = None
-    floor: float = 0.0
-
-
-class _EligibilityTable(_Table):
-    when: str
-    component: str | None = None
-
-
-class _ChoiceTable(_Table):
-    component: str
-    when: str | None = None
-
-
-class _SlotTable(_Table):
-    components: list[str] = Field(default_factory=list)
-    eligible: list[str | _EligibilityTable] = Field(default_factory=list)
-    rules: list[_ChoiceTable] = Field(default_factory=list)
-    features: list[_FeatureTable] = Field(default_factory=list)
-    model: _ModelTable | None = None
-    exploration: _ExplorationTable = Field(default_factory=_ExplorationTable)
-
-
-class _PolicyTable(_Table):
-    version: str
-    slots: dict[str, _SlotTable]
-
-
-def needs_model_file(slots: Mapping[str, SlotPolicy]) -> bool:
-    """Whether some slot's numbers lie outside selection.toml."""
-    return any(slot.model is not None and not slot.model.is_inline for slot in slots.values())
-
-
-def read_policy(text: PolicyText, model: bytes | None) -> tuple[str, dict[str, SlotPolicy]]:
-    """Reads the version and the slots of a policy.
+def read_policy(text: PolicyText, model: bytes | None) -> tuple[str, dict[str, SlotPolicy], ContactRules]:
+    """Reads the version, the slots and the contact rules of a policy.
 
     Args:
         text: The text of selection.toml.
         model: The bytes of model.safetensors, if there are any.
 
     Returns:
-        The version and the slots.
+        The version, the slots and the contact rules.
 
     Raises:
         SelectionError: `policy_syntax` where it is not TOML, `policy_field` for an unknown, missing or
@@ -106,26 +60,11 @@ def read_policy(text: PolicyText, model: bytes | None) -> tuple[str, dict[str, S
     table = _read_table(text)
     tensors = {} if model is None else _read_tensors(model)
     _check_tensors(table, tensors)
-    return table.version, {name: _read_slot(name, slot, tensors, text) for name, slot in table.slots.items()}
+    slots = {name: _read_slot(name, slot, tensors, text) for name, slot in table.slots.items()}
+    return table.version, slots, _read_contact(table.contact, text)
 
 
-def write_policy(version: str, slots: Mapping[str, SlotPolicy]) -> dict[str, bytes]:
-    """The files of a policy: equal bytes for equal policies."""
-    tensors: dict[str, npt.NDArray[np.float32]] = {}
-    for name, slot in slots.items():
-        if slot.model is not None and not slot.model.is_inline:
-            tensors[f"{name}.weights"] = np.ascontiguousarray(slot.model.weights)
-            tensors[f"{name}.bias"] = np.ascontiguousarray(slot.model.bias)
-    lines = [f"version = {_literal(version)}"]
-    for name, slot in slots.items():
-        lines += _slot_lines(name, slot)
-    files = {POLICY_FILE: ("\n".join(lines) + "\n").encode()}
-    if needs_model_file(slots):
-        files[MODEL_FILE] = bytes(safetensors.numpy.save(tensors))
-    return files
-
-
-def _read_table(text: PolicyText) -> _PolicyTable:
+def _read_table(text: PolicyText) -> PolicyTable:
     try:
         values = tomllib.loads(text.text)
     except (ValueError, RecursionError) as error:  # beside its own error, digits or nesting without end
@@ -138,7 +77,7 @@ def _read_table(text: PolicyText) -> _PolicyTable:
             message, code="policy_syntax", template=text.name, line=line, column=column, source=text.text
         ) from None
     try:
-        return _PolicyTable.model_validate(values)
+        return PolicyTable.model_validate(values)
     except ValidationError as error:
         raise _field_error(error, text) from None
 
@@ -150,7 +89,7 @@ def _field_error(error: ValidationError, text: PolicyText) -> SelectionError:
     hint = None
     if detail["type"] == "extra_forbidden":
         message = f"unknown key {name!r}"
-        hint = nearest(str(path[-1]), _known_keys(path[:-1]))
+        hint = nearest(str(path[-1]), known_keys(path[:-1]))
     elif detail["type"] == "missing":
         message = f"expected the key {name!r}, found none"
     else:
@@ -158,21 +97,6 @@ def _field_error(error: ValidationError, text: PolicyText) -> SelectionError:
     found = SelectionError(message, code="policy_field", hint=hint)
     text.place(found, *path)
     return found
-
-
-def _known_keys(path: Sequence[str | int]) -> list[str]:
-    tables: dict[str, type[_Table]] = {
-        "features": _FeatureTable,
-        "model": _ModelTable,
-        "components": _ComponentTable,
-        "exploration": _ExplorationTable,
-        "eligible": _EligibilityTable,
-        "rules": _ChoiceTable,
-    }
-    for step in reversed(path[2:]):
-        if step in tables:
-            return list(tables[str(step)].model_fields)
-    return list((_SlotTable if path else _PolicyTable).model_fields)
 
 
 def _read_tensors(model: bytes) -> dict[str, npt.NDArray[np.float32]]:
@@ -188,12 +112,12 @@ def _read_tensors(model: bytes) -> dict[str, npt.NDArray[np.float32]]:
     return tensors
 
 
-def _check_tensors(table: _PolicyTable, tensors: Tensors) -> None:
+def _check_tensors(table: PolicyTable, tensors: Tensors) -> None:
     read = [
         f"{name}.{part}"
         for name, slot in table.slots.items()
         if slot.model is not None and slot.model.components is None
-        for part in ("weights", "bias")
+        for part in ("weights", "bias", "uncertainty")
     ]
     for name in tensors:
         if name not in read:
@@ -208,7 +132,7 @@ def _tensor(name: str, tensors: Tensors) -> npt.NDArray[np.float32]:
     return tensors[name]
 
 
-def _read_slot(name: str, table: _SlotTable, tensors: Tensors, text: PolicyText) -> SlotPolicy:
+def _read_slot(name: str, table: SlotTable, tensors: Tensors, text: PolicyText) -> SlotPolicy:
     path = ("slots", name)
     with text.at(*path, "exploration"):
         exploration = Exploration(**table.exploration.model_dump())
@@ -217,31 +141,87 @@ def _read_slot(name: str, table: _SlotTable, tensors: Tensors, text: PolicyText)
     features = []
     for number, feature in enumerate(table.features):
         with text.at(*path, "features", number, "missing"):
-            features.append(Feature(**feature.model_dump()))
+            features.append(Feature(**_fields(feature)))
+    with text.at(*path, "arbitration", "formula"):
+        arbitration = _arbitration(table.arbitration)
+    beliefs = {}
+    for component, numbers in table.beliefs.items():
+        with text.at(*path, "beliefs", component):
+            beliefs[component] = _belief(component, numbers)
     with text.at(*path):
         return SlotPolicy(
             components=tuple(table.components),
-            eligible=tuple(_eligibility(rule) for rule in table.eligible),
-            rules=tuple(ChoiceRule(**rule.model_dump()) for rule in table.rules),
+            eligible=tuple(_condition(rule) for rule in table.eligible),
+            applicable=tuple(_condition(rule) for rule in table.applicable),
+            suitable=tuple(_condition(rule) for rule in table.suitable),
+            rules=tuple(ChoiceRule(**_fields(rule)) for rule in table.rules),
             features=tuple(features),
             model=model,
+            arbitration=arbitration,
+            beliefs=beliefs,
             exploration=exploration,
+            channel=table.channel,
+            type=table.type,
+            fills=tuple(table.fills),
         )
 
 
-def _eligibility(rule: str | _EligibilityTable) -> EligibilityRule:
-    return EligibilityRule(when=rule) if isinstance(rule, str) else EligibilityRule(**rule.model_dump())
+def _fields(table: BaseModel) -> dict[str, Any]:
+    """A table's values, lists as tuples."""
+    values = table.model_dump()
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
-def _read_model(name: str, table: _SlotTable, tensors: Tensors) -> LinearModel | None:
+def _condition(rule: str | EligibilityTable) -> EligibilityRule:
+    return EligibilityRule(when=rule) if isinstance(rule, str) else EligibilityRule(**_fields(rule))
+
+
+def _arbitration(table: ArbitrationTable | None) -> Arbitration | None:
+    if table is None:
+        return None
+    terms = {name: given.model_dump(exclude_none=True) for name, given in table.components.items()}
+    return Arbitration(formula=table.formula, terms=terms)
+
+
+def _belief(name: str, numbers: Sequence[float]) -> tuple[float, float]:
+    if len(numbers) != 2:
+        message = f"expected a belief of two numbers of {name!r}, found {len(numbers)}"
+        raise SelectionError(message, code="model_value")
+    return numbers[0], numbers[1]
+
+
+def _read_contact(table: ContactTable, text: PolicyText) -> ContactRules:
+    def each(key: str, kind: Any) -> tuple[Any, ...]:
+        made = []
+        for number, entry in enumerate(getattr(table, key)):
+            with text.at("contact", key, number):
+                made.append(kind(**_fields(entry)))
+        return tuple(made)
+
+    with text.at("contact", "quiet_hours"):
+        quiet = None if table.quiet_hours is None else QuietHours(**_fields(table.quiet_hours))
+    return ContactRules(
+        consent=tuple(table.consent),
+        suppressed=tuple(table.suppressed),
+        zone=table.zone,
+        quiet_hours=quiet,
+        send_hour=table.send_hour,
+        caps=each("caps", Cap),
+        rests=each("rests", Rest),
+        holdouts=each("holdouts", Holdout),
+    )
+
+
+def _read_model(name: str, table: SlotTable, tensors: Tensors) -> LinearModel | None:
     if table.model is None:
         return None
     kind, score, inline = table.model.kind, table.model.score, table.model.components
     if inline is None:
         tensor, bias = _tensor(f"{name}.weights", tensors), _tensor(f"{name}.bias", tensors)
-        return LinearModel.of_arrays(tensor, bias, kind=kind, score=score)
+        spread = tensors.get(f"{name}.uncertainty")
+        return LinearModel.of_arrays(tensor, bias, kind=kind, score=score, uncertainty=spread)
     _expect_names(inline, table.components, "component of the slot")
-    features = [feature.name for feature in table.features]
+    features = [column for one in table.features for column in Feature(**_fields(one)).columns]
     for component in table.components:
         _expect_names(inline[component].weights, features, f"weight of {component!r}")
     rows = [[inline[component].weights[feature] for feature in features] for component in table.components]
@@ -259,66 +239,3 @@ def _expect_names(found: Mapping[str, object], expected: Sequence[str], what: st
         if name not in expected:
             message = f"unknown {what}: {name!r}"
             raise SelectionError(message, code="model_shape", hint=nearest(name, expected))
-
-
-def _slot_lines(name: str, slot: SlotPolicy) -> Iterator[str]:
-    yield from ("", f"[slots.{name}]")
-    if slot.components:
-        yield f"components = {_literal(slot.components)}"
-    yield from _rule_lines("eligible", [_rule(rule.when, rule.component) for rule in slot.eligible])
-    yield from _rule_lines("rules", [_rule(rule.when, rule.component) for rule in slot.rules])
-    for feature in slot.features:
-        yield from ("", f"[[slots.{name}.features]]", f"name = {_literal(feature.name)}")
-        yield f"expression = {_literal(feature.expression)}"
-        yield f"missing = {_literal(feature.missing)}"
-    if slot.model is not None:
-        yield from ("", f"[slots.{name}.model]", f"kind = {_literal(slot.model.kind)}")
-        yield f"score = {_literal(slot.model.score)}"
-        if slot.model.is_inline:
-            yield from _inline_lines(name, slot, slot.model)
-    yield from ("", f"[slots.{name}.exploration]", f"mode = {_literal(slot.exploration.mode)}")
-    for key in ("epsilon", "temperature", "floor"):
-        if (value := getattr(slot.exploration, key)) is not None:
-            yield f"{key} = {_literal(value)}"
-
-
-def _inline_lines(name: str, slot: SlotPolicy, model: LinearModel) -> Iterator[str]:
-    for component, weights, bias in zip(slot.components, model.weights, model.bias, strict=True):
-        yield from ("", f"[slots.{name}.model.components.{_key(component)}]", f"bias = {_literal(bias)}")
-        for feature, weight in zip(slot.features, weights, strict=True):
-            yield f"weights.{_key(feature.name)} = {_literal(weight)}"
-
-
-def _rule(when: str | None, component: str | None) -> str:
-    parts = {"when": when, "component": component}
-    return (
-        "{ "
-        + ", ".join(f"{key} = {_literal(value)}" for key, value in parts.items() if value is not None)
-        + " }"
-    )
-
-
-def _rule_lines(key: str, rules: Sequence[str]) -> Iterator[str]:
-    if rules:
-        yield f"{key} = ["
-        yield from (f"    {rule}," for rule in rules)
-        yield "]"
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _literal(name)
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, str):
-        # TOML 1.0, basic strings: quotation mark, backslash and control characters must be escaped.
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return '"' + re.sub(r"[\x00-\x1f\x7f]", lambda found: f"\\u{ord(found[0]):04X}", escaped) + '"'
-    if isinstance(value, np.float32):
-        return str(value)
-    if isinstance(value, (int, float)):
-        return repr(float(value))
-    if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(_literal(item) for item in value) + "]"
-    message = f"expected text, a number or a sequence of them, found {type(value).__name__}"
-    raise TypeError(message)

@@ -1,0 +1,121 @@
+#include "labfactory/select/together.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <string>
+
+#include "labfactory/base/error.hpp"
+
+namespace labfactory::select {
+
+Together::Together(std::span<const Slot* const> slots, std::span<const DecisionInput> inputs,
+                   std::span<const Limit> limits, std::span<const Output> outputs, std::uint64_t seed,
+                   std::string_view version)
+    : slots_(slots.begin(), slots.end()), limits_(limits), limits_of_(slots.size()) {
+  deciders_.reserve(slots.size());  // they point into themselves
+  for (std::size_t s = 0; s < slots.size(); ++s) {
+    deciders_.emplace_back(*slots[s], inputs[s], outputs[s], seed, version, true);
+    limits_of_[s].resize(slots[s]->settings().candidates.size());
+  }
+  for (std::size_t k = 0; k < limits.size(); ++k) {
+    for (const auto& [slot, candidate] : limits[k].members) {
+      if (slot < 0 || static_cast<std::size_t>(slot) >= slots.size() || candidate < 0 ||
+          static_cast<std::size_t>(candidate) >= limits_of_[static_cast<std::size_t>(slot)].size()) {
+        throw Error(ErrorKind::selection, "decision_input",
+                    "expected limits of known candidates, found candidate " + std::to_string(candidate) +
+                        " of slot " + std::to_string(slot));
+      }
+      limits_of_[static_cast<std::size_t>(slot)][static_cast<std::size_t>(candidate)].push_back(k);
+    }
+  }
+}
+
+std::unique_ptr<Together::Work> Together::start() const {
+  auto work = std::make_unique<Work>();
+  for (const Slot* const slot : slots_) work->slots.emplace_back(*slot);
+  work->pending.resize(slots_.size());
+  work->turn.resize(slots_.size());
+  work->left.resize(limits_.size() * kBlockRows);
+  work->undecided.resize(slots_.size());
+  return work;
+}
+
+void Together::block(std::int64_t first, std::int64_t rows, Work& work) const {
+  prepare(first, rows, work);
+  // Every round decides or refuses a slot of each row that has one pending.
+  for (std::size_t round = 0; round < slots_.size(); ++round) {
+    for (std::size_t s = 0; s < slots_.size(); ++s) {
+      if (work.pending[s] != 0) deciders_[s].rank(work.slots[s]);
+    }
+    take_turns(first, rows, work);
+    for (std::size_t s = 0; s < slots_.size(); ++s) {
+      if (work.turn[s] == 0) continue;
+      deciders_[s].draw(first, rows, work.slots[s]);
+      for (std::uint64_t left = work.turn[s]; left != 0; left &= left - 1) {
+        const auto r = static_cast<std::size_t>(std::countr_zero(left));
+        spend(s, deciders_[s].decide(first, r, work.slots[s]), r, work);
+      }
+    }
+  }
+  for (std::size_t s = 0; s < slots_.size(); ++s) {
+    work.undecided[s] = deciders_[s].finish(first, rows, work.slots[s]);
+  }
+}
+
+void Together::prepare(std::int64_t first, std::int64_t rows, Work& work) const {
+  const std::uint64_t all = rows == kBlockRows ? ~std::uint64_t{0} : (std::uint64_t{1} << rows) - 1;
+  for (std::size_t s = 0; s < slots_.size(); ++s) {
+    deciders_[s].prepare(first, rows, work.slots[s]);
+    work.pending[s] = all;
+  }
+  for (std::size_t k = 0; k < limits_.size(); ++k) {
+    std::uint64_t closed = 0;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const std::int64_t left =
+          limits_[k].left == nullptr ? limits_[k].at_most : limits_[k].left->integer(first + r);
+      work.left[k * kBlockRows + static_cast<std::size_t>(r)] = static_cast<std::int32_t>(left);
+      if (left <= 0) closed |= std::uint64_t{1} << r;
+    }
+    if (closed != 0) close(k, closed, work);
+  }
+}
+
+void Together::take_turns(std::int64_t first, std::int64_t rows, Work& work) const {
+  std::ranges::fill(work.turn, 0);
+  for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) {
+    const std::uint64_t bit = std::uint64_t{1} << r;
+    std::size_t taken = slots_.size();
+    float highest = 0.0F;
+    for (std::size_t s = 0; s < slots_.size(); ++s) {
+      if ((work.pending[s] & bit) == 0) continue;
+      const Scratch& scratch = work.slots[s];
+      if ((scratch.open & ~scratch.missing & bit) == 0 || scratch.best.candidate[r] < 0) {
+        deciders_[s].refuse(first, r, scratch);
+        work.pending[s] &= ~bit;
+        continue;
+      }
+      // A control arm is not personalised: its slots choose in their order.
+      const float rank = (scratch.control & bit) != 0 ? 0.0F : scratch.best.rank[r];
+      if (taken < slots_.size() && !(rank > highest)) continue;
+      taken = s;
+      highest = rank;
+    }
+    if (taken == slots_.size()) continue;
+    work.turn[taken] |= bit;
+    work.pending[taken] &= ~bit;
+  }
+}
+
+void Together::spend(std::size_t slot, std::int32_t candidate, std::size_t r, Work& work) const {
+  for (const std::size_t k : limits_of_[slot][static_cast<std::size_t>(candidate)]) {
+    if (--work.left[k * kBlockRows + r] <= 0) close(k, std::uint64_t{1} << r, work);
+  }
+}
+
+void Together::close(std::size_t limit, std::uint64_t rows, Work& work) const {
+  for (const auto& [slot, candidate] : limits_[limit].members) {
+    work.slots[static_cast<std::size_t>(slot)].eligible[static_cast<std::size_t>(candidate)] &= ~rows;
+  }
+}
+
+}  // namespace labfactory::select

@@ -1,0 +1,50 @@
+// Slots that share limits, block by block of rows.
+// Owner: what it is made of belongs to the caller, who keeps it.
+// Threads: immutable; each worker brings its own work.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "labfactory/select/decider.hpp"
+#include "labfactory/select/slot.hpp"
+
+namespace labfactory::select {
+
+class Together {
+ public:
+  // What one worker needs.
+  struct Work {
+    std::vector<Scratch> slots;
+    std::vector<std::uint64_t> pending;   // for each slot the rows that are still to be decided
+    std::vector<std::uint64_t> turn;      // for each slot the rows that it decides in this round
+    std::vector<std::int32_t> left;       // [limits][kBlockRows]
+    std::vector<std::int64_t> undecided;  // for each slot, of the last block
+  };
+
+  // Error(selection, "decision_input") for a limit of candidates that are not there.
+  Together(std::span<const Slot* const> slots, std::span<const DecisionInput> inputs,
+           std::span<const Limit> limits, std::span<const Output> outputs, std::uint64_t seed,
+           std::string_view version);
+
+  [[nodiscard]] std::unique_ptr<Work> start() const;
+  void block(std::int64_t first, std::int64_t rows, Work& work) const;
+
+ private:
+  void prepare(std::int64_t first, std::int64_t rows, Work& work) const;
+  // Gives every pending row to the slot whose best candidate ranks highest; refuses slots that have none
+  // left.
+  void take_turns(std::int64_t first, std::int64_t rows, Work& work) const;
+  void spend(std::size_t slot, std::int32_t candidate, std::size_t r, Work& work) const;
+  void close(std::size_t limit, std::uint64_t rows, Work& work) const;
+
+  std::vector<const Slot*> slots_;
+  std::vector<Decider> deciders_;
+  std::span<const Limit> limits_;
+  std::vector<std::vector<std::vector<std::size_t>>> limits_of_;  // for each slot and candidate
+};
+
+}  // namespace labfactory::select

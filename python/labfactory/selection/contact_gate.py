@@ -1,0 +1,238 @@
+"""Contact rules bound to columns: for a batch who is reached, and what caps leave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labfactory.assignment import buckets
+from labfactory.base.errors import SelectionError
+from labfactory.selection.contact import Cap, ContactRules, Rest, Scope, span_of
+from labfactory.selection.decision import REASONS
+from labfactory.selection.zones import window_start, zone_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import numpy.typing as npt
+
+    from labfactory.selection.bound_expression import BoundExpression
+    from labfactory.selection.history import History
+
+_MOST = np.iinfo(np.int32).max
+_CODES = {reason: number for number, reason in enumerate(REASONS)}
+Members = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class BoundLimit:
+    """A rule over the candidates of some slots: (slot, candidate) by position."""
+
+    rule: Cap | Rest
+    members: Members
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a decision depends on beside the batch."""
+
+    now: datetime | None = None
+    history: History | None = None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Contact rules bound to columns and candidates.
+
+    Args:
+        rules: The rules.
+        consent: Conditions, each with the columns that must not be null.
+        suppressed: Likewise; none may be true.
+        zone: The customer's zone.
+        send_hour: The hour to send at.
+        limits: Caps and rests with the candidates that they are about.
+    """
+
+    rules: ContactRules = field(default_factory=ContactRules)
+    consent: tuple[BoundExpression, ...] = ()
+    suppressed: tuple[BoundExpression, ...] = ()
+    zone: BoundExpression | None = None
+    send_hour: BoundExpression | None = None
+    limits: tuple[BoundLimit, ...] = ()
+
+    @property
+    def expressions(self) -> tuple[BoundExpression, ...]:
+        """All that it reads."""
+        single = (self.zone, self.send_hour)
+        return (*self.consent, *self.suppressed, *(one for one in single if one is not None))
+
+    @property
+    def needs_history(self) -> bool:
+        """Whether it reads a contact history."""
+        return any(isinstance(limit.rule, Rest) or limit.rule.is_over_time for limit in self.limits)
+
+    @property
+    def needs_now(self) -> bool:
+        """Whether it depends on the moment."""
+        return self.needs_history or self.rules.quiet_hours is not None
+
+    def check(self, moment: Moment) -> None:
+        """Refuses a decision without the moment or the history that the rules need.
+
+        Raises:
+            SelectionError: `decision_input`, `history`.
+        """
+        if self.needs_now and (moment.now is None or moment.now.tzinfo is None):
+            found = "none" if moment.now is None else f"{moment.now} without a zone"
+            message = f"expected `now` with a zone, which the contact rules need, found {found}"
+            raise SelectionError(message, code="decision_input")
+        if not self.needs_history:
+            return
+        if moment.history is None:
+            message = "expected a contact history, which caps and rests need, found none"
+            raise SelectionError(
+                message, code="decision_input", hint="an empty table will do for the first run"
+            )
+        for limit in self.limits:
+            needed = limit.rule.columns
+            if isinstance(limit.rule, Rest):
+                moment.history.check((*needed, "outcome"))
+            elif limit.rule.is_over_time:
+                moment.history.check(needed)
+
+    def codes(self, batch: pa.RecordBatch, keys: pa.Array, moment: Moment) -> npt.NDArray[np.int8]:
+        """For each customer 0, or the position in REASONS of why the contact rules stop it."""
+        codes = np.zeros(batch.num_rows, dtype=np.int8)
+
+        def stop(rows: npt.NDArray[np.bool_], reason: str) -> None:
+            codes[rows & (codes == 0)] = _CODES[reason]
+
+        for condition in self.consent:
+            stop(~_known(condition, batch, wanted=True), "no_consent")
+        for condition in self.suppressed:
+            stop(~_known(condition, batch, wanted=False), "suppressed")
+        for holdout in self.rules.holdouts:
+            points = np.asarray(buckets(keys, experiment=holdout.salt or holdout.name, seed=0).fill_null(1.0))
+            stop(points < holdout.share, "held_out" if holdout.gives == "nothing" else "control")
+        if self.rules.quiet_hours is not None:
+            is_control = codes == _CODES["control"]
+            quiet = self._is_quiet(batch, moment)
+            stop(quiet, "quiet_hours")
+            codes[quiet & is_control] = _CODES["quiet_hours"]
+        return codes
+
+    def left(
+        self, limit: BoundLimit, batch: pa.RecordBatch, hashes: npt.NDArray[np.uint64], moment: Moment
+    ) -> npt.NDArray[np.int32] | None:
+        """How many choices a limit leaves each customer; None where it is its own number for everybody."""
+        rule, now, history = limit.rule, moment.now, moment.history
+        if isinstance(rule, Cap) and not rule.is_over_time:
+            return None
+        assert now is not None  # check() saw to it
+        assert history is not None
+        if isinstance(rule, Rest):
+            return np.where(_counts(history.resting(rule, now), hashes) > 0, 0, _MOST).astype(np.int32)
+        if rule.per not in ("day", "week", "month"):
+            used = _counts(history.since(rule, now - span_of(rule.per), now), hashes)
+            return np.maximum(rule.at_most - used, 0).astype(np.int32)
+        used = np.zeros(len(hashes), dtype=np.int64)
+        codes, zones = self._zones(batch)
+        starts = [window_start(now, rule.per, zone_of(zone) if zone else None) for zone in zones]
+        for start in set(starts):
+            those = np.isin(codes, [number for number, one in enumerate(starts) if one == start])
+            used[those] = _counts(history.since(rule, start, now), hashes[those])
+        return np.maximum(rule.at_most - used, 0).astype(np.int32)
+
+    def _zones(self, batch: pa.RecordBatch) -> tuple[npt.NDArray[np.int64], list[str | None]]:
+        """For each customer the number of its zone among the batch's; None is one too."""
+        if self.zone is None:
+            return np.zeros(batch.num_rows, dtype=np.int64), ["UTC"]
+        texts = self.zone.evaluate(batch).cast(pa.utf8())
+        encoded = texts.dictionary_encode(null_encoding="encode")
+        return np.asarray(encoded.indices).astype(np.int64), encoded.dictionary.to_pylist()
+
+    def _is_quiet(self, batch: pa.RecordBatch, moment: Moment) -> npt.NDArray[np.bool_]:
+        assert self.rules.quiet_hours is not None
+        assert moment.now is not None
+        codes, names = self._zones(batch)
+        quiet = []
+        for name in names:
+            zone = zone_of(name) if name else None
+            quiet.append(zone is None or self.rules.quiet_hours.covers(moment.now.astimezone(zone).time()))
+        return np.array(quiet, dtype=bool)[codes]
+
+
+def bind_limits(
+    rules: ContactRules,
+    candidates: Sequence[Sequence[str]],
+    names: Sequence[str],
+    facts: Sequence[tuple[str | None, str | None]],
+    tags: Sequence[Mapping[str, tuple[str, ...]]],
+) -> tuple[BoundLimit, ...]:
+    """Finds the candidates that each cap and rest is about.
+
+    Args:
+        rules: The contact rules.
+        candidates: Of each slot the candidates.
+        names: Of each slot the name.
+        facts: Of each slot its channel and type.
+        tags: Of each slot its components' tags.
+
+    Returns:
+        A limit for each rule, or for each tag of a rule over `topic:*`; those about nothing are left out.
+    """
+    known = sorted({tag for of_slot in tags for some in of_slot.values() for tag in some})
+    bound = []
+    every: tuple[Cap | Rest, ...] = (*rules.caps, *rules.rests)
+    for rule in every:
+        for one in _over_tags(rule, known):
+            members = tuple(
+                (slot, number)
+                for slot, own in enumerate(candidates)
+                for number, component in enumerate(own)
+                if _is_about(one, component, names[slot], facts[slot], tags[slot].get(component, ()))
+            )
+            if members:
+                bound.append(BoundLimit(one, members))
+    return tuple(bound)
+
+
+def _over_tags(rule: Cap | Rest, known: Sequence[str]) -> list[Cap | Rest]:
+    if rule.tag is None or not rule.tag.endswith("*"):
+        return [rule]
+    return [replace(rule, tag=tag) for tag in known if tag.startswith(rule.tag[:-1])]
+
+
+def _is_about(
+    scope: Scope, component: str, slot: str, facts: tuple[str | None, str | None], tags: tuple[str, ...]
+) -> bool:
+    channel, kind = facts
+    return (
+        scope.channel in (None, channel)
+        and scope.type in (None, kind)
+        and (scope.tag is None or scope.tag in tags)
+        and (not scope.components or component in scope.components)
+        and (not scope.slots or slot in scope.slots)
+    )
+
+
+def _known(condition: BoundExpression, batch: pa.RecordBatch, *, wanted: bool) -> npt.NDArray[np.bool_]:
+    """Where a condition is known to be what is wanted: no null in it, nor in any column that it reads."""
+    is_wanted = pc.fill_null(pc.equal(condition.evaluate(batch), wanted), pa.scalar(value=False))
+    found = np.array(is_wanted.to_numpy(zero_copy_only=False))
+    for name in condition.plan.columns:
+        column = batch.column(name)
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()  # an entry may be null
+        if column.null_count:
+            found &= column.is_valid().to_numpy(zero_copy_only=False)
+    return found
+
+
+def _counts(sorted_hashes: npt.NDArray[np.uint64], hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    return np.searchsorted(sorted_hashes, hashes, "right") - np.searchsorted(sorted_hashes, hashes, "left")

@@ -1,0 +1,167 @@
+"""Contact history: what customers got before, joined to them by key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from labfactory._core import base
+from labfactory.base.errors import SelectionError
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+    import numpy.typing as npt
+
+    from labfactory.selection.contact import Cap, Rest, Scope
+
+_TEXTS = ("channel", "type", "component", "slot", "outcome")
+
+
+@dataclass(frozen=True)
+class History:
+    """A table of contacts: a row for each choice that a customer got.
+
+    | column | type | |
+    |---|---|---|
+    | key | as the customers' keys | the customer |
+    | at | timestamp with a zone | when |
+    | channel, type, component, slot, outcome | utf8 | needed where a rule reads them |
+    | tags | utf8 or list<utf8> | the component's tags |
+
+    Keys that no customer has are kept and count for nobody.
+
+    Args:
+        table: The rows, in any order.
+
+    Raises:
+        SelectionError: `history` when a column is missing or of another type, or a key or time is null.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> table = pa.table({"key": [7], "at": pa.array([datetime(2026, 1, 5, tzinfo=UTC)])})
+        >>> History.of(table)
+        History(rows=1)
+    """
+
+    table: pa.Table
+    hashes: Any = field(init=False)
+    moments: Any = field(init=False)
+    found: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("key", "at"):
+            if name not in self.table.schema.names:
+                message = f"expected a contact history with the column {name!r}, found none"
+                raise SelectionError(message, code="history")
+            if self.table.column(name).null_count:
+                message = f"expected no null in the contact history's {name!r}, found some"
+                raise SelectionError(message, code="history")
+        kind = self.table.schema.field("at").type
+        if not pa.types.is_timestamp(kind) or kind.tz is None:
+            message = f"expected 'at' of the contact history as a timestamp with a zone, found {kind}"
+            raise SelectionError(message, code="history")
+        keys = self.table.column("key").combine_chunks()
+        moments = self.table.column("at").cast(pa.timestamp("us", kind.tz)).cast(pa.int64())
+        object.__setattr__(self, "hashes", np.asarray(pa.array(base.hash_keys(keys))))
+        object.__setattr__(self, "moments", moments.to_numpy())
+
+    def __repr__(self) -> str:
+        return f"History(rows={self.table.num_rows})"
+
+    @classmethod
+    def of(cls, source: Any) -> History:
+        """Takes in any table that Arrow can read; a History as it is."""
+        if isinstance(source, cls):
+            return source
+        table = source if isinstance(source, pa.Table) else pl.DataFrame(source).to_arrow()
+        narrow = [
+            (name, column.cast(pa.utf8()) if name in _TEXTS else column)
+            for name, column in zip(table.schema.names, table.columns, strict=True)
+        ]
+        return cls(pa.table(dict(narrow)))
+
+    def check(self, columns: tuple[str, ...]) -> None:
+        """Refuses a history that lacks a column which a rule reads.
+
+        Raises:
+            SelectionError: `history`.
+        """
+        for name in columns:
+            if name not in self.table.schema.names:
+                message = (
+                    f"expected the column {name!r} in the contact history, which a rule reads, found none"
+                )
+                raise SelectionError(message, code="history")
+
+    def matching(self, scope: Scope, *, outcome: str | None = None) -> npt.NDArray[np.bool_]:
+        """The rows that a rule is about."""
+        found = np.ones(self.table.num_rows, dtype=bool)
+        for name, wanted in (
+            ("channel", scope.channel and [scope.channel]),
+            ("type", scope.type and [scope.type]),
+            ("component", scope.components),
+            ("slot", scope.slots),
+            ("outcome", outcome and [outcome]),
+        ):
+            if wanted:
+                is_in = pc.is_in(self.table.column(name), value_set=pa.array(list(wanted), pa.utf8()))
+                found &= is_in.to_numpy()
+        if scope.tag is not None:
+            found &= _has_tag(self.table.column("tags"), scope.tag)
+        return found
+
+    def since(self, rule: Cap, start: datetime, now: datetime) -> npt.NDArray[np.uint64]:
+        """The customers' hashes of what a cap counts from a moment to now, sorted; one for each contact."""
+        if (rule, start, now) not in self.found:
+            within = self.matching(rule) & (self.moments >= _microseconds(start))
+            within &= self.moments <= _microseconds(now)
+            self.found[rule, start, now] = np.sort(self.hashes[within])
+        return self.found[rule, start, now]  # type: ignore[no-any-return]
+
+    def resting(self, rest: Rest, now: datetime) -> npt.NDArray[np.uint64]:
+        """The hashes of the customers whom a rule lets rest at a moment, sorted."""
+        if (rest, now) not in self.found:
+            self.found[rest, now] = self._resting(rest, now)
+        return self.found[rest, now]  # type: ignore[no-any-return]
+
+    def _resting(self, rest: Rest, now: datetime) -> npt.NDArray[np.uint64]:
+        rows = self.matching(rest, outcome=rest.outcome) & (self.moments <= _microseconds(now))
+        order = np.lexsort((self.moments[rows], self.hashes[rows]))
+        hashes, moments = self.hashes[rows][order], self.moments[rows][order]
+        back = rest.times - 1
+        if len(hashes) <= back:
+            return np.empty(0, np.uint64)
+        first, last = slice(None, len(hashes) - back), slice(back, None)
+        is_run = hashes[first] == hashes[last]
+        is_run &= moments[last] - moments[first] <= _length(rest.within_span)
+        is_run &= _microseconds(now) - moments[last] < _length(rest.rest_span)
+        return np.unique(hashes[last][is_run])
+
+
+def _has_tag(column: pa.ChunkedArray, tag: str) -> npt.NDArray[np.bool_]:
+    if not pa.types.is_list(column.type) and not pa.types.is_large_list(column.type):
+        return np.asarray(_is(column.cast(pa.utf8()), tag))
+    lists = column.combine_chunks()
+    parents = pc.list_parent_indices(lists).to_numpy()
+    hits = _is(lists.flatten().cast(pa.utf8()), tag).to_numpy(zero_copy_only=False)
+    found = np.zeros(len(lists), dtype=bool)
+    found[parents[hits]] = True
+    return found
+
+
+def _is(texts: pa.Array | pa.ChunkedArray, text: str) -> pa.Array | pa.ChunkedArray:
+    return pc.fill_null(pc.equal(texts, text), pa.scalar(value=False))
+
+
+def _microseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)
+
+
+def _length(span: timedelta) -> int:
+    return round(span.total_seconds() * 1_000_000)
