@@ -37,7 +37,7 @@ class Choice:
             pa.array([0.5] * len(index), pa.float32()),
             pa.array([0.5] * len(index), pa.float64()),
             pa.DictionaryArray.from_arrays(pa.array([0] * len(index), pa.int8()), pa.array(["explored"])),
-            pa.array([False] * len(index)),
+            pa.array([False] * len(index), pa.bool_()),
         ]
         return pa.record_batch({"hero": pa.StructArray.from_arrays(columns, fields=list(DECISION))})
 

@@ -15,7 +15,7 @@ from labfactory.selection import (
     Cap,
     ContactRules,
     Exploration,
-    Holdout,
+    HoldoutRule,
     QuietHours,
     Rest,
     SelectionPolicy,
@@ -115,7 +115,7 @@ ROWS = 40_000
 def test_holdouts_hold_their_share_whatever_the_seed_and_layers_are_independent():
     batch = pa.record_batch({"age": np.arange(ROWS)})
     rules = ContactRules(
-        holdouts=(Holdout(name="all", share=0.1), Holdout(name="arm", share=0.5, gives="control"))
+        holdouts=(HoldoutRule(name="all", share=0.1), HoldoutRule(name="arm", share=0.5, gives="control"))
     )
     selector = SelectionPolicy.build("1", contact=rules, hero=ANY).bind(
         {"hero": [Block("a"), Block("b")]}, batch.schema
@@ -129,7 +129,7 @@ def test_holdouts_hold_their_share_whatever_the_seed_and_layers_are_independent(
     assert (control == (found[1] == "control")).all()
     assert stats.binomtest(int(held.sum()), ROWS, 0.1).pvalue > 1e-4
     assert stats.binomtest(int(control.sum()), int((~held).sum()), 0.5).pvalue > 1e-4
-    larger = ContactRules(holdouts=(Holdout(name="wider", salt="all", share=0.3),))
+    larger = ContactRules(holdouts=(HoldoutRule(name="wider", salt="all", share=0.3),))
     wider = np.array(reasons_of(larger, batch)) == "held_out"
     assert wider[held].all()
 
@@ -144,7 +144,7 @@ def test_a_control_arm_gets_any_eligible_component_without_personalisation():
     slot = SlotPolicy.build(
         components=["a", "b", "c"], features={"age": "age"}, weights=[[9.0], [0.0], [-9.0]]
     )
-    rules = ContactRules(holdouts=(Holdout(name="arm", share=1.0, gives="control"),))
+    rules = ContactRules(holdouts=(HoldoutRule(name="arm", share=1.0, gives="control"),))
     blocks = [Block("a"), Block("b"), Block("c", "age == 1")]
     selector = SelectionPolicy.build("1", contact=rules, hero=slot).bind({"hero": blocks}, batch.schema)
     decided = selector.decide(batch, keys=pa.array(np.arange(ROWS)), seed=1).column("hero")
@@ -159,7 +159,7 @@ def test_a_control_arm_gets_any_eligible_component_without_personalisation():
 
 def test_without_a_key_nobody_is_held_out_and_nothing_is_drawn():
     batch = pa.record_batch({"age": [1, 2]})
-    rules = ContactRules(holdouts=(Holdout(name="all", share=1.0),), caps=(Cap(at_most=1),))
+    rules = ContactRules(holdouts=(HoldoutRule(name="all", share=1.0),), caps=(Cap(at_most=1),))
     selector = SelectionPolicy.build("1", contact=rules, hero=ANY).bind({"hero": [Block("a")]}, batch.schema)
     decided = selector.decide(batch, keys=pa.array([None, "k"]), seed=1).column("hero")
     assert decided.field("reason").to_pylist() == ["missing_key", "held_out"]
@@ -173,8 +173,8 @@ def test_without_a_key_nobody_is_held_out_and_nothing_is_drawn():
         (lambda: Cap(at_most=1, per="0 days"), "found '0 days'"),
         (lambda: Rest(outcome="ignored", times=0), "expected an outcome 1 time or more, found 0"),
         (lambda: Rest(outcome="ignored", rest="long"), "found 'long'"),
-        (lambda: Holdout(name="a", share=1.5), "expected a share between 0 and 1, found 1.5"),
-        (lambda: Holdout(name="a", share=1, gives="love"), "found 'love'"),
+        (lambda: HoldoutRule(name="a", share=1.5), "expected a share between 0 and 1, found 1.5"),
+        (lambda: HoldoutRule(name="a", share=1, gives="love"), "found 'love'"),
         (
             lambda: QuietHours(start="25:00", end="08:00"),
             "expected a time of day such as '21:30', found '25:00'",

@@ -13,7 +13,7 @@ from labfactory.selection import (
     EligibilityRule,
     Exploration,
     Feature,
-    Holdout,
+    HoldoutRule,
     QuietHours,
     Rest,
     SelectionPolicy,
@@ -32,8 +32,8 @@ CONTACT = ContactRules(
     ),
     rests=(Rest(outcome="ignored", times=2, within="30 days", rest="60 days", tag="news"),),
     holdouts=(
-        Holdout(name="global", share=0.05),
-        Holdout(name="plain", share=0.0, salt="x", gives="control"),
+        HoldoutRule(name="global", share=0.05),
+        HoldoutRule(name="plain", share=0.0, salt="x", gives="control"),
     ),
 )
 

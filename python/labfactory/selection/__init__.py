@@ -11,7 +11,7 @@ from labfactory.selection.allocation import (
     price_limits,
 )
 from labfactory.selection.arbitration import Arbitration
-from labfactory.selection.contact import Cap, ContactRules, Holdout, QuietHours, Rest
+from labfactory.selection.contact import Cap, ContactRules, HoldoutRule, QuietHours, Rest
 from labfactory.selection.decision import (
     DECISION,
     REASONS,
@@ -42,7 +42,7 @@ __all__ = [
     "Exploration",
     "Feature",
     "History",
-    "Holdout",
+    "HoldoutRule",
     "Limit",
     "LimitedSelector",
     "LinearModel",

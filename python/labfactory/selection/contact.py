@@ -132,14 +132,15 @@ class Rest(Scope):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Holdout:
+class HoldoutRule:
     """A share of customers who get nothing, or a choice without personalisation.
 
     Args:
         name: What it measures.
         share: The share, in [0, 1].
         salt: Decides together with the key who is in it, whatever the seed: layers with other salts are
-            independent, the same salt and a larger share keep those that were in it. The name, when empty.
+            independent, the same salt and a larger share keep those that were in it, and an experiments'
+            holdout of that name holds out the same customers. The name, when empty.
         gives: "nothing", or "control": an eligible component, each alike.
 
     Raises:
@@ -210,7 +211,7 @@ class ContactRules:
     send_hour: str | None = None
     caps: tuple[Cap, ...] = ()
     rests: tuple[Rest, ...] = ()
-    holdouts: tuple[Holdout, ...] = field(default=())
+    holdouts: tuple[HoldoutRule, ...] = field(default=())
 
     @property
     def expressions(self) -> tuple[tuple[tuple[str | int, ...], str], ...]:

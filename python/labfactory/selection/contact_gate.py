@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labfactory.assignment import buckets
+from labfactory.assignment import Holdout
 from labfactory.base.errors import SelectionError
 from labfactory.selection.contact import Cap, ContactRules, Rest, Scope, span_of
 from labfactory.selection.decision import REASONS
@@ -117,8 +117,9 @@ class Gate:
         for condition in self.suppressed:
             stop(~_known(condition, batch, wanted=False), "suppressed")
         for holdout in self.rules.holdouts:
-            points = np.asarray(buckets(keys, experiment=holdout.salt or holdout.name, seed=0).fill_null(1.0))
-            stop(points < holdout.share, "held_out" if holdout.gives == "nothing" else "control")
+            held = Holdout(holdout.salt or holdout.name, holdout.share).holds(keys)
+            reason = "held_out" if holdout.gives == "nothing" else "control"
+            stop(held.to_numpy(zero_copy_only=False), reason)
         if self.rules.quiet_hours is not None:
             is_control = codes == _CODES["control"]
             quiet = self._is_quiet(batch, moment)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from labfactory.selection.policy import SelectionPolicy
     from labfactory.selection.bound_slot import Bindable
+    from labfactory.selection.policy import SelectionPolicy
     from labfactory.selection.selector import Selector
 
     Values = npt.NDArray[np.float32]

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from labfactory.base.errors import SelectionError, nearest
 from labfactory.selection.arbitration import Arbitration
-from labfactory.selection.contact import Cap, ContactRules, Holdout, QuietHours, Rest
+from labfactory.selection.contact import Cap, ContactRules, HoldoutRule, QuietHours, Rest
 from labfactory.selection.exploration import Exploration
 from labfactory.selection.model import Feature, LinearModel
 from labfactory.selection.policy_tables import (
@@ -208,7 +208,7 @@ def _read_contact(table: ContactTable, text: PolicyText) -> ContactRules:
         send_hour=table.send_hour,
         caps=each("caps", Cap),
         rests=each("rests", Rest),
-        holdouts=each("holdouts", Holdout),
+        holdouts=each("holdouts", HoldoutRule),
     )
 
 
