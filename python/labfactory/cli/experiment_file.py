@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field
 
+from labfactory.base.errors import UsageError, nearest
 from labfactory.base.settings import Settings, read_bounded, settings_from
-from labfactory.lab import Experiment, Hypothesis, Mean, Proportion
+from labfactory.lab import (
+    AlwaysValid,
+    BetaBinomial,
+    Betting,
+    Experiment,
+    GroupSequential,
+    Hypothesis,
+    Mean,
+    Proportion,
+)
+from labfactory.lab.multiplicity import Correction  # noqa: TC001 - pydantic reads the annotation
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_RULES: Final[dict[str, Any]] = {
+    "always_valid": AlwaysValid,
+    "group_sequential": GroupSequential,
+    "beta_binomial": BetaBinomial,
+    "betting": Betting,
+}
 
 
 class HypothesisTable(Settings):
@@ -35,6 +55,37 @@ class MetricTable(Settings):
         return kind(self.column or name, role=self.role, direction=self.direction, margin=self.margin)
 
 
+class StopRuleTable(Settings):
+    """The `[stop_rule]` table; what is absent is the rule's own default."""
+
+    kind: Literal["always_valid", "group_sequential", "beta_binomial", "betting"]
+    horizon: float | None = None
+    burn_in: int | None = None
+    bound: float | None = None
+    looks: int | None = None
+    spending: Literal["obrien_fleming", "pocock", "power", "hwang_shih_decani"] | None = None
+    shape: float | None = None
+    planned_units: float | None = None
+
+    def rule(self) -> AlwaysValid | GroupSequential | BetaBinomial | Betting:
+        """The stop rule.
+
+        Raises:
+            UsageError: `stop_rule`, for a setting that the rule does not have, or one that cannot be.
+        """
+        kind = _RULES[self.kind]
+        given = {
+            name: value for name, value in self.model_dump(exclude={"kind"}).items() if value is not None
+        }
+        known = [field.name for field in fields(kind)]
+        for name in given:
+            if name not in known:
+                message = f"expected settings of {self.kind}, found {name}"
+                raise UsageError(message, code="stop_rule", hint=nearest(name, known))
+        rule: AlwaysValid | GroupSequential | BetaBinomial | Betting = kind(**given)
+        return rule
+
+
 class ExperimentFile(Settings):
     """What `experiment.toml` says.
 
@@ -46,6 +97,9 @@ class ExperimentFile(Settings):
         metrics: Metrics by name.
         allocation: Planned share of each arm; equal shares when absent.
         alpha: Error level of every interval.
+        stop_rule: When the data may be read; once, at the end, when absent.
+        correction: How the treatments of a metric are corrected for being several.
+        segments: Columns to compare within.
     """
 
     name: str
@@ -55,6 +109,9 @@ class ExperimentFile(Settings):
     metrics: Annotated[dict[str, MetricTable], Field(min_length=1)]
     allocation: dict[str, float] | None = None
     alpha: float = 0.05
+    stop_rule: StopRuleTable | None = None
+    correction: Correction | None = None
+    segments: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: Path | str) -> ExperimentFile:
@@ -64,6 +121,14 @@ class ExperimentFile(Settings):
             UsageError: `file_unreadable`, or `settings` with every fault of the file.
         """
         return settings_from(cls, read_bounded(path), name=str(path))
+
+    def rule(self) -> AlwaysValid | GroupSequential | BetaBinomial | Betting | None:
+        """The stop rule; None for one look at the end.
+
+        Raises:
+            UsageError: `stop_rule`.
+        """
+        return None if self.stop_rule is None else self.stop_rule.rule()
 
     def experiment(self) -> Experiment:
         """The experiment.

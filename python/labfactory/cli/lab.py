@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from labfactory.base.storage import write_atomically
-from labfactory.cli import insights
+from labfactory.cli import insights, planning
 from labfactory.cli.options import Json  # noqa: TC001 - typer reads the annotation
-from labfactory.cli.output import output, print_json
+from labfactory.cli.output import output, print_json, print_line
 
 app = typer.Typer(no_args_is_help=True, help="Assign customers, evaluate what they did, keep what it taught.")
 app.add_typer(insights.app, name="insights")
+for command in (planning.power, planning.design, planning.preregister):
+    app.command()(command)
 
 
 @app.command()
@@ -86,18 +88,42 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="Write the evaluation as JSON, the evidence of a verdict."),
     ] = None,
+    earlier: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE", help="The evaluation of an earlier look; may be repeated, oldest first."
+        ),
+    ] = None,
+    preregistration: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Say what departs from this preregistration.")
+    ] = None,
     *,
     as_json: Json = False,
 ) -> None:
     """Compare every variant with the control on every metric, with intervals and the sample-ratio check."""
+    from labfactory.base.settings import read_bounded
     from labfactory.cli.experiment_file import ExperimentFile
+    from labfactory.lab import Evaluation, Preregistration
 
     file = ExperimentFile.load(experiment)
+    planned = None
+    if preregistration is not None:
+        planned = Preregistration.from_json(read_bounded(preregistration))
     evaluation = file.experiment().evaluate(
-        responses, control=file.control, variant=variant, key=key, alpha=file.alpha
+        responses,
+        control=file.control,
+        variant=variant,
+        key=key,
+        alpha=file.alpha,
+        sequential=file.rule(),
+        correction=file.correction,
+        segments=file.segments,
+        earlier=[Evaluation.from_json(read_bounded(path)) for path in earlier or ()],
     )
     if out is not None:
         write_atomically(out, evaluation.to_json())
+    for departure in planned.compare(evaluation) if planned is not None else ():
+        print_line(f"departs from the plan: {departure}")
     if as_json:
         print_json(evaluation.to_dict())
         return
