@@ -81,6 +81,7 @@ _OF_OBJECTS = (
     nodes.Or,
     nodes.Not,
     nodes.Test,
+    nodes.Filter,
 )
 _LOOP_CONSTANTS = {"depth": 1, "depth0": 0}
 _LOOP_ITEMS = ("previtem", "nextitem")

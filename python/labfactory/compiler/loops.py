@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from labfactory.compiler.scope import Scope
     from labfactory.compiler.statements import Statements
 
-# A recursive loop ends where the schema does; deeper than this is no content.
-MOST_LEVELS = 16
+# A recursive loop ends where the schema does; rows that go deeper than this are stopped.
+MOST_LEVELS = 24
 # Each time that the body is lowered again more is known of what namespaces hold; it ends long before.
 _MOST_ROUNDS = 12
 _NOTHING = frozenset({NONE, UNDEFINED, UNSET})
@@ -76,7 +76,8 @@ def lower_recursion(values: Expressions, node: nodes.Call, loop: LoopName) -> No
     recursion = loop.recursion
     assert recursion is not None
     if loop.depth + 1 >= MOST_LEVELS:
-        values.refuse(f"a recursive loop of more than {MOST_LEVELS} levels", node)
+        values.code.emit("fail", values.outcome("work_limit"), span=values.span(node))
+        return
     recursion.statements.linker.check_size(values, node, "a recursive loop")
     source, static = values.iterable(node.args[0])
     with recursion.statements.apart(recursion.scope, autoescape=recursion.autoescape):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from labfactory.compiler.expressions import Expressions
     from labfactory.compiler.objects import Macro
 
-# A macro may call itself where the schema ends that, as a tree of a given depth does.
-MOST_LEVELS = 16
+# A macro may call itself: a schema ends that, as a tree of a given depth does, or this bound for each row.
+MOST_LEVELS = 24
 
 
 @dataclass(slots=True)
@@ -61,9 +61,9 @@ def write_macro(values: Expressions, node: nodes.Call, macro: Macro, caller: Mac
     """
     linker = macro.statements.linker
     linker.check_size(values, node, f"the macro {macro.name!r}" if macro.name else "a call block")
-    level = sum(1 for active in linker.active if active is macro.node)
-    if level >= MOST_LEVELS:
-        values.refuse(f"the macro {macro.name!r} within itself over {MOST_LEVELS} levels", node)
+    if sum(1 for active in linker.active if active is macro.node) >= MOST_LEVELS:
+        values.code.emit("fail", core.OUTCOMES["work_limit"], span=values.span(node))
+        return
     arguments = evaluate_arguments(values, node, caller)
     scope, special = macro.scope.of_macro(macro.node)
     if not _fits(macro.node, special, arguments):
@@ -138,7 +138,29 @@ def _bind_special(
     if "varargs" in special:
         scope.bind("varargs", _tuple(values, given.positional[len(names) :], node))
     if "kwargs" in special:
-        values.refuse("kwargs of a macro", node)
+        scope.bind("kwargs", _mapping(values, given, node))
+
+
+def attribute_of(macro: Macro, name: str) -> object:
+    """What a template may ask a macro for."""
+    if name == "name":
+        return macro.name
+    if name == "arguments":
+        return [argument.name for argument in macro.node.args]
+    _, special = macro.scope.of_macro(macro.node)
+    return name.removeprefix("catch_") in special
+
+
+def _mapping(values: Expressions, given: Arguments, node: nodes.Macro | nodes.CallBlock) -> Variable:
+    """What else was given by name, as the dict `kwargs`."""
+    pairs = []
+    for name, entry in given.named.items():
+        if not isinstance(entry, Variable) or entry.object is not None:
+            values.refuse("kwargs that hold more than values", node)
+        held = values.hold(f"{name}@{entry.register}", entry.register, entry.static, node)
+        pairs.append(nodes.Pair(nodes.Const(name, lineno=node.lineno), held, lineno=node.lineno))
+    register = values.code.take()
+    return Variable(register, values.into(nodes.Dict(pairs, lineno=node.lineno), register))
 
 
 def _tuple(values: Expressions, entries: Sequence[Binding], node: nodes.Node) -> Variable:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from jinja2 import nodes
 
 from labfactory.compiler.code import Instruction, Label
-from labfactory.compiler.macros import evaluate_arguments, write_macro
+from labfactory.compiler.macros import attribute_of, evaluate_arguments, write_macro
 from labfactory.compiler.objects import (
     Attribute,
     Block,
@@ -63,10 +63,10 @@ class ObjectCalls:
                 return above if above.level < len(rendering.blocks[block.name]) else None
         return None
 
-    def value(self, node: nodes.Node) -> Object | None:
+    def value(self, node: nodes.Node) -> Object | LoopName | None:
         """The object that an expression gives, made where it makes one."""
         found = self.of(node)
-        if isinstance(found, Object):
+        if found is not None:
             return found
         maker = self._maker(node)
         if maker is None:
@@ -90,11 +90,11 @@ class ObjectCalls:
             case nodes.And() | nodes.Or():
                 return self._truth_of_choice(node)
             case nodes.Test(name="defined" | "undefined", args=[], kwargs=[]):
-                return node.name == "defined" if isinstance(self.of(node.node), Object) else None
+                return node.name == "defined" if self.of(node.node) is not None else None
             case nodes.Test(name="none", args=[], kwargs=[]):
-                return False if isinstance(self.of(node.node), Object) else None
+                return False if self.of(node.node) is not None else None
             case nodes.Name() | nodes.Getattr() | nodes.Getitem():
-                return True if isinstance(self.of(node), Object) else None
+                return True if self.of(node) is not None else None
         return None
 
     def _truth_of_choice(self, node: nodes.And | nodes.Or) -> bool | None:
@@ -116,10 +116,18 @@ class ObjectCalls:
                 return self._inline_if(node, target)
             case nodes.And() | nodes.Or():
                 return self._choice(node, target)
+            case nodes.Filter(name="length" | "count", node=nodes.Name() as name, args=[], kwargs=[]):
+                return self._length(self.of(name), target, self.values.span(node))
             case nodes.Not() | nodes.Test():
                 known = self.truth(node)
                 return None if known is None else self.values.constant(known, target, node)
         return None
+
+    def _length(self, loop: Object | LoopName | None, target: int, span: int) -> Static | None:
+        if not isinstance(loop, LoopName):
+            return None
+        self.values.loop_attribute(loop, "length", target, span)
+        return Static.of("integer")
 
     def _inline_if(self, node: nodes.CondExpr, target: int) -> Static | None:
         known = self.truth(node.test)
@@ -139,9 +147,10 @@ class ObjectCalls:
             return self.values.into(node.right, target)
         return self.values.constant(left, target, node) if self.of(node.left) is None else None
 
-    def refuse(self, found: Object, node: nodes.Node) -> NoReturn:
+    def refuse(self, found: Object | LoopName, node: nodes.Node) -> NoReturn:
         """Refuses an object where a value is needed."""
-        self.values.refuse(f"{found.spoken} as a value", node)
+        spoken = found.spoken if isinstance(found, Object) else "loop"
+        self.values.refuse(f"{spoken} as a value", node)
 
     # -- calls
 
@@ -177,23 +186,37 @@ class ObjectCalls:
                 self.write(node)
             return Static.of("text")
         if found is None and self._is_undefined(node.node):
-            evaluate_arguments(self.values, node)
-            span = self.values.span(node)
-            self.values.code.emit("fail", self.values.outcome("undefined"), span=span)
-            return self.values.undefined("call", target, span)
+            return self._fail(node, "undefined", target)
         if isinstance(found, Joiner):
             return self._join(node, found, target)
         if isinstance(found, Object):
             self.refuse(found, node)
         name = _attribute_of(node.node)
-        owner = self.of(node.node.node) if isinstance(node.node, (nodes.Getattr, nodes.Getitem)) else None
+        owner = self._owner(node.node)
         if isinstance(owner, Cycler) and name in ("next", "reset"):
             return self._step(node, owner, name, target)
         if isinstance(owner, LoopName) and name in ("cycle", "changed"):
             return self._cycle(node, owner, target) if name == "cycle" else self._changed(node, owner, target)
+        if isinstance(owner, Self | Module | Block) and name is not None:
+            # What they do not have is undefined, and a call of that an error.
+            return self._fail(node, "undefined", target)
         if isinstance(owner, Object):
             self.values.refuse(f"a call of {name!r} of {owner.spoken}", node)
         return None
+
+    def _owner(self, node: nodes.Node) -> Object | LoopName | None:
+        """What a method is called of; a cycler may be made there and then."""
+        if not isinstance(node, (nodes.Getattr, nodes.Getitem)):
+            return None
+        found = self.of(node.node)
+        return self.value(node.node) if found is None and self._maker(node.node) == "cycler" else found
+
+    def _fail(self, node: nodes.Call, outcome: str, target: int) -> Static:
+        """What Jinja2 would raise once it has the arguments."""
+        evaluate_arguments(self.values, node)
+        span = self.values.span(node)
+        self.values.code.emit("fail", self.values.outcome(outcome), span=span)
+        return self.values.undefined("call", target, span)
 
     def _is_undefined(self, node: nodes.Node) -> bool:
         """Whether a name that the template assigns holds nothing here, as `caller` outside a call block."""
@@ -228,11 +251,10 @@ class ObjectCalls:
             case Cycler() if name == "current":
                 self.values.code.emit("subscript", target, owner.items, owner.position, span=span)
                 return owner.item
-            case Macro() if name == "name":
+            case Macro() if name in ("name", "arguments", "catch_kwargs", "catch_varargs", "caller"):
+                return self.values.constant(attribute_of(owner, name), target, node)
+            case Module() if name == "__name__":
                 return self.values.constant(owner.name, target, node)
-            case Macro() if name == "arguments":
-                names = [argument.name for argument in owner.node.args]
-                return self.values.constant(names, target, node)
             case Namespace() | Module() | Self() | Block():
                 return self.values.undefined(name, target, span)
         return self.values.refuse(f"the attribute {name!r} of {owner.spoken}", node)

@@ -69,7 +69,7 @@ class Variable:
     register: int
     static: Static
     clearing: Instruction | None = None
-    object: Object | None = None
+    object: Object | LoopName | None = None
     copying: Instruction | None = None
 
 
@@ -106,7 +106,7 @@ class Known(NamedTuple):
     """What is known of a variable at one point."""
 
     static: Static
-    object: Object | None
+    object: Object | LoopName | None
 
 
 @dataclass(eq=False, slots=True)
@@ -189,7 +189,7 @@ class Scope:
 
     def lookup(self, name: str) -> Binding:
         """What a name means here."""
-        return self.binding(self.symbols.ref(name)) or self.context.lookup(name)
+        return _meant(self.binding(self.symbols.ref(name))) or self.context.lookup(name)
 
     def visible(self, name: str) -> Binding:
         """What a name means to a template that is included here, whether this one mentions it or not."""
@@ -198,7 +198,7 @@ class Scope:
             if name in symbols.stores:
                 found = self.binding(symbols.refs[name])
                 if found is not None and not (isinstance(found, Variable) and found.static.is_unset):
-                    return found
+                    return _meant(found) or found
                 break
             symbols = symbols.parent
         return self.context.lookup(name)
@@ -255,6 +255,13 @@ class Scope:
             for other in others:
                 first[key] = _join(first[key], other[key])
         self.restore(first)
+
+
+def _meant(found: Binding | None) -> Binding | None:
+    """A loop where a template gave it another name, as in `{% set outer = loop %}`."""
+    if isinstance(found, Variable) and isinstance(found.object, LoopName):
+        return found.object
+    return found
 
 
 def _join(one: Known, other: Known) -> Known:
