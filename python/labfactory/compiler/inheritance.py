@@ -50,7 +50,7 @@ class Rendering:
             self.add(tree)
         body = tree.body
         assert isinstance(body, nodes.Template)
-        scope = template_scope(body, self.context)
+        scope = template_scope(body, self.context, has_self="self" in tree.source)
         statements = self._statements(tree, scope)
         statements.keeps = keeps
         self._bind(scope, "self", Variable(NOWHERE, UNASSIGNED, object=Self(self)))
@@ -65,7 +65,7 @@ class Rendering:
         """Adds a template's blocks behind those of its children."""
         self.templates.append(tree.name)
         seen: set[str] = set()
-        for block in tree.body.find_all(nodes.Block):
+        for block in tree.body.find_all(nodes.Block) if "block" in tree.source else ():
             if block.name in seen:
                 tree.fail(f"block {block.name!r} defined twice", block, code="syntax")
             seen.add(block.name)

@@ -20,7 +20,7 @@ from labfactory.compiler.plan import LONE_PART, Plan
 from labfactory.compiler.positions import Span
 from labfactory.compiler.review import Review, Reviewer, observe
 from labfactory.compiler.scope import Options
-from labfactory.compiler.syntax import parse_template
+from labfactory.compiler.syntax import Reader
 from labfactory.compiler.tables import make_tables
 from labfactory.compiler.types import columns_of
 
@@ -178,8 +178,9 @@ def _lower(
         environment = environments[part]
         components = {slot: _components(slot, part, entries) for slot, entries in slots.items()}
         spoken = locales if environment.has_messages else None
-        linker = Linker(code, table, options, environment, components, used, sources, spoken)
-        tree = parse_template(source, names[part], environment)
+        reader = Reader(environment)
+        linker = Linker(code, table, options, environment, reader, components, used, sources, spoken)
+        tree = reader.template(source, names[part])
         sources[tree.name] = source
         sources.update(
             (c.template, c.source) for cs in components.values() for c in cs if c.source is not None

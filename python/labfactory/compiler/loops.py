@@ -63,12 +63,17 @@ class _Loop:
 
 def lower_for(statements: Statements, node: nodes.For) -> None:
     """Lowers a loop."""
-    for name in node.find_all(nodes.Name):
+    for name in node.find_all(nodes.Name) if _mentions(statements, "loop") else ():
         if name.ctx == "store" and name.name == "loop":
             message = "can't assign to special loop variable in for-loop target"
             statements.values.tree.fail(message, name, code="syntax")
     source, static = statements.values.iterable(node.iter)
     _lower_over(statements, node, source, static, 0)
+
+
+def _mentions(statements: Statements, word: str) -> bool:
+    """Whether a word stands anywhere in the source: where it does not, no node needs to be looked at."""
+    return word in statements.values.tree.source
 
 
 def lower_recursion(values: Expressions, node: nodes.Call, loop: LoopName) -> None:
@@ -87,8 +92,11 @@ def lower_recursion(values: Expressions, node: nodes.Call, loop: LoopName) -> No
 def _lower_over(statements: Statements, node: nodes.For, source: int, static: Static, depth: int) -> None:
     uses_loop = (
         node.recursive
-        or "loop" in find_undeclared(node.iter_child_nodes(only=("body",)), ("loop",))
-        or any(block.scoped for block in node.find_all(nodes.Block))
+        or (
+            _mentions(statements, "loop")
+            and "loop" in find_undeclared(node.iter_child_nodes(only=("body",)), ("loop",))
+        )
+        or (_mentions(statements, "block") and any(block.scoped for block in node.find_all(nodes.Block)))
     )
     test = node.test
     if test is not None and uses_loop and not static.kinds <= _NOTHING:
@@ -169,8 +177,9 @@ def _bind(statements: Statements, scope: Scope, target: nodes.Node, register: in
 
 def _ran_flag(statements: Statements, loop: _Loop, span: int) -> int | None:
     """A register that tells whether a body came to its end, where the loop itself cannot."""
-    leaves = any(loop.node.find_all((nodes.Break, nodes.Continue)))
-    if not loop.node.else_ or (loop.test is None and not leaves):
+    if not loop.node.else_:
+        return None
+    if loop.test is None and not any(loop.node.find_all((nodes.Break, nodes.Continue))):
         return None
     ran = statements.code.take()
     statements.code.emit("constant", ran, statements.code.constant(value=False), span=span)

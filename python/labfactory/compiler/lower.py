@@ -17,7 +17,7 @@ from labfactory.compiler.hints import meant
 from labfactory.compiler.inheritance import Rendering
 from labfactory.compiler.positions import Span
 from labfactory.compiler.scope import Context, Options, Scope
-from labfactory.compiler.syntax import check_encoding, parse_template
+from labfactory.compiler.syntax import check_encoding
 from labfactory.compiler.types import NONE, UNDEFINED, Static, spoken
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from labfactory.compiler.columns import ColumnTable
     from labfactory.compiler.environment import Environment
     from labfactory.compiler.statements import Statements
-    from labfactory.compiler.syntax import SyntaxTree
+    from labfactory.compiler.syntax import Reader, SyntaxTree
     from labfactory.compiler.tables import Table
 
 # Steps of loops that one row may take: a thousand items in a thousand loops is no message.
@@ -67,6 +67,7 @@ class Linker:
         table: The columns that are read, shared by all parts.
         options: What compile was given.
         environment: How this part's templates are read.
+        reader: What reads them.
         slots: The components of each slot, in the order of its decision column.
         used: Slots that templates call, in the order of their first call.
         sources: The sources of all templates, by name.
@@ -79,6 +80,7 @@ class Linker:
     table: ColumnTable
     options: Options
     environment: Environment
+    reader: Reader
     slots: Mapping[str, Sequence[Component]]
     used: dict[str, tuple[str, ...]]
     sources: dict[str, str]
@@ -86,6 +88,7 @@ class Linker:
     active: list[nodes.Node] = field(default_factory=list)
     inside: list[SyntaxTree] = field(default_factory=list)
     _trees: dict[str, SyntaxTree | None] = field(default_factory=dict)
+    _parsed: dict[str, SyntaxTree] = field(default_factory=dict)
     _within: list[str] = field(default_factory=list)
 
     def template(self, tree: SyntaxTree) -> None:
@@ -190,7 +193,7 @@ class Linker:
     def _tree(self, name: str) -> SyntaxTree | None:
         if name not in self._trees:
             source = self.environment.source(name)
-            self._trees[name] = None if source is None else parse_template(source, name, self.environment)
+            self._trees[name] = None if source is None else self.reader.template(source, name)
             if source is not None:
                 self.sources[name] = source
         return self._trees[name]
@@ -232,7 +235,10 @@ class Linker:
             message = f"component {component.name!r} of slot {slot!r} has no template for this part"
             values.tree.fail(message, node, code="component_part")
         with self.code.scratch():
-            self._render(parse_template(component.source, component.template, self.environment))
+            key = component.template
+            if key not in self._parsed:
+                self._parsed[key] = self.reader.template(component.source, key)
+            self._render(self._parsed[key])
 
 
 def _expressions(tree: SyntaxTree, code: Code, table: ColumnTable, scope: Scope) -> Expressions:

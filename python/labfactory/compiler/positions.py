@@ -84,6 +84,7 @@ class Positions:
     _open: list[int] = field(default_factory=list)
     # Nodes compare by value, so an equal one elsewhere would be taken for another: identity is the key.
     _extents: dict[int, tuple[nodes.Node, int, int]] = field(default_factory=dict)
+    _spans: dict[int, tuple[nodes.Node, Span]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Counts lines as Jinja2 does: only LF, CR LF and CR end one."""
@@ -138,6 +139,12 @@ class Positions:
 
     def of(self, node: nodes.Node) -> Span:
         """The span of a node: from its first token to its last, brackets balanced."""
+        known = self._spans.get(id(node))
+        if known is None:
+            known = self._spans[id(node)] = (node, self._find(node))
+        return known[1]
+
+    def _find(self, node: nodes.Node) -> Span:
         if isinstance(node, (nodes.Stmt, nodes.Template)):
             return self.at(node.lineno)
         low, high = self._extent(node)

@@ -149,6 +149,7 @@ class Scope:
     parent: Scope | None = None
     is_top: bool = False
     bindings: dict[str, Binding] = field(default_factory=dict)
+    _macros: dict[int, tuple[nodes.Node, Symbols, frozenset[str]]] = field(default_factory=dict)
 
     def inner(self, node: nodes.Node, *, branch: str | None = None, loop: bool = False) -> Scope:
         """The scope within, for a node or a branch of a loop.
@@ -169,6 +170,13 @@ class Scope:
 
     def of_macro(self, node: nodes.Macro | nodes.CallBlock) -> tuple[Scope, frozenset[str]]:
         """The scope of a macro's body, and which of caller, kwargs and varargs it takes beside its own."""
+        known = self._macros.get(id(node))
+        if known is None:
+            known = self._macros[id(node)] = (node, *self._macro_symbols(node))
+        _, symbols, special = known
+        return Scope(symbols, self.context, self), special
+
+    def _macro_symbols(self, node: nodes.Macro | nodes.CallBlock) -> tuple[Symbols, frozenset[str]]:
         symbols = Symbols(parent=self.symbols)
         symbols.analyze_node(node)
         given = {argument.name for argument in node.args}
@@ -177,7 +185,7 @@ class Scope:
             if name in special:
                 symbols.declare_parameter(name)
         symbols.analyze_node(node)
-        return Scope(symbols, self.context, self), frozenset(special)
+        return symbols, frozenset(special)
 
     def assigned(self) -> Iterator[tuple[str, str, str, str]]:
         """Identifier, name, action and source of each name that this scope assigns, parameters left out."""
@@ -272,10 +280,10 @@ def _join(one: Known, other: Known) -> Known:
     return Known(one.static.join(other.static), Several())
 
 
-def template_scope(template: nodes.Template, context: Context) -> Scope:
-    """The outermost scope of a template."""
+def template_scope(template: nodes.Template, context: Context, *, has_self: bool) -> Scope:
+    """The outermost scope of a template; `has_self` says whether its source holds that word at all."""
     symbols = Symbols()
-    if "self" in find_undeclared(template.body, ("self",)):
+    if has_self and "self" in find_undeclared(template.body, ("self",)):
         symbols.declare_parameter("self")
     symbols.analyze_node(template)
     return Scope(symbols, context, is_top=True)

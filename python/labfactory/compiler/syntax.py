@@ -70,13 +70,35 @@ class SyntaxTree:
         ) from None
 
 
+class Reader:
+    """Reads the sources of one environment, one after the other.
+
+    Args:
+        environment: How they are read.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self.autoescape = environment.autoescape
+        self.jinja = environment.jinja2(_PositionedEnvironment)
+        # Making a lexer takes longer than reading a component.
+        self.lexer = self.jinja.positioned = PositionedLexer(self.jinja)
+
+    def template(self, source: str, name: str) -> SyntaxTree:
+        """Parses a template.
+
+        Raises:
+            CompileError: `syntax` where Jinja2 would refuse it, `too_deep` for absurd nesting.
+        """
+        return _parse(source, name, self, None)
+
+
 def parse_template(source: str, name: str, environment: Environment) -> SyntaxTree:
     """Parses a template.
 
     Raises:
         CompileError: `syntax` where Jinja2 would refuse it, `too_deep` for absurd nesting.
     """
-    return _parse(source, name, environment, None)
+    return Reader(environment).template(source, name)
 
 
 def parse_expression(source: str, name: str, environment: Environment) -> SyntaxTree:
@@ -85,15 +107,13 @@ def parse_expression(source: str, name: str, environment: Environment) -> Syntax
     Raises:
         CompileError: `syntax` where Jinja2 would refuse it, `too_deep` for absurd nesting.
     """
-    return _parse(source, name, environment, "variable")
+    return _parse(source, name, Reader(environment), "variable")
 
 
-def _parse(source: str, name: str, environment: Environment, state: str | None) -> SyntaxTree:
+def _parse(source: str, name: str, reader: Reader, state: str | None) -> SyntaxTree:
     _check_text(source, name)
-    jinja = environment.jinja2(_PositionedEnvironment)
-    lexer = PositionedLexer(jinja)
+    jinja, lexer = reader.jinja, reader.lexer
     lexer.positions = Positions("")
-    jinja.positioned = lexer
     try:
         parser = Parser(jinja, source, name, state=state)
         body: nodes.Template | nodes.Expr
@@ -108,7 +128,7 @@ def _parse(source: str, name: str, environment: Environment, state: str | None) 
         raise _syntax_error(error, lexer.positions, source, name) from None
     except RecursionError:
         raise CompileError(_TOO_DEEP, code="too_deep", template=name) from None
-    tree = SyntaxTree(name, source, body, lexer.positions, jinja, environment.autoescape)
+    tree = SyntaxTree(name, source, body, lexer.positions, jinja, reader.autoescape)
     try:
         _check_names(tree)
     except RecursionError:
