@@ -162,6 +162,16 @@ def unsteadied(paths: Paths, lift: float) -> NDArray[np.bool_]:
     return lf.AlwaysValid().log_p(z, paths.units, alpha=ALPHA) <= math.log(ALPHA)
 
 
+def delta_method(paths: Paths, lift: float) -> NDArray[np.bool_]:
+    """The confidence sequence of the lift by the delta method, as it is usually computed."""
+    control, treatment = paths.control, paths.treatment
+    before, after = (arm.variance / np.maximum(arm.count, 1) for arm in (control, treatment))
+    ratio = np.divide(treatment.mean, control.mean, out=np.ones_like(before), where=control.mean > 0)
+    error = np.sqrt(after + ratio**2 * before)
+    z = np.divide((ratio - 1 - lift) * control.mean, error, out=np.zeros_like(error), where=error > 0)
+    return lf.AlwaysValid().log_p(z, paths.units, alpha=ALPHA) <= math.log(ALPHA)
+
+
 def always_valid(rule: lf.AlwaysValid) -> Test:
     return lambda paths, lift: rule.log_p(paths.z(lift), paths.units, alpha=ALPHA) <= math.log(ALPHA)
 
@@ -197,7 +207,7 @@ def betting(bound: float) -> Test:
 
 
 # What errs more often than alpha, for comparison.
-WRONG: dict[str, Test] = {"peeking": peeking, "unsteadied": unsteadied}
+WRONG: dict[str, Test] = {"peeking": peeking, "unsteadied": unsteadied, "delta method": delta_method}
 RULES: dict[str, Test] = {
     "always_valid 5000": always_valid(lf.AlwaysValid(5000)),
     "always_valid 10000": always_valid(lf.AlwaysValid(10_000)),

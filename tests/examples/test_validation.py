@@ -46,6 +46,12 @@ def test_fifty_looks_err_no_more_than_one(validation, outcome, lift):
     assert max(found.values()) <= limit(2000)
 
 
+def test_a_lift_by_the_delta_method_errs_where_the_inverted_test_does_not(validation):
+    found = validation.errors("conversions .005", "50 looks", runs=2000, seed=2)
+    assert found["delta method"] > 0.1
+    assert found["always_valid 5000"] <= 0.05
+
+
 def test_a_small_arm_without_a_conversion_yet_proves_nothing(validation):
     found = validation.errors("conversions .005", "one in ten", runs=2000, seed=2)
     assert found["unsteadied"] > 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -15,10 +16,13 @@ from labfactory import (
     Baseline,
     BetaBinomial,
     Betting,
+    Count,
     Design,
     GroupSequential,
     Mean,
     Proportion,
+    Quantile,
+    Ratio,
     StatisticsError,
     UsageError,
 )
@@ -176,6 +180,25 @@ def test_the_variance_of_a_ratio_is_that_of_simulated_ratios():
     baseline = Baseline.of_ratio(revenue.ravel(), orders.ravel())
     assert baseline.value == pytest.approx(12.0, rel=0.01)
     assert baseline.variance == pytest.approx(400 * ratios.var(), rel=0.1)
+
+
+def test_history_knows_every_kind_of_metric():
+    random = np.random.default_rng(9)
+    orders = random.poisson(2.0, 3000)
+    spend = orders * random.gamma(3.0, 4.0, 3000)
+    frame = pl.DataFrame({"orders": orders, "spend": spend})
+    found = {
+        metric.kind: Baseline.from_history(frame, metric)
+        for metric in (Count("orders"), Ratio("spend", "orders"), Quantile("spend", 0.9), Mean("spend"))
+    }
+    assert {kind: baseline.kind for kind, baseline in found.items()} == {kind: kind for kind in found}
+    assert found["count"].value == pytest.approx(orders.mean())
+    assert found["ratio"] == replace(Baseline.of_ratio(spend, orders), units=3000)
+    assert found["quantile"].value == pytest.approx(np.quantile(spend, 0.9))
+    capped = Baseline.from_history(frame, Mean("spend", bounds=(None, 40.0)))
+    assert capped.variance == pytest.approx(np.minimum(spend, 40.0).var(ddof=1))
+    shared = Baseline.from_history(frame, Mean("spend", percentiles=(None, 0.95)))
+    assert shared.variance == pytest.approx(np.minimum(spend, np.quantile(spend, 0.95)).var(ddof=1))
 
 
 @pytest.mark.parametrize("q", [0.5, 0.9])

@@ -175,6 +175,14 @@ def test_outcomes_beyond_their_bound_are_refused(arm):
     assert raised.value.code == "outcome_bound"
 
 
+def test_hillstroms_spend_has_the_sequence_of_gbstats():
+    # Counts, means and variances of its arms "No E-Mail" and "Mens E-Mail"; gbstats 0.8.0 on the rows.
+    control, mens = Sample(21_306, 0.65278936, 134.286), Sample(21_307, 1.42261650, 315.212)
+    look = AlwaysValid(horizon=5000).look(control, mens, alpha=0.05)
+    assert (look.lower, look.upper) == pytest.approx((0.3020656, 1.2375887), abs=2e-6)
+    assert look.p == pytest.approx(8.0754e-6, rel=1e-4)
+
+
 def test_before_its_burn_in_an_interval_says_nothing():
     look = AlwaysValid(burn_in=1000).look(converting(999, 5), converting(2000, 500), alpha=0.05)
     assert (look.lower, look.upper, look.relative_lower, look.p, look.stop) == (None, None, None, 1.0, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,17 +13,16 @@ from scipy import special
 
 from labfactory.base.errors import StatisticsError, UsageError
 from labfactory.base.sources import batches
+from labfactory.lab.metric import Count, Mean, Quantile, Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from labfactory.lab.metric import Metric
+    from labfactory.lab.metric import Kind, Metric
 
     Values = NDArray[np.float64]
-
-BaselineKind = Literal["mean", "count", "proportion", "ratio", "quantile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Baseline:
         0.0475
     """
 
-    kind: BaselineKind
+    kind: Kind
     value: float
     variance: float
     rho_squared: float = 0.0
@@ -162,7 +161,7 @@ class Baseline:
             >>> baseline.value, baseline.variance, round(baseline.rho_squared, 3)
             (10.0, 200.0, 0.993)
         """
-        outcomes = _outcome_columns(metric)
+        outcomes = metric.columns
         columns = [*outcomes, *covariates, *([day] if day else [])]
         table = pa.Table.from_batches(batches(history, columns=columns)).drop_null()
         values = [_floats(table.column(name)) for name in [*outcomes, *covariates]]
@@ -187,16 +186,10 @@ class Baseline:
         return variance * (1 - self.rho_squared)
 
 
-def _outcome_columns(metric: Any) -> list[str]:
-    if metric.kind == "ratio":
-        return [metric.numerator, metric.denominator]
-    return [metric.column]
-
-
-def _of_values(metric: Any, values: list[Values]) -> Baseline:
-    if metric.kind == "ratio":
+def _of_values(metric: Metric, values: list[Values]) -> Baseline:
+    if isinstance(metric, Ratio):
         return Baseline.of_ratio(*values)
-    if metric.kind == "quantile":
+    if isinstance(metric, Quantile):
         return Baseline.of_quantile(values[0], metric.q)
     outcomes = _capped(metric, values[0])
     variance = float(np.var(outcomes, ddof=1))
@@ -206,13 +199,16 @@ def _of_values(metric: Any, values: list[Values]) -> Baseline:
     return Baseline(metric.kind, float(outcomes.mean()), variance)
 
 
-def _capped(metric: Any, outcomes: Values) -> Values:
+def _capped(metric: Metric, outcomes: Values) -> Values:
     """Winsorised as the metric says."""
-    bounds = getattr(metric, "bounds", None)
-    percentiles = getattr(metric, "percentiles", None)
-    if percentiles is not None:
-        bounds = [None if share is None else float(np.quantile(outcomes, share)) for share in percentiles]
-    return outcomes if bounds is None else np.clip(outcomes, *bounds)
+    if not isinstance(metric, Mean | Count):
+        return outcomes
+    low, high = metric.bounds or (None, None)
+    if metric.percentiles is not None:
+        low, high = (
+            None if share is None else float(np.quantile(outcomes, share)) for share in metric.percentiles
+        )
+    return np.clip(outcomes, low, high)
 
 
 def _explained(outcomes: Values, covariates: list[Values]) -> float:
