@@ -13,6 +13,7 @@ from labfactory.lab.experiment import Experiment
 from labfactory.lab.flags import Flag
 from labfactory.lab.hypothesis import Hypothesis
 from labfactory.lab.insights import Insight, InsightStore, LabKpis, PooledEffect, pool_effects
+from labfactory.lab.learned import evaluate_learned
 from labfactory.lab.metric import Count, Mean, Proportion, Quantile, Ratio
 from labfactory.lab.multiplicity import adjust
 from labfactory.lab.off_policy import (
@@ -71,6 +72,7 @@ __all__ = [
     "Welch",
     "ZTest",
     "adjust",
+    "evaluate_learned",
     "evaluate_policy",
     "pool_effects",
 ]

@@ -21,8 +21,10 @@ from labfactory.selection.decision import (
 )
 from labfactory.selection.exploration import Exploration
 from labfactory.selection.history import History
+from labfactory.selection.learning import Learned, LearnedComponent, learn_policy
 from labfactory.selection.limited import LimitedSelector, Settled
 from labfactory.selection.limits import Limit, Option
+from labfactory.selection.matching import Unmatched, Window
 from labfactory.selection.model import Feature, LinearModel
 from labfactory.selection.policy import SelectionPolicy
 from labfactory.selection.rules import ChoiceRule, EligibilityRule
@@ -43,6 +45,8 @@ __all__ = [
     "Feature",
     "History",
     "HoldoutRule",
+    "Learned",
+    "LearnedComponent",
     "Limit",
     "LimitedSelector",
     "LinearModel",
@@ -55,9 +59,12 @@ __all__ = [
     "Settled",
     "Shortlists",
     "SlotPolicy",
+    "Unmatched",
+    "Window",
     "allocate",
     "decision_log_schema",
     "decisions_of",
+    "learn_policy",
     "price_limits",
     "slot_columns",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
@@ -14,6 +14,7 @@ from labfactory.selection.bound_expression import ExpressionTable
 from labfactory.selection.bound_slot import Bindable, SlotBinder, bind_condition
 from labfactory.selection.contact import Cap, ContactRules
 from labfactory.selection.contact_gate import BoundLimit, Gate, bind_limits
+from labfactory.selection.learning import Learned, learn_policy
 from labfactory.selection.policy_file import MODEL_FILE, POLICY_FILE, read_policy
 from labfactory.selection.policy_text import PolicyText
 from labfactory.selection.policy_writer import write_policy
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from labfactory.selection.bound_expression import BoundExpression
     from labfactory.selection.bound_slot import BoundSlot
+    from labfactory.selection.matching import Window
     from labfactory.selection.slot_policy import SlotPolicy
 
 _SLOT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -243,6 +245,74 @@ class SelectionPolicy:
             zone=single.get("zone"),
             send_hour=single.get("send_hour"),
             limits=(*limits, *_once(slots, groups)),
+        )
+
+    def learn(
+        self,
+        decisions: Any,
+        outcomes: Any,
+        *,
+        version: str,
+        customers: Any = None,
+        reward: str = "reward",
+        key: str = "key",
+        slot: str | None = None,
+        window: Window | None = None,
+        absent: float | None = None,
+        weighting: Literal["none", "propensity"] = "none",
+        noise: float | None = None,
+        prior_precision: float = 1.0,
+        held_out: float = 0.3,
+        constants: Mapping[str, object] | None = None,
+    ) -> Learned:
+        """Learn the next version from what came of this one's decisions.
+
+        Beta beliefs and linear models get their exact posterior, logistic models Laplace's approximation at
+        the mode; what they believed before is the prior. Some customers are left for judging the draft by.
+
+        Args:
+            decisions: The decision log: key, slot, component, propensity.
+            outcomes: Rows with the customer's key and a reward; those of one decision add up.
+            version: Of the draft; another than this one's.
+            customers: The customers, as they were when decided, with `key`; for slots with features.
+            reward: Column of the reward in the outcomes.
+            key: Column of the key in the outcomes and the customers.
+            slot: Column of the slot in the outcomes; None where one counts for all slots of its customer.
+            window: How long an outcome may take: younger decisions wait. None where all are old enough.
+            absent: The reward of a decision without an outcome, such as 0 where only clicks are logged; None
+                leaves such decisions out.
+            weighting: "propensity" weighs decisions by 1 / propensity, at most 20: for Beta beliefs about all
+                customers, where a policy chose by who they are.
+            noise: Variance of a reward around a linear model; None takes that around components' means.
+            prior_precision: Of the weights of a model without an uncertainty.
+            held_out: Share of the customers, by lot of key and version, that nothing is learned from.
+            constants: Values that names in expressions stand for.
+
+        Returns:
+            A draft. Nothing promotes it but a package with it that a graduation policy passes, and the
+            evidence for that is `labfactory.evaluate_learned`.
+
+        Raises:
+            SelectionError: `learning` for settings that make no sense or customers that lack; `outcomes` for
+                rewards that are not finite, or not 0 and 1 where they must be, and for decisions that are
+                logged twice.
+        """
+        return learn_policy(
+            self,
+            decisions,
+            outcomes,
+            version=version,
+            customers=customers,
+            reward=reward,
+            key=key,
+            slot=slot,
+            window=window,
+            absent=absent,
+            weighting=weighting,
+            noise=noise,
+            prior_precision=prior_precision,
+            held_out=held_out,
+            constants=constants,
         )
 
     @classmethod

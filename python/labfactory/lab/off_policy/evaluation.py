@@ -6,13 +6,19 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from scipy import special
 
-from labfactory.base.canonical import canonical_json, parse_json
+from labfactory.base.canonical import canonical_json, parse_json, sha256_hex
 from labfactory.base.errors import HandoffError, StatisticsError
+from labfactory.lab.comparison import Arm, Comparison
+from labfactory.lab.estimators import SMALLEST_P
+from labfactory.lab.evaluation import Evaluation
 from labfactory.lab.flags import Flag  # noqa: TC001 (pydantic reads annotations at run time)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from labfactory.lab.hypothesis import Hypothesis
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,65 @@ class OffPolicyEvaluation:
             StatisticsError: `unknown_comparison` when there is no baseline or no such estimator.
         """
         return self.estimate(estimator, against=self.baseline or "no baseline")
+
+    def as_evaluation(
+        self, estimator: str, *, experiment: str, hypothesis: Hypothesis, metric: str = "reward"
+    ) -> Evaluation:
+        """One estimator's comparison in the form that packages carry and graduation policies judge.
+
+        Args:
+            estimator: Whose difference from the baseline it is; it is the `method` of the evidence.
+            experiment: What to call it.
+            hypothesis: What was to be shown.
+            metric: What the reward is.
+
+        Returns:
+            An evaluation of two arms that share their decisions. It has no sample ratio, since nobody was
+            assigned, and no relative interval.
+
+        Raises:
+            StatisticsError: `unknown_comparison` when there is no baseline or no such estimate.
+        """
+        gain, value = self.gain(estimator), self.estimate(estimator)
+        control = self.estimate(estimator, gain.against)
+        p = 2 * float(special.ndtr(-abs(gain.value) / gain.error)) if gain.error > 0 else None
+        row = Comparison(
+            metric=metric,
+            role="goal",
+            kind="mean",
+            direction="increase",
+            variant=self.policy,
+            control_n=self.rows,
+            treatment_n=self.rows,
+            control_value=control.value,
+            treatment_value=value.value,
+            difference=gain.value,
+            lower=gain.lower,
+            upper=gain.upper,
+            relative=gain.value / control.value if control.value > 0 else None,
+            relative_lower=None,
+            relative_upper=None,
+            p=None if p is None else max(p, SMALLEST_P),
+            margin=None,
+            noninferior=None,
+            method=f"off_policy({estimator})",
+            standard_error=gain.error,
+        )
+        return Evaluation(
+            experiment=experiment,
+            hypothesis=hypothesis.text,
+            minimum_effect=hypothesis.minimum_effect,
+            preregistration=sha256_hex(canonical_json([hypothesis.text, hypothesis.minimum_effect, metric])),
+            control=control.policy,
+            alpha=self.alpha,
+            method=f"off_policy({estimator})",
+            arms=tuple(Arm(name, self.rows, float(self.rows)) for name in (control.policy, self.policy)),
+            srm_p=None,
+            looks=1,
+            corrections=(),
+            flags=self.flags,
+            rows=(row,),
+        )
 
     def to_frame(self) -> pl.DataFrame:
         """The estimates as a frame, one row each; null where a field is None."""
