@@ -11,7 +11,7 @@ import pytest
 from scipy import optimize, stats
 
 from labfactory.base.errors import SelectionError
-from labfactory.selection import Learned, SelectionPolicy, SlotPolicy, Window
+from labfactory.selection import Exploration, Feature, Learned, SelectionPolicy, SlotPolicy, Window
 from labfactory.selection.posterior import (
     Normal,
     beta_posterior,
@@ -145,6 +145,53 @@ def test_a_draft_learns_who_likes_what(kind: str) -> None:
         assert model.weights == pytest.approx(np.array([[-0.5, 1.5], [0.3, -1.0]]), abs=0.25)
     assert model.weights[0, 1] > 0 > model.weights[1, 1]
     assert policy(kind).slots["hero"].model.weights.tolist() == [[0, 0], [0, 0]]  # type: ignore[union-attr]
+
+
+def test_a_belief_and_an_uncertainty_keep_their_form() -> None:
+    decisions, outcomes, customers = logged()
+    thompson = Exploration(mode="thompson")
+    beliefs = SlotPolicy.build(
+        components=["a", "b"], exploration=thompson, beliefs={"a": (1, 1), "b": (2, 3)}
+    )
+    learned = SelectionPolicy.build("1", hero=beliefs).learn(decisions, outcomes, version="2")
+    for row in learned.components:
+        before, after = beliefs.beliefs[row.component], learned.policy.slots["hero"].beliefs[row.component]
+        assert sum(after) - sum(before) == row.decisions
+        assert after[0] - before[0] == pytest.approx((row.reward or 0) * row.decisions)
+    for spread in (np.full((2, 2), 4.0), np.stack([2 * np.eye(2)] * 2)):
+        slot = SlotPolicy.build(
+            components=["a", "b"],
+            features={"one": "1", "x": "x"},
+            weights=np.zeros((2, 2)),
+            uncertainty=spread,
+            exploration=thompson,
+        )
+        draft = SelectionPolicy.build("1", hero=slot).learn(
+            decisions, outcomes, customers=customers, version="2"
+        )
+        model = draft.policy.slots["hero"].model
+        assert model is not None
+        assert model.uncertainty is not None
+        assert model.uncertainty.shape == spread.shape
+        assert np.abs(model.uncertainty).max() < 0.1
+        assert SelectionPolicy.from_files(draft.policy.files()) == draft.policy
+
+
+def test_encoded_features_are_learned_as_the_policy_reads_them() -> None:
+    decisions, outcomes, customers = logged()
+    customers = customers.with_columns(
+        pl.when(pl.col("x") > 0).then(pl.lit("up")).otherwise(pl.lit("down")).alias("mood")
+    )
+    features = [Feature(name="mood", expression="mood", encoding="one_hot", categories=("up", "down"))]
+    slot = SlotPolicy.build(
+        components=["a", "b"], features=features, weights=np.zeros((2, 2)), kind="logistic"
+    )
+    learned = SelectionPolicy.build("1", hero=slot).learn(
+        decisions, outcomes, customers=customers, version="2"
+    )
+    model = learned.policy.slots["hero"].model
+    assert model is not None
+    assert model.weights[0, 0] > 0.3 > -0.3 > model.weights[0, 1]
 
 
 def test_customers_are_kept_to_judge_by_and_teach_nothing() -> None:

@@ -11,7 +11,15 @@ from labfactory.base.errors import SourceError, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["cast_values", "check_columns", "check_names", "is_text", "plain_type", "value_type"]
+__all__ = [
+    "cast_values",
+    "check_columns",
+    "check_names",
+    "is_text",
+    "plain_table",
+    "plain_type",
+    "value_type",
+]
 
 
 def check_names(found: pa.Schema, names: Iterable[str], *, name: str = "the source") -> None:
@@ -98,6 +106,13 @@ def cast_values(values: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> Any:
     pyarrow alone cannot decode a dictionary of views, which is how Polars hands its categories over.
     """
     return values.cast(plain_type(values.type, decoded=False)).cast(kind)
+
+
+def plain_table(table: pa.Table) -> pa.Table:
+    """The table in one piece, without views and dictionaries: Arrow can filter and take all of it."""
+    fields = [field.with_type(plain_type(field.type, decoded=True)) for field in table.schema]
+    columns = [cast_values(column, field.type) for column, field in zip(table.columns, fields, strict=True)]
+    return pa.table(columns, schema=pa.schema(fields)).combine_chunks()
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labfactory._core import base as core_base
+from labfactory.base.columns import plain_table
 from labfactory.base.errors import SelectionError
 from labfactory.base.sources import batches
 from labfactory.lab.off_policy import LoggedDecisions, TargetPolicy, evaluate_policy
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from labfactory.lab.off_policy import OffPolicyEvaluation
     from labfactory.selection import Learned, SelectionPolicy
-    from labfactory.selection.selector import Bindable
+    from labfactory.selection.bound_slot import Bindable
 
 
 def evaluate_learned(
@@ -58,7 +59,7 @@ def evaluate_learned(
     """
     name = _slot(learned, slot)
     rows = learned.judged_by.filter(learned.judged_by["slot"].cast(str) == name)
-    table = pa.Table.from_batches(list(batches(customers))).combine_chunks()
+    table = plain_table(pa.Table.from_batches(list(batches(customers))))
     place = pc.index_in(_hashes(rows["key"].to_arrow()), _hashes(table.column(key)))
     if place.null_count:
         message = (

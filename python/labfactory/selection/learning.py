@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 
 from labfactory._core import base as core_base
 from labfactory.base.canonical import canonical_json
+from labfactory.base.columns import plain_table
 from labfactory.base.errors import SelectionError
 from labfactory.base.sources import batches
 from labfactory.compiler import Expression
+from labfactory.selection.bound_expression import BoundExpression, BoundFeature
 from labfactory.selection.matching import Unmatched, Window, match
 from labfactory.selection.posterior import (
     Normal,
@@ -177,10 +179,8 @@ class _Lesson:
     prior_precision: float
 
     def learned(self, people: pa.Table | None, constants: dict[str, object]) -> SlotPolicy:
-        beliefs = getattr(self.slot, "beliefs", None)
-        if beliefs:
-            changed: dict[str, Any] = {"beliefs": self._beliefs(beliefs)}
-            return replace(self.slot, **changed)
+        if self.slot.beliefs:
+            return replace(self.slot, beliefs=self._beliefs(self.slot.beliefs))
         if self.slot.model is None:
             return self.slot
         return replace(self.slot, model=self._model(self.slot.model, people, constants))
@@ -233,7 +233,7 @@ class _Lesson:
 
     def _prior(self, model: LinearModel, place: int) -> Normal:
         mean = model.weights[place].astype(np.float64)
-        spread = getattr(model, "uncertainty", None)
+        spread = model.uncertainty
         if spread is None:
             return Normal(mean, self.prior_precision * np.eye(len(mean)))
         if spread.ndim == 2:
@@ -260,7 +260,8 @@ class _Lesson:
             message = f"expected the customers for the features of slot {self.name!r}, found none"
             raise SelectionError(message, code="learning", hint="customers=... as they were when decided")
         place = pc.index_in(_texts(self.decided["key"].to_arrow()), _texts(people.column("key")))
-        here = people.take(pc.fill_null(place, 0))
+        taken = people.take(pc.fill_null(place, 0)).combine_chunks()
+        here = taken.to_batches()[0] if taken.num_rows else pa.RecordBatch.from_pylist([], taken.schema)
         columns = [_numbers(feature, here, constants) for feature in self.slot.features]
         features = np.concatenate(columns, axis=1)
         known = np.isfinite(features).all(axis=1) & place.is_valid().to_numpy(zero_copy_only=False)
@@ -270,32 +271,31 @@ class _Lesson:
 def _with(model: LinearModel, weights: npt.NDArray[Any], covariances: list[Floats]) -> LinearModel:
     """The model with other weights, and with their uncertainty in the form that it had."""
     narrow = np.asarray(weights, np.float32)
-    spread = getattr(model, "uncertainty", None)
+    spread = model.uncertainty
     if spread is None or not covariances:
         return replace(model, weights=narrow)
     if spread.ndim == 2:
         kept = np.stack([np.diag(covariance) for covariance in covariances])
     else:
         kept = np.stack([np.linalg.cholesky(covariance).T for covariance in covariances])
-    changed: dict[str, Any] = {"weights": narrow, "uncertainty": kept.astype(np.float32)}
-    return replace(model, **changed)
+    return replace(model, weights=narrow, uncertainty=kept.astype(np.float32))
 
 
-def _numbers(feature: Feature, people: pa.Table, constants: dict[str, object]) -> Floats:
-    if getattr(feature, "encoding", "number") == "number":
-        plan = Expression(feature.expression).compile(people.schema, constants=constants)
-        values = plan.evaluate(people)
-        values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-        numbers = pc.fill_null(values.cast(pa.float64()), float("nan")).to_numpy(zero_copy_only=False)
-        missing = np.nan if feature.missing == "error" else float(feature.missing)
-        found: Floats = np.where(np.isfinite(numbers), numbers, missing)[:, None]
-        return found
-    message = f"expected a feature of numbers, found {feature.name!r} encoded"
-    raise SelectionError(message, code="learning")
+def _numbers(feature: Feature, people: pa.RecordBatch, constants: dict[str, object]) -> Floats:
+    """The columns that a feature becomes, as the policy itself reads them; NaN where a value is missing."""
+    plan = Expression(feature.expression).compile(people.schema, constants=constants)
+    missing = np.nan if feature.missing == "error" else float(feature.missing)
+    columns = []
+    for values in BoundFeature(feature, BoundExpression(plan)).evaluate(people):
+        whole = values.cast(pa.int8()) if pa.types.is_boolean(values.type) else values
+        numbers = pc.fill_null(whole.cast(pa.float64()), float("nan")).to_numpy(zero_copy_only=False)
+        columns.append(np.where(np.isfinite(numbers), numbers, missing))
+    found: Floats = np.stack(columns, axis=1)
+    return found
 
 
 def _people(customers: Any, key: str) -> pa.Table:
-    table = pa.Table.from_batches(list(batches(customers))).combine_chunks()
+    table = plain_table(pa.Table.from_batches(list(batches(customers))))
     names = ["key" if name == key else name for name in table.column_names]
     return table.rename_columns(names)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labfactory._core import base as core_base
-from labfactory.base.columns import cast_values, is_text, plain_type, value_type
+from labfactory.base.columns import cast_values, is_text, plain_table, value_type
 from labfactory.base.errors import SourceError, StatisticsError, nearest
 from labfactory.base.sources import batches
 from labfactory.lab.flags import Flag
@@ -137,7 +137,7 @@ class LoggedDecisions:
         probability = [propensity] if isinstance(propensity, str) else []
         keys = [name for name in (position, customer, slate) if name is not None]
         wanted = list(dict.fromkeys([action, reward, *probability, *keys, *context]))
-        table = _plain(pa.Table.from_batches(list(batches(data, columns=wanted))))
+        table = plain_table(pa.Table.from_batches(list(batches(data, columns=wanted))))
         if slate is not None and position is None:
             message = f"expected a position beside the slate {slate!r}, found none"
             raise StatisticsError(message, code="off_policy_input", hint="position=... names the column")
@@ -236,16 +236,6 @@ def _groups(values: pa.ChunkedArray) -> Codes:
     alone = code < 0
     code[alone] = code.max(initial=-1) + 1 + np.arange(int(alone.sum()))
     return code
-
-
-def _plain(table: pa.Table) -> pa.Table:
-    """The same without views, which Arrow cannot filter."""
-    kinds = [field.with_type(plain_type(field.type, decoded=True)) for field in table.schema]
-    columns = [
-        cast_values(table.column(name), kind.type)
-        for name, kind in zip(table.column_names, kinds, strict=True)
-    ]
-    return pa.table(columns, schema=pa.schema(kinds))
 
 
 def _combined(values: pa.ChunkedArray) -> pa.Array:
