@@ -162,7 +162,7 @@ void check_template(const Program& program, const Binding& binding, std::size_t 
 bool same(const Value& a, const Value& b) {
   if (a.kind != b.kind || a.length != b.length) return false;
   if (a.is_text()) return a.view() == b.view();
-  const bool points = a.kind == Kind::list || a.kind == Kind::tuple;
+  const bool points = a.kind == Kind::list || a.kind == Kind::tuple || a.kind == Kind::dict;
   return points || a.payload.integer == b.payload.integer;
 }
 

@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 
+#include "labfactory/values/moment.hpp"
 #include "labfactory/values/text.hpp"
 
 using namespace labfactory;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
+
 import jinja2
 import pyarrow as pa
 import pytest
@@ -16,6 +18,7 @@ ROWS = [
     ("value_error", "{{ x|round(0, 'ceil') }}", 1.5, float("nan"), ValueError),
     ("zero_division", "{{ 1 / x }}", 2, 0, ZeroDivisionError),
     ("float_overflow", "{{ x|round(0, 'floor') }}", 1.5, float("inf"), OverflowError),
+    ("invalid_operation", "{{ 7 % x }}", Decimal("2.0"), Decimal("0.0"), InvalidOperation),
     ("int_overflow", "{{ x + 1 }}", 1, 2**63 - 1, None),
     ("unsupported", "{{ '[' ~ x|truncate(3, true, '…'|escape, 0) if x else '' }}", "", "abcd", None),
     ("asset_too_large", "{{ 'x' * x }}", 3, 2**40, None),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import jinja2
 import pyarrow as pa
@@ -13,6 +13,7 @@ from labfactory.compiler import Template
 from labfactory.testing import to_python
 
 NOW = datetime(2026, 7, 1, 9, 5, tzinfo=UTC)
+ODD = datetime(2026, 7, 1, tzinfo=timezone(timedelta(hours=1), "a name of its own"))
 CONSTANTS = {
     "now": NOW,
     "day": date(2026, 6, 30),
@@ -52,11 +53,18 @@ def test_a_constant_prints_and_compares_as_in_jinja2(source: str, undefined: str
 
 
 @pytest.mark.parametrize(
-    "source", ["{{ now > since }}", "{% set d = now %}{{ d }}", "{{ now.tzinfo }}", "{{ zone }}"]
+    "source",
+    [
+        "{{ [now] }}",
+        "{% set d = now %}{{ [d] }}",
+        "{{ now.tzinfo }}",
+        "{{ zone }}",
+        "{% set d = odd %}{{ d }}",
+    ],
 )
 @pytest.mark.parametrize("undefined", ["error", "default"])
 def test_a_constant_that_plans_cannot_hold_is_refused_by_name(source: str, undefined: str) -> None:
     template = Template(source, undefined=undefined)
     with pytest.raises(CompileError) as refused:
-        template.compile(CUSTOMERS, constants={**CONSTANTS, "zone": UTC})
+        template.compile(CUSTOMERS, constants={**CONSTANTS, "zone": UTC, "odd": ODD})
     assert refused.value.code == "refused"

@@ -25,8 +25,8 @@ SCHEMA = pa.schema(
         "xs": pa.list_(pa.string()),
         "rec": pa.struct({"a": pa.string(), "items": pa.int64(), "inner": pa.struct({"z": pa.int8()})}),
         "recs": pa.list_(pa.struct({"sku": pa.string(), "price": pa.float64()})),
-        "money": pa.decimal128(10, 2),
-        "monies": pa.list_(pa.decimal128(10, 2)),
+        "money": pa.decimal256(40, 2),
+        "monies": pa.list_(pa.decimal256(40, 2)),
         "odd name": pa.string(),
     }
 )
@@ -119,9 +119,9 @@ def test_absurd_nesting_is_an_error_and_not_a_crash(nesting: str) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["{{ 9 ** (9 ** 9) }}", "{{ '%900000000d' % 5 }}", "{{ 10 ** 5 }}", "{{ 10 ** 5 ~ 'x' }}"],
+    ["{{ '%900000000d' % 5 }}", "{{ '%d %s' % 900000000 }}"],
 )
-def test_constants_that_would_hang_the_compiler_are_refused(source: str) -> None:
+def test_formats_that_would_fill_memory_are_refused(source: str) -> None:
     with pytest.raises(CompileError) as caught:
         Template(source).compile(SCHEMA)
     assert caught.value.code in ("refused", "format")
@@ -129,10 +129,13 @@ def test_constants_that_would_hang_the_compiler_are_refused(source: str) -> None
 
 @pytest.mark.parametrize(
     "source",
-    ["{{ 'x' * 900000000 }}", "{{ ([1] * 900000000)|length }}", "{{ 5.5|round(900000000, 'ceil') }}"],
+    [
+        *("{{ 'x' * 900000000 }}", "{{ ([1] * 900000000)|length }}", "{{ 5.5|round(900000000, 'ceil') }}"),
+        *("{{ 9 ** (9 ** 9) }}", "{{ 9.5 ** (9 ** 9) }}", "{{ ('x' * 9) ~ 9 ** 900000 }}"),
+    ],
 )
 def test_constants_that_would_fill_memory_fail_their_rows_instead(source: str) -> None:
     batch = pa.record_batch({"n": [1]})
     (result,) = Template(source).compile(batch).assemble(batch).to_pylist()
     assert result["status"] == "error"
-    assert result["code"] in ("asset_too_large", "unsupported")
+    assert result["code"] in ("asset_too_large", "unsupported", "int_overflow", "float_overflow")

@@ -117,8 +117,14 @@ class Column {
   }
 
   [[nodiscard]] Decimal128 decimal(std::int64_t i) const {
-    if (layout_ == Layout::dictionary) return dictionary_->decimal(entry(i));
-    return load<Decimal128>(values_, i);
+    Decimal128 value;
+    std::memcpy(&value, decimal_bytes(i), sizeof value);
+    return value;
+  }
+  // Where its 16 bytes lie.
+  [[nodiscard]] const char* decimal_bytes(std::int64_t i) const {
+    if (layout_ == Layout::dictionary) return dictionary_->decimal_bytes(entry(i));
+    return values_ + i * static_cast<std::int64_t>(sizeof(Decimal128));
   }
 
   // The rows of child(0) that are the items of row i, of a list of any kind or of a map.

@@ -38,6 +38,9 @@ class Arena {
   void charge(std::size_t steps) { charged_ += steps; }
   [[nodiscard]] std::size_t charged() const { return charged_; }
 
+  // Levels of values within values that are being looked through: what recurses counts itself in and out.
+  [[nodiscard]] int& depth() { return depth_; }
+
   // Gives everything back; keeps the first block so that rows do not allocate.
   void reset() {
     if (blocks_.size() > 1) blocks_.resize(1);
@@ -67,6 +70,7 @@ class Arena {
   std::size_t available_ = 0;
   std::size_t used_ = 0;
   std::size_t charged_ = 0;
+  int depth_ = 0;
 };
 
 }  // namespace labfactory

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "labfactory/assemble/assembler.hpp"
 #include "labfactory/base/error.hpp"
 #include "labfactory/bindings/capsules.hpp"
+#include "labfactory/bindings/constants.hpp"
 #include "labfactory/bindings/registers.hpp"
 #include "labfactory/execute/evaluator.hpp"
 #include "labfactory/plan/program.hpp"
@@ -23,10 +26,12 @@ namespace py = pybind11;
 namespace {
 
 using ColumnRow = std::tuple<std::string, std::int32_t, std::string, std::string>;
+// TZif files by the name of their zone.
+using ZoneFiles = std::map<std::string, py::bytes>;
 using SpanRow = std::tuple<std::int32_t, std::int32_t, std::int32_t, std::int32_t>;
 using CodeRows = py::array_t<std::int32_t, py::array::c_style | py::array::forcecast>;
 
-constexpr std::array<std::string_view, 3> kRoles = {"root", "field", "item"};
+constexpr std::array<std::string_view, 5> kRoles = {"root", "field", "item", "key", "value"};
 constexpr std::array<std::string_view, 3> kUndefinedModes = {"default", "strict", "chainable"};
 
 template <class Names>
@@ -37,41 +42,6 @@ std::size_t position(const Names& names, std::string_view name, std::string_view
                 "invalid plan: unknown " + std::string(what) + " '" + std::string(name) + "'");
   }
   return static_cast<std::size_t>(found - names.begin());
-}
-
-// The calendar counts days from the year 1, values from 1970.
-constexpr std::int64_t kFirstDay = 719'163;
-
-// Days of a date, or microseconds of a datetime without zone.
-Value moment(py::handle object, bool has_time) {
-  const std::int64_t days = object.attr("toordinal")().cast<std::int64_t>() - kFirstDay;
-  if (!has_time) return Value::date(days);
-  const auto part = [&](const char* name) { return object.attr(name).cast<std::int64_t>(); };
-  const std::int64_t seconds = ((days * 24 + part("hour")) * 60 + part("minute")) * 60 + part("second");
-  return Value::timestamp(seconds * 1'000'000 + part("microsecond"));
-}
-
-Value constant(ConstantStore& store, py::handle object) {
-  if (object.is_none()) return Value::none();
-  if (py::isinstance<py::bool_>(object)) return Value::boolean(object.cast<bool>());
-  if (py::isinstance<py::int_>(object)) return Value::integer(object.cast<std::int64_t>());
-  if (py::isinstance<py::float_>(object)) return Value::floating(object.cast<double>());
-  if (py::isinstance<py::str>(object)) {
-    return store.keep_text(object.cast<std::string>(), py::hasattr(object, "__html__"));
-  }
-  if (py::isinstance<py::list>(object) || py::isinstance<py::tuple>(object)) {
-    std::vector<Value> items;
-    for (const py::handle item : object) items.push_back(constant(store, item));
-    return store.keep_list(std::move(items), py::isinstance<py::list>(object) ? Kind::list : Kind::tuple);
-  }
-  const py::module_ datetime = py::module_::import("datetime");
-  const bool has_time = py::isinstance(object, datetime.attr("datetime"));
-  if (py::isinstance(object, datetime.attr("date")) && !(has_time && !object.attr("tzinfo").is_none())) {
-    return moment(object, has_time);
-  }
-  throw Error(
-      ErrorKind::compile, "plan_invalid",
-      "invalid plan: a constant of type " + std::string(py::str(py::type::of(object).attr("__name__"))));
 }
 
 std::vector<Instruction> instructions(const CodeRows& rows) {
@@ -93,6 +63,43 @@ std::vector<Instruction> instructions(const CodeRows& rows) {
   return code;
 }
 
+[[noreturn]] void unknown_zone(const std::string& name) {
+  throw Error(ErrorKind::compile, "plan_invalid", "invalid plan: the unknown zone '" + name + "'");
+}
+
+std::uint16_t known_zone(std::span<const Zone> zones, const std::string& name) {
+  const auto found =
+      std::find_if(zones.begin(), zones.end(), [&](const Zone& z) { return z.name() == name; });
+  if (found == zones.end()) unknown_zone(name);
+  return static_cast<std::uint16_t>(found - zones.begin());
+}
+
+// The number of a zone, which joins the program's when it is first named.
+std::uint16_t zone_number(Program& program, const ZoneFiles& files, const std::string& name) {
+  auto spelled = Zone::spelled(name);
+  const std::string& known_as = spelled ? spelled->name() : name;
+  for (std::size_t i = 0; i < program.zones.size(); ++i) {
+    if (program.zones[i].name() == known_as) return static_cast<std::uint16_t>(i);
+  }
+  const auto file = files.find(name);
+  if (!spelled && file == files.end()) unknown_zone(name);
+  program.zones.push_back(spelled ? std::move(*spelled) : Zone::parse(name, std::string_view(file->second)));
+  return static_cast<std::uint16_t>(program.zones.size() - 1);
+}
+
+// A type may say its zone, as "zoned[Europe/Berlin]".
+ColumnUse column_use(const ColumnRow& row, const ZoneNumber& zone) {
+  const auto& [name, parent, role, type] = row;
+  const std::size_t bracket = type.find('[');
+  const auto logical = position(kLogicalTypes, std::string_view(type).substr(0, bracket), "type");
+  ColumnUse use{name, parent, static_cast<ColumnRole>(position(kRoles, role, "role")),
+                static_cast<LogicalType>(logical)};
+  if (use.type == LogicalType::zoned && bracket != std::string::npos) {
+    use.zone = zone(type.substr(bracket + 1, type.size() - bracket - 2));
+  }
+  return use;
+}
+
 // A program and what runs it, as Python holds them.
 struct RunnableProgram {
   std::shared_ptr<const Program> program;
@@ -105,13 +112,13 @@ std::unique_ptr<RunnableProgram> make_program(
     std::vector<std::vector<std::int32_t>> tables, std::vector<std::string> functions,
     std::vector<std::string> parts, const CodeRows& code, const std::vector<SpanRow>& spans,
     std::vector<std::string> templates, const std::string& undefined, std::int64_t work_limit,
-    std::int64_t asset_limit_bytes) {
+    std::int64_t asset_limit_bytes, const ZoneFiles& zones) {
   auto program = std::make_shared<Program>();
-  for (const auto& [name, parent, role, type] : columns) {
-    program->columns.push_back({name, parent, static_cast<ColumnRole>(position(kRoles, role, "role")),
-                                static_cast<LogicalType>(position(kLogicalTypes, type, "type"))});
+  const ZoneNumber zone = [&](const std::string& name) { return zone_number(*program, zones, name); };
+  for (const ColumnRow& row : columns) program->columns.push_back(column_use(row, zone));
+  for (const py::handle object : constants) {
+    program->constants.push_back(read_constant(*program, zone, object));
   }
-  for (const py::handle object : constants) program->constants.push_back(constant(*program, object));
   program->literals = std::move(literals);
   for (const std::string& format : formats) program->formats.emplace_back(format);
   program->registers = registers;
@@ -182,7 +189,7 @@ class CallReader {
       case CallTag::markup:
         return py::module_::import("markupsafe").attr("Markup")(text());
       case CallTag::date:
-        return datetime.attr("date").attr("fromordinal")(take<std::int64_t>() + kFirstDay);
+        return datetime.attr("date").attr("fromordinal")(take<std::int64_t>() + kFirstOrdinal);
       case CallTag::timestamp:
         return datetime.attr("datetime")(1970, 1, 1) +
                datetime.attr("timedelta")(py::arg("microseconds") = take<std::int64_t>());
@@ -207,7 +214,9 @@ class CallReader {
 
 // Calls each function once for all that rows asked of it: `resolve` takes its number and a list of argument
 // tuples, and gives a list of as many results, an exception where one failed.
-void answer(Memo& memo, const std::vector<std::string>& calls, const py::function& resolve) {
+void answer(Memo& memo, std::span<const Zone> zones, const std::vector<std::string>& calls,
+            const py::function& resolve) {
+  const ZoneNumber zone = [&](const std::string& name) { return known_zone(zones, name); };
   for (std::size_t first = 0; first < calls.size();) {
     const std::uint32_t function = CallReader(calls[first]).number();
     py::list rows;
@@ -223,7 +232,7 @@ void answer(Memo& memo, const std::vector<std::string>& calls, const py::functio
     }
     for (std::size_t i = 0; i < results.size(); ++i) {
       const bool failed = PyExceptionInstance_Check(results[i].ptr()) != 0;
-      const Value result = failed ? Value::none() : constant(memo.store(), results[i]);
+      const Value result = failed ? Value::none() : read_constant(memo.store(), zone, results[i]);
       memo.keep(calls[first + i], result, failed ? Outcome::function_failed : Outcome::ok);
     }
     first = last;
@@ -250,7 +259,7 @@ std::vector<Array> assemble(const RunnableProgram& self, py::handle batch, int t
     if (calls.empty()) return {chunks.begin(), chunks.end()};
     if (resolve.is_none()) throw Error(ErrorKind::usage, "option", "expected the functions of the plan");
     chunks.clear();
-    answer(*memo, calls, resolve);
+    answer(*memo, self.program->zones, calls, resolve);
   }
 }
 
@@ -293,7 +302,8 @@ void register_plan(py::module_& module) {
       .def(py::init(&make_program), py::kw_only(), py::arg("columns"), py::arg("constants"),
            py::arg("literals"), py::arg("formats"), py::arg("registers"), py::arg("loops"), py::arg("tables"),
            py::arg("functions"), py::arg("parts"), py::arg("code"), py::arg("spans"), py::arg("templates"),
-           py::arg("undefined"), py::arg("work_limit"), py::arg("asset_limit_bytes"))
+           py::arg("undefined"), py::arg("work_limit"), py::arg("asset_limit_bytes"),
+           py::arg("zones") = ZoneFiles{})
       .def("assemble", &assemble, py::arg("batch"), py::kw_only(), py::arg("threads") = 1,
            py::arg("batch_bytes") = std::int64_t{64} << 20, py::arg("memo") = nullptr,
            py::arg("resolve") = py::none(),

@@ -13,6 +13,7 @@
 #include "labfactory/values/escape.hpp"
 #include "labfactory/values/filters.hpp"
 #include "labfactory/values/format.hpp"
+#include "labfactory/values/moment.hpp"
 #include "labfactory/values/text.hpp"
 #include "labfactory/values/unicode.hpp"
 

@@ -1,5 +1,10 @@
 #include "labfactory/execute/binding.hpp"
 
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
 #include "labfactory/base/error.hpp"
 
 namespace labfactory {
@@ -12,6 +17,9 @@ const Column& find(const Program& program, const ColumnUse& use, const Batch& ba
   if (use.role == ColumnRole::root) return batch.column(use.name);
   const Column& parent = *cells.at(static_cast<std::size_t>(use.parent)).column;
   if (use.role == ColumnRole::item) return parent.child(0);
+  // A map is a list of structs of key and value.
+  if (use.role == ColumnRole::key) return parent.child(0).child(0);
+  if (use.role == ColumnRole::value) return parent.child(0).child(1);
   const Column* field = parent.field(use.name);
   if (field == nullptr) {
     throw Error(ErrorKind::source, "missing_column",
@@ -44,7 +52,13 @@ std::int64_t microseconds(TimeUnit unit) {
               "compile the plan against the schema of this data");
 }
 
-Cell bound(const ColumnUse& use, const Column& column) {
+// Zones are the same by the name that Python prints: "+00:00" is UTC.
+std::string zone_name(const DataType& type) {
+  const auto spelled = Zone::spelled(type.zone);
+  return spelled ? spelled->name() : type.zone;
+}
+
+Cell bound(const Program& program, const ColumnUse& use, const Column& column) {
   Cell cell;
   cell.column = &column;
   const Layout layout = column.value_layout();
@@ -83,6 +97,32 @@ Cell bound(const ColumnUse& use, const Column& column) {
       cell.reading = Reading::timestamp;
       cell.scale = microseconds(type.unit);
       break;
+    case LogicalType::zoned:
+      fits = layout == Layout::timestamp && !type.zone.empty() &&
+             zone_name(type) == program.zones[static_cast<std::size_t>(use.zone)].name();
+      cell.reading = Reading::zoned;
+      cell.scale = microseconds(type.unit);
+      cell.zone = static_cast<std::uint16_t>(use.zone);
+      break;
+    case LogicalType::time:
+      fits = layout == Layout::time32 || layout == Layout::time64;
+      cell.reading = Reading::time;
+      cell.scale = microseconds(type.unit);
+      break;
+    case LogicalType::duration:
+      fits = layout == Layout::duration;
+      cell.reading = Reading::duration;
+      cell.scale = microseconds(type.unit);
+      break;
+    case LogicalType::decimal:
+      fits = layout == Layout::decimal128;
+      cell.reading = Reading::decimal;
+      cell.scale = type.scale;
+      break;
+    case LogicalType::map:
+      fits = is_direct && layout == Layout::map;
+      cell.reading = Reading::map;
+      break;
     case LogicalType::list:
       fits = is_direct && is_list(layout) && layout != Layout::map;
       cell.reading = Reading::list;
@@ -96,25 +136,40 @@ Cell bound(const ColumnUse& use, const Column& column) {
   return cell;
 }
 
+// A struct is a dict in its own order, whatever order a plan reads its fields in.
+void order_fields(Cell& cell) {
+  std::unordered_map<std::string_view, std::size_t> places;
+  for (const DataType& field : cell.column->type().children) places.emplace(field.name, places.size());
+  std::sort(cell.fields.begin(), cell.fields.end(),
+            [&](const auto& a, const auto& b) { return places.at(a.first) < places.at(b.first); });
+}
+
 }  // namespace
 
 Binding::Binding(const Program& program, std::shared_ptr<const Batch> batch, Memo* memo)
     : batch_(std::move(batch)), memo_(memo) {
   cells_.reserve(program.columns.size());
+  cells_.set_zones(program.zones);
   for (std::size_t i = 0; i < program.columns.size(); ++i) {
     const ColumnUse& use = program.columns[i];
     const bool absent_parent = use.role != ColumnRole::root &&
                                cells_.at(static_cast<std::size_t>(use.parent)).reading == Reading::null;
     // Below a column of Arrow's null type there is nothing to read, and nothing will be.
     cells_.append(absent_parent ? cells_.at(static_cast<std::size_t>(use.parent))
-                                : bound(use, find(program, use, *batch_, cells_)));
+                                : bound(program, use, find(program, use, *batch_, cells_)));
     if (use.role == ColumnRole::root) continue;
     Cell& parent = cells_.at(static_cast<std::size_t>(use.parent));
-    if (use.role == ColumnRole::item) {
-      parent.items = static_cast<std::int32_t>(i);
+    const auto number = static_cast<std::int32_t>(i);
+    if (use.role == ColumnRole::item || use.role == ColumnRole::key) {
+      parent.items = number;
+    } else if (use.role == ColumnRole::value) {
+      parent.values = number;
     } else {
-      parent.fields.emplace_back(use.name, static_cast<std::int32_t>(i));
+      parent.fields.emplace_back(use.name, number);
     }
+  }
+  for (std::size_t i = 0; i < program.columns.size(); ++i) {
+    if (cells_.at(i).fields.size() > 1) order_fields(cells_.at(i));
   }
 }
 

@@ -1,27 +1,15 @@
 #include "labfactory/execute/loop.hpp"
 
+#include <bit>
 #include <cstring>
+
+#include "labfactory/values/iteration.hpp"
 
 namespace labfactory {
 
 Outcome begin_loop(const Scope& scope, const Value& items, Loop& loop) {
   loop.index = 0;
-  loop.items = items;
-  switch (items.kind) {
-    case Kind::list:
-    case Kind::tuple:
-    case Kind::column_list:
-      return Outcome::ok;
-    case Kind::undefined:
-      loop.items = Value::list(nullptr, 0);
-      return raises(scope, items) ? Outcome::undefined : Outcome::ok;
-    case Kind::text:
-    case Kind::markup:
-    case Kind::record:
-      return Outcome::unsupported;
-    default:
-      return Outcome::type_error;
-  }
+  return iterate(scope, items, loop.items);
 }
 
 Outcome loop_attribute(const Scope& scope, const Loop& loop, LoopAttribute attribute, Value& out) {
@@ -68,16 +56,17 @@ Outcome append(const Scope& scope, const Value& item, Value& list) {
   if (list.kind != Kind::list) return Outcome::type_error;
   const std::uint32_t count = list.length;
   // Room doubles at each power of two, so a list of n items moves fewer than 2n.
-  const bool is_grown = (count & (count - 1)) == 0;
+  // A list that was not begun here may have no room behind its end, so it moves whatever its length.
+  const bool is_grown = (count & (count - 1)) == 0 || !list.is_growing();
   auto* items = const_cast<Value*>(list.payload.items);
   if (is_grown) {
-    const std::size_t room = count == 0 ? 1 : std::size_t{2} * count;
+    const std::size_t room = std::bit_ceil(std::size_t{count} + 1);
     if (room * sizeof(Value) > scope.most_bytes) return Outcome::asset_too_large;
     items = reinterpret_cast<Value*>(scope.arena.allocate(room * sizeof(Value)));
     if (count != 0) std::memcpy(items, list.payload.items, count * sizeof(Value));
   }
   items[count] = item;
-  list = Value::list(items, count + 1);
+  list = Value::growing_list(items, count + 1);
   return Outcome::ok;
 }
 

@@ -4,8 +4,11 @@
 
 #include "labfactory/execute/loop.hpp"
 #include "labfactory/values/calls.hpp"
+#include "labfactory/values/decimal.hpp"
+#include "labfactory/values/dict.hpp"
 #include "labfactory/values/filters.hpp"
 #include "labfactory/values/memo.hpp"
+#include "labfactory/values/repr.hpp"
 
 namespace labfactory {
 
@@ -67,11 +70,12 @@ class FormatWriter {
       return Outcome::ok;
     }
     const bool as_text = conversion.type == 's' || conversion.type == 'r';
+    if (value.kind == Kind::decimal && !as_text) return number(conversion, decimal_of(value));
     if (value.kind == Kind::boolean && !as_text)
       return argument(conversion, Value::integer(value.payload.integer));
     std::string_view text;
     if (conversion.type == 'r') {
-      if (const Outcome o = repr(value, text); o != Outcome::ok) return o;
+      if (const Outcome o = repr(scope_, value, text); o != Outcome::ok) return o;
     } else if (as_text || value.is_text()) {
       if (const Outcome o = text_of(scope_, value, text); o != Outcome::ok) return o;
     } else {
@@ -83,38 +87,24 @@ class FormatWriter {
   [[nodiscard]] std::string_view text() const { return {begin_, static_cast<std::size_t>(at_ - begin_)}; }
 
  private:
+  // A decimal: as float for %f and its like, cut to an int for %d; the others want an int.
+  Outcome number(const Conversion& conversion, const Decimal& value) {
+    constexpr std::string_view kFloats = "eEfFgG";
+    constexpr std::string_view kIntegers = "diu";
+    if (kFloats.find(conversion.type) != std::string_view::npos) {
+      return argument(conversion, Value::floating(to_double(value)));
+    }
+    if (kIntegers.find(conversion.type) == std::string_view::npos) return Outcome::type_error;
+    std::int64_t whole_part = 0;
+    if (const Outcome o = whole(value, Whole::cut, whole_part); o != Outcome::ok) return o;
+    return argument(conversion, Value::integer(whole_part));
+  }
+
   Outcome written(const Conversion& conversion, std::string_view text) {
     if (const auto f = conversion.text_fault(text); f != FormatFault::none) return fault(f);
     if (const Outcome o = reserve(conversion.text_bound(text)); o != Outcome::ok) return o;
     at_ = conversion.write_text(at_, text);
     return Outcome::ok;
-  }
-
-  // repr(value), numbers aside; that of a date is a call of its class, which the compiler refuses.
-  Outcome repr(const Value& value, std::string_view& out) {
-    switch (value.kind) {
-      case Kind::none:
-      case Kind::boolean:
-        return text_of(scope_, value, out);
-      case Kind::undefined:
-        out = "Undefined";
-        return Outcome::ok;  // under strict too
-      case Kind::text:
-        out = repr_text(value.view(), scope_.arena);
-        return Outcome::ok;
-      case Kind::markup: {
-        constexpr std::string_view kOpening = "Markup(";
-        const std::string_view inner = repr_text(value.view(), scope_.arena);
-        char* const at = scope_.arena.allocate(kOpening.size() + inner.size() + 1);
-        std::memcpy(at, kOpening.data(), kOpening.size());
-        std::memcpy(at + kOpening.size(), inner.data(), inner.size());
-        at[kOpening.size() + inner.size()] = ')';
-        out = {at, kOpening.size() + inner.size() + 1};
-        return Outcome::ok;
-      }
-      default:
-        return Outcome::unsupported;
-    }
   }
 
   Outcome reserve(std::size_t bytes) {
@@ -157,9 +147,13 @@ Outcome read_field(const Program& program, const Scope& scope, const Value& base
       const ColumnUse& use = program.columns[static_cast<std::size_t>(column)];
       // A union of records from different columns: the field is looked up by name.
       const std::int32_t found = base.column == use.parent ? column : scope.cells.field(base, use.name);
-      if (found < 0) return Outcome::unsupported;
+      // A plan reads the field of every struct that has it; only a plan made by hand may have left it out.
+      if (found < 0) return scope.cells.has_field(base, use.name) ? Outcome::unsupported : Outcome::ok;
       return scope.cells.read(static_cast<std::size_t>(found), base.payload.integer, out);
     }
+    case Kind::dict:
+    case Kind::column_map:
+      return attribute(scope, base, Value::text(program.columns[static_cast<std::size_t>(column)].name), out);
     case Kind::undefined:
       out = base;
       return chains(scope, base) ? Outcome::ok : Outcome::undefined;
@@ -200,6 +194,15 @@ Outcome compute(const Program& program, const Scope& scope, const Instruction& i
       return read_field(program, scope, Value{frame[o[1]]}, o[2], out);
     case Opcode::absent_field:
       return absent_field(scope, Value{frame[o[1]]}, o[2], out);
+    case Opcode::attribute:
+      return attribute(scope, Value{frame[o[1]]}, program.constants[static_cast<std::size_t>(o[2])], out);
+    case Opcode::slice: {
+      const Value* const a = arguments(o[1], o[2]);
+      Value part;
+      const Outcome outcome = slice(scope, a[0], a[1], a[2], a[3], part);
+      out = part;
+      return outcome;
+    }
     case Opcode::subscript:
       return subscript(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
     case Opcode::move:
@@ -214,6 +217,13 @@ Outcome compute(const Program& program, const Scope& scope, const Instruction& i
       return make_list(scope, arguments(o[1], o[2]), static_cast<std::uint32_t>(o[2]), Kind::tuple, out);
     case Opcode::unpack:
       return unpack(scope, Value{frame[o[1]]}, o[2], out);
+    case Opcode::dict: {
+      Value made;
+      const Outcome outcome =
+          make_dict(scope, arguments(o[1], o[2]), static_cast<std::uint32_t>(o[2]) / 2, made);
+      out = made;
+      return outcome;
+    }
     case Opcode::add:
       return add(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
     case Opcode::subtract:
@@ -224,12 +234,14 @@ Outcome compute(const Program& program, const Scope& scope, const Instruction& i
       return divide(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
     case Opcode::floor_divide:
       return floor_divide(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
+    case Opcode::power:
+      return power(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
     case Opcode::modulo:
       return modulo(scope, Value{frame[o[1]]}, Value{frame[o[2]]}, out);
     case Opcode::negate:
-      return negate(Value{frame[o[1]]}, out);
+      return negate(scope, Value{frame[o[1]]}, out);
     case Opcode::positive:
-      return positive(Value{frame[o[1]]}, out);
+      return positive(scope, Value{frame[o[1]]}, out);
     case Opcode::negation: {
       const Outcome outcome = truth(scope, frame[o[1]], found);
       return boolean(outcome, !found);

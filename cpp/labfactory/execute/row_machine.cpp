@@ -9,8 +9,12 @@ namespace labfactory {
 
 RowMachine::RowMachine(const Program& program, const Binding& binding)
     : program_(program),
-      scope_{arena_, binding.cells(), program.undefined, static_cast<std::size_t>(program.limits.asset_bytes),
-             binding.memo()},
+      scope_{arena_,
+             binding.cells(),
+             program.undefined,
+             static_cast<std::size_t>(program.limits.asset_bytes),
+             binding.memo(),
+             kLooksAStep * static_cast<std::size_t>(program.limits.work)},
       most_arena_bytes_(kArenaShare * static_cast<std::size_t>(program.limits.asset_bytes)),
       most_charged_(kLooksAStep * static_cast<std::size_t>(program.limits.work)),
       registers_(static_cast<std::size_t>(program.registers)),
@@ -242,10 +246,10 @@ Outcome RowMachine::emit(const Value& value, bool escaped, bool& full) {
       return Outcome::ok;
     }
     default: {
-      // What is left prints nothing that needs escaping.
+      // Of what is left only lists and dicts may print what needs escaping.
       std::string_view text;
       if (const Outcome o = text_of(scope_, value, text); o != Outcome::ok) return o;
-      full = !write(text);
+      full = !(escaped && is_container(value) ? write_escaped(text) : write(text));
       return Outcome::ok;
     }
   }

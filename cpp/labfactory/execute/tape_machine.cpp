@@ -4,6 +4,7 @@
 
 #include "labfactory/execute/copy.hpp"
 #include "labfactory/execute/pure.hpp"
+#include "labfactory/values/moment.hpp"
 #include "labfactory/values/text.hpp"
 
 namespace labfactory {
@@ -162,8 +163,12 @@ class TapeMachine::Output {
 TapeMachine::TapeMachine(const Program& program, const Tape& tape, const Binding& binding)
     : program_(program),
       tape_(tape),
-      scope_{arena_, binding.cells(), program.undefined, static_cast<std::size_t>(program.limits.asset_bytes),
-             binding.memo()},
+      scope_{arena_,
+             binding.cells(),
+             program.undefined,
+             static_cast<std::size_t>(program.limits.asset_bytes),
+             binding.memo(),
+             kLooksAStep * static_cast<std::size_t>(program.limits.work)},
       most_arena_bytes_(kArenaShare * static_cast<std::size_t>(program.limits.asset_bytes)),
       most_charged_(kLooksAStep * static_cast<std::size_t>(program.limits.work)),
       escape_(escape_writer()),
@@ -240,11 +245,11 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
         fits = output.advance(write_repr(output.at(), value.payload.floating));
         break;
       default: {
-        // What is left prints nothing that needs escaping.
+        // Of what is left only lists and dicts may print what needs escaping.
         std::string_view text;
         outcome = text_of(scope_, value, text);
         if (outcome != Outcome::ok) return Written::failed;
-        fits = output.text(text);
+        fits = is_escaped && is_container(value) ? output.escaped(text, escape) : output.text(text);
       }
     }
     return fits ? Written::yes : Written::full;

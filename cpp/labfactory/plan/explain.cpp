@@ -1,7 +1,9 @@
 #include <cstddef>
 
 #include "labfactory/plan/program.hpp"
+#include "labfactory/values/decimal.hpp"
 #include "labfactory/values/filters.hpp"
+#include "labfactory/values/moment.hpp"
 #include "labfactory/values/outcome.hpp"
 #include "labfactory/values/text.hpp"
 
@@ -40,10 +42,18 @@ std::string constant(const Value& value) {
       return std::to_string(value.payload.integer);
     case Kind::floating:
       return {buffer, write_repr(buffer, value.payload.floating)};
+    case Kind::decimal:
+      return "Decimal(" + std::string(buffer, write_decimal(buffer, decimal_of(value))) + ")";
     case Kind::date:
       return {buffer, write_date(buffer, value.payload.integer)};
     case Kind::timestamp:
       return {buffer, write_timestamp(buffer, value.payload.integer)};
+    case Kind::zoned:
+      return {buffer, write_offset(write_timestamp(buffer, value.payload.integer), value.offset())};
+    case Kind::time:
+      return {buffer, write_time(buffer, value.payload.integer)};
+    case Kind::duration:
+      return {buffer, write_duration(buffer, value.payload.integer)};
     case Kind::text:
       return quoted(value.view());
     case Kind::markup:
@@ -57,6 +67,15 @@ std::string constant(const Value& value) {
       }
       return out + (value.kind == Kind::list ? "]" : ")");
     }
+    case Kind::dict: {
+      std::string out = "{";
+      for (std::uint32_t i = 0; i < value.length; ++i) {
+        if (i != 0) out += ", ";
+        out += constant(value.payload.items[std::size_t{2} * i]) + ": ";
+        out += constant(value.payload.items[std::size_t{2} * i + 1]);
+      }
+      return out + "}";
+    }
     default:
       return "?";
   }
@@ -65,7 +84,11 @@ std::string constant(const Value& value) {
 std::string column_path(const Program& program, std::int32_t index) {
   const ColumnUse& use = program.columns[static_cast<std::size_t>(index)];
   if (use.role == ColumnRole::root) return use.name;
-  return column_path(program, use.parent) + (use.role == ColumnRole::item ? "[]" : "." + use.name);
+  const std::string below = use.role == ColumnRole::item    ? "[]"
+                            : use.role == ColumnRole::key   ? "{key}"
+                            : use.role == ColumnRole::value ? "{value}"
+                                                            : "." + use.name;
+  return column_path(program, use.parent) + below;
 }
 
 // The format again, without its flags and widths.

@@ -16,11 +16,14 @@ enum class Opcode : std::uint8_t {
   column,
   field,
   absent_field,
+  attribute,
   subscript,
+  slice,
   move,
   undefined,
   list,
   tuple,
+  dict,
   append,
   unpack,
   // arithmetic
@@ -30,6 +33,7 @@ enum class Opcode : std::uint8_t {
   divide,
   floor_divide,
   modulo,
+  power,
   negate,
   positive,
   negation,
@@ -107,12 +111,18 @@ inline constexpr std::array kOpcodes = {
     OpcodeShape{"field", {Operand::target, Operand::source, Operand::column}},
     // an attribute that the static type does not have; the constant is its name
     OpcodeShape{"absent_field", {Operand::target, Operand::source, Operand::constant}},
+    // getattr of what is no method: a dict's value, a part of a date or time; the constant is its name
+    OpcodeShape{"attribute", {Operand::target, Operand::source, Operand::constant}},
     OpcodeShape{"subscript", {Operand::target, Operand::source, Operand::source}},
+    // x[a:b:c]: the container and three bounds, None where one is left out
+    OpcodeShape{"slice", {Operand::target, Operand::sources, Operand::count}},
     OpcodeShape{"move", {Operand::target, Operand::source}},
     // an undefined value named by a constant; flag 1: silent, as the absent else of an inline if
     OpcodeShape{"undefined", {Operand::target, Operand::constant, Operand::flag}},
     OpcodeShape{"list", {Operand::target, Operand::sources, Operand::count}},
     OpcodeShape{"tuple", {Operand::target, Operand::sources, Operand::count}},
+    // keys and values in turn
+    OpcodeShape{"dict", {Operand::target, Operand::sources, Operand::count}},
     // grows the list in a register (for ... if): source list, source item
     OpcodeShape{"append", {Operand::source, Operand::source}},
     // the items of a value as a list of exactly that many: `a, b = value`
@@ -123,6 +133,7 @@ inline constexpr std::array kOpcodes = {
     OpcodeShape{"divide", {Operand::target, Operand::source, Operand::source}},
     OpcodeShape{"floor_divide", {Operand::target, Operand::source, Operand::source}},
     OpcodeShape{"modulo", {Operand::target, Operand::source, Operand::source}},
+    OpcodeShape{"power", {Operand::target, Operand::source, Operand::source}},
     OpcodeShape{"negate", {Operand::target, Operand::source}},
     OpcodeShape{"positive", {Operand::target, Operand::source}},
     OpcodeShape{"not", {Operand::target, Operand::source}},

@@ -15,6 +15,7 @@
 #include "labfactory/values/operators.hpp"
 #include "labfactory/values/type.hpp"
 #include "labfactory/values/value.hpp"
+#include "labfactory/values/zone.hpp"
 
 namespace labfactory {
 
@@ -32,14 +33,16 @@ struct Span {
   std::int32_t width = 1;
 };
 
-enum class ColumnRole : std::uint8_t { root, field, item };
+enum class ColumnRole : std::uint8_t { root, field, item, key, value };
 
-// One column that a program reads: a column of the batch, a field of a struct or the items of a list.
+// One column that a program reads: a column of the batch, a field of a struct, the items of a list, the keys
+// or values of a map.
 struct ColumnUse {
   std::string name;
   std::int32_t parent = -1;
   ColumnRole role = ColumnRole::root;
   LogicalType type = LogicalType::null;
+  std::int32_t zone = -1;  // of zoned: entry of the zones
 };
 
 struct Limits {
@@ -55,6 +58,7 @@ struct Program : ConstantStore {
   std::vector<Format> formats;
   std::vector<std::vector<std::int32_t>> tables;
   std::vector<std::string> parts;
+  std::vector<Zone> zones;
   std::vector<Span> spans;
   std::vector<std::string> sources;  // names of the templates that spans point into
   std::int32_t registers = 0;

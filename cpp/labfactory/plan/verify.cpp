@@ -81,6 +81,7 @@ class Verifier {
     if (p.limits.work <= 0 || p.limits.asset_bytes <= 0) refuse("limits must be positive");
     if (p.limits.asset_bytes > std::numeric_limits<std::int32_t>::max()) refuse("asset limit over 2 GiB");
     for (std::size_t i = 0; i < p.columns.size(); ++i) check_column(i);
+    check_children();
     for (const Span& span : p.spans) {
       if (!within(span.source, p.sources.size())) refuse("span of an unknown template");
     }
@@ -93,14 +94,37 @@ class Verifier {
 
   void check_column(std::size_t index) {
     const ColumnUse& use = program_.columns[index];
+    if (use.type == LogicalType::zoned && !within(use.zone, program_.zones.size())) refuse("unknown zone");
     if (use.role == ColumnRole::root) {
       if (use.parent != -1) refuse("root column with a parent");
       return;
     }
     if (use.parent < 0 || static_cast<std::size_t>(use.parent) >= index) refuse("column before its parent");
     const LogicalType parent = program_.columns[static_cast<std::size_t>(use.parent)].type;
-    const LogicalType expected = use.role == ColumnRole::field ? LogicalType::record : LogicalType::list;
+    const LogicalType expected = use.role == ColumnRole::field  ? LogicalType::record
+                                 : use.role == ColumnRole::item ? LogicalType::list
+                                                                : LogicalType::map;
     if (parent != expected) refuse("column under a parent of another type");
+  }
+
+  // The cells of a list or map are found through the columns below it.
+  void check_children() const {
+    constexpr unsigned kItem = 1;
+    constexpr unsigned kKey = 2;
+    constexpr unsigned kValue = 4;
+    std::vector<unsigned> found(program_.columns.size(), 0);
+    for (const ColumnUse& use : program_.columns) {
+      if (use.role == ColumnRole::root || use.role == ColumnRole::field) continue;
+      found[static_cast<std::size_t>(use.parent)] |= use.role == ColumnRole::item  ? kItem
+                                                     : use.role == ColumnRole::key ? kKey
+                                                                                   : kValue;
+    }
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const LogicalType type = program_.columns[i].type;
+      if (type == LogicalType::list && found[i] != kItem) refuse("a list without its items");
+      if (type == LogicalType::map && found[i] != (kKey | kValue))
+        refuse("a map without its keys and values");
+    }
   }
 
   void check_operands(std::size_t at) {
@@ -197,8 +221,15 @@ class Verifier {
           refuse_at(at, instruction, "wrong number of arguments");
         }
         break;
+      case Opcode::slice:
+        if (operands[2] != 4) refuse_at(at, instruction, "expected a container and three bounds");
+        break;
+      case Opcode::dict:
+        if (operands[2] % 2 != 0) refuse_at(at, instruction, "a key without value");
+        break;
       case Opcode::skip:
       case Opcode::undefined:
+      case Opcode::attribute:
       case Opcode::absent_field: {
         const std::size_t i = instruction.opcode == Opcode::skip        ? 0
                               : instruction.opcode == Opcode::undefined ? 1

@@ -3,7 +3,9 @@
 #include <cstring>
 #include <limits>
 
+#include "labfactory/values/decimal.hpp"
 #include "labfactory/values/operators.hpp"
+#include "labfactory/values/temporal.hpp"
 
 namespace labfactory {
 
@@ -22,10 +24,69 @@ bool any_floating(const Value& a, const Value& b) {
 
 // What Python raises for operands that do not go together.
 Outcome mismatch(const Value& a, const Value& b) {
-  if (a.kind == Kind::undefined || b.kind == Kind::undefined) return Outcome::undefined;
-  const auto dated = [](const Value& v) { return v.kind == Kind::date || v.kind == Kind::timestamp; };
-  // A difference of dates is a timedelta, which no value holds yet.
-  return dated(a) && dated(b) ? Outcome::unsupported : Outcome::type_error;
+  const bool is_undefined = a.kind == Kind::undefined || b.kind == Kind::undefined;
+  return is_undefined ? Outcome::undefined : Outcome::type_error;
+}
+
+bool any_decimal(const Value& a, const Value& b) {
+  return a.kind == Kind::decimal || b.kind == Kind::decimal;
+}
+// A date, time or timedelta beside something that is not undefined.
+bool both_defined_temporal(const Value& a, const Value& b) {
+  return (is_temporal(a) && b.kind != Kind::undefined) || (is_temporal(b) && a.kind != Kind::undefined);
+}
+
+// Decimals go with integers, not with floats.
+bool is_exact(const Value& v) {
+  return v.kind == Kind::decimal || v.kind == Kind::integer || v.kind == Kind::boolean;
+}
+
+using DecimalOperator = Outcome (*)(const Decimal&, const Decimal&, Decimal&);
+
+Outcome calculate(const Scope& scope, DecimalOperator apply, const Value& left, const Value& right,
+                  Value& out) {
+  if (!is_exact(left) || !is_exact(right)) return mismatch(left, right);
+  Decimal result;
+  const Outcome outcome = apply(decimal_of(left), decimal_of(right), result);
+  out = decimal_value(result, scope.arena);
+  return outcome;
+}
+
+Outcome decimal_quotient(const Decimal& left, const Decimal& right, Decimal& out) {
+  Decimal rest;
+  return divide_whole(left, right, out, rest);
+}
+
+Outcome decimal_rest(const Decimal& left, const Decimal& right, Decimal& out) {
+  // x % 0 is an invalid operation, not a division by zero.
+  if (right.coefficient == 0) return Outcome::invalid_operation;
+  Decimal quotient;
+  return divide_whole(left, right, quotient, out);
+}
+
+// base ** exponent of a base and an exponent of at least 0.
+Outcome integer_power(std::int64_t base, std::int64_t exponent, Value& out) {
+  std::int64_t result = 1;
+  bool overflows = false;
+  for (; exponent != 0; exponent >>= 1) {
+    if ((exponent & 1) != 0) overflows = __builtin_mul_overflow(result, base, &result) || overflows;
+    if (exponent > 1 && __builtin_mul_overflow(base, base, &base)) return Outcome::int_overflow;
+  }
+  out = Value::integer(result);
+  return overflows ? Outcome::int_overflow : Outcome::ok;
+}
+
+// float.__pow__
+Outcome floating_power(double base, double exponent, Value& out) {
+  if (base == 0 && exponent < 0) return Outcome::zero_division;
+  // A fraction of a negative number is complex.
+  if (base < 0 && std::isfinite(base) && std::isfinite(exponent) && exponent != std::floor(exponent)) {
+    return Outcome::unsupported;
+  }
+  const double result = std::pow(base, exponent);
+  if (std::isinf(result) && std::isfinite(base) && std::isfinite(exponent)) return Outcome::float_overflow;
+  out = Value::floating(result);
+  return Outcome::ok;
 }
 
 Outcome joined(const Scope& scope, std::string_view a, std::string_view b, bool markup, Value& out) {
@@ -178,6 +239,8 @@ Outcome add(const Scope& scope, const Value& left, const Value& right, Value& ou
   if (left.is_text() && right.is_text()) return add_text(scope, left, right, out);
   if (is_list(left) && is_list(right)) return add_lists(scope, left, right, out);
   if (left.kind == Kind::tuple && right.kind == Kind::tuple) return add_lists(scope, left, right, out);
+  if (any_decimal(left, right)) return calculate(scope, &labfactory::add, left, right, out);
+  if (both_defined_temporal(left, right)) return add_temporal(scope, left, right, out);
   if (left.kind == Kind::markup && is_html(scope, right)) {
     // Its __html__ is empty.
     out = left;
@@ -187,8 +250,12 @@ Outcome add(const Scope& scope, const Value& left, const Value& right, Value& ou
   return mismatch(left, right);
 }
 
-Outcome subtract(const Scope&, const Value& left, const Value& right, Value& out) {
-  if (!both_numbers(left, right)) return mismatch(left, right);
+Outcome subtract(const Scope& scope, const Value& left, const Value& right, Value& out) {
+  if (!both_numbers(left, right)) {
+    if (any_decimal(left, right)) return calculate(scope, &labfactory::subtract, left, right, out);
+    return both_defined_temporal(left, right) ? subtract_temporal(scope, left, right, out)
+                                              : mismatch(left, right);
+  }
   if (any_floating(left, right)) {
     out = Value::floating(to_double(left) - to_double(right));
     return Outcome::ok;
@@ -214,11 +281,16 @@ Outcome multiply(const Scope& scope, const Value& left, const Value& right, Valu
   }
   if (repeats(left, right)) return repeat(scope, left, right.payload.integer, out);
   if (repeats(right, left)) return repeat(scope, right, left.payload.integer, out);
+  if (any_decimal(left, right)) return calculate(scope, &labfactory::multiply, left, right, out);
+  if (both_defined_temporal(left, right)) return multiply_temporal(left, right, out);
   return mismatch(left, right);
 }
 
-Outcome divide(const Scope&, const Value& left, const Value& right, Value& out) {
-  if (!both_numbers(left, right)) return mismatch(left, right);
+Outcome divide(const Scope& scope, const Value& left, const Value& right, Value& out) {
+  if (!both_numbers(left, right)) {
+    if (any_decimal(left, right)) return calculate(scope, &labfactory::divide, left, right, out);
+    return both_defined_temporal(left, right) ? divide_temporal(left, right, out) : mismatch(left, right);
+  }
   if (to_double(right) == 0.0) return Outcome::zero_division;
   if (any_floating(left, right)) {
     out = Value::floating(to_double(left) / to_double(right));
@@ -228,8 +300,12 @@ Outcome divide(const Scope&, const Value& left, const Value& right, Value& out) 
   return Outcome::ok;
 }
 
-Outcome floor_divide(const Scope&, const Value& left, const Value& right, Value& out) {
-  if (!both_numbers(left, right)) return mismatch(left, right);
+Outcome floor_divide(const Scope& scope, const Value& left, const Value& right, Value& out) {
+  if (!both_numbers(left, right)) {
+    if (any_decimal(left, right)) return calculate(scope, &decimal_quotient, left, right, out);
+    return both_defined_temporal(left, right) ? floor_divide_temporal(left, right, out)
+                                              : mismatch(left, right);
+  }
   if (to_double(right) == 0.0) return Outcome::zero_division;
   if (any_floating(left, right)) {
     double quotient = 0;
@@ -245,10 +321,13 @@ Outcome floor_divide(const Scope&, const Value& left, const Value& right, Value&
   return Outcome::ok;
 }
 
-Outcome modulo(const Scope&, const Value& left, const Value& right, Value& out) {
+Outcome modulo(const Scope& scope, const Value& left, const Value& right, Value& out) {
   // str % x is a format that the compiler did not see as a constant.
   if (left.is_text()) return Outcome::unsupported;
-  if (!both_numbers(left, right)) return mismatch(left, right);
+  if (!both_numbers(left, right)) {
+    if (any_decimal(left, right)) return calculate(scope, &decimal_rest, left, right, out);
+    return both_defined_temporal(left, right) ? modulo_temporal(left, right, out) : mismatch(left, right);
+  }
   if (to_double(right) == 0.0) return Outcome::zero_division;
   if (any_floating(left, right)) {
     double quotient = 0;
@@ -264,16 +343,33 @@ Outcome modulo(const Scope&, const Value& left, const Value& right, Value& out) 
   return Outcome::ok;
 }
 
-Outcome negate(const Value& value, Value& out) {
+Outcome power(const Scope&, const Value& left, const Value& right, Value& out) {
+  if (any_decimal(left, right) && is_exact(left) && is_exact(right)) return Outcome::unsupported;
+  if (!both_numbers(left, right)) return mismatch(left, right);
+  if (any_floating(left, right) || right.payload.integer < 0) {
+    return floating_power(to_double(left), to_double(right), out);
+  }
+  return integer_power(left.payload.integer, right.payload.integer, out);
+}
+
+Outcome negate(const Scope& scope, const Value& value, Value& out) {
   switch (value.kind) {
     case Kind::floating:
       out = Value::floating(-value.payload.floating);
       return Outcome::ok;
     case Kind::integer:
     case Kind::boolean:
+    case Kind::duration:
       if (value.payload.integer == std::numeric_limits<std::int64_t>::min()) return Outcome::int_overflow;
-      out = Value::integer(-value.payload.integer);
+      out = value.kind == Kind::duration ? Value::duration(-value.payload.integer)
+                                         : Value::integer(-value.payload.integer);
       return Outcome::ok;
+    case Kind::decimal: {
+      Decimal result;
+      const Outcome outcome = negate(decimal_of(value), result);
+      out = decimal_value(result, scope.arena);
+      return outcome;
+    }
     case Kind::undefined:
       return Outcome::undefined;
     default:
@@ -281,15 +377,22 @@ Outcome negate(const Value& value, Value& out) {
   }
 }
 
-Outcome positive(const Value& value, Value& out) {
+Outcome positive(const Scope& scope, const Value& value, Value& out) {
   switch (value.kind) {
     case Kind::floating:
+    case Kind::duration:
       out = value;
       return Outcome::ok;
     case Kind::integer:
     case Kind::boolean:
       out = Value::integer(value.payload.integer);
       return Outcome::ok;
+    case Kind::decimal: {
+      Decimal result;
+      const Outcome outcome = positive(decimal_of(value), result);
+      out = decimal_value(result, scope.arena);
+      return outcome;
+    }
     case Kind::undefined:
       return Outcome::undefined;
     default:

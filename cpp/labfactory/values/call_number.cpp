@@ -6,6 +6,7 @@
 
 #include "labfactory/values/arena_text.hpp"
 #include "labfactory/values/call_families.hpp"
+#include "labfactory/values/decimal.hpp"
 #include "labfactory/values/iteration.hpp"
 #include "labfactory/values/numerals.hpp"
 #include "labfactory/values/text.hpp"
@@ -73,6 +74,10 @@ Outcome to_floating(const Scope& scope, const Value& value, double& out) {
     out = value.kind == Kind::floating ? value.payload.floating : static_cast<double>(value.payload.integer);
     return Outcome::ok;
   }
+  if (value.kind == Kind::decimal) {
+    out = to_double(decimal_of(value));
+    return Outcome::ok;
+  }
   if (value.kind == Kind::undefined) return Outcome::undefined;
   if (!value.is_text()) return Outcome::type_error;
   if (value.view().size() > scope.most_bytes) return Outcome::asset_too_large;
@@ -80,6 +85,22 @@ Outcome to_floating(const Scope& scope, const Value& value, double& out) {
   const std::optional<double> found = parse_floating(value.view(), scope.arena);
   if (!found) return Outcome::value_error;
   out = *found;
+  return Outcome::ok;
+}
+
+// func(value * 10**precision) / 10**precision with func ceil or floor: a float. 10**-1 is one, too, and does
+// not go with a decimal.
+Outcome round_decimal_outwards(const Decimal& value, std::int64_t precision, bool up, Value& out) {
+  if (precision < 0) return Outcome::type_error;
+  if (precision > kMostDigits) return Outcome::unsupported;
+  std::int64_t power = 1;
+  for (std::int64_t i = 0; i < precision; ++i) power *= 10;
+  Decimal scaled;
+  if (const Outcome o = multiply(value, decimal_of(Value::integer(power)), scaled); o != Outcome::ok)
+    return o;
+  std::int64_t rounded = 0;
+  if (const Outcome o = whole(scaled, up ? Whole::ceil : Whole::floor, rounded); o != Outcome::ok) return o;
+  out = Value::floating(true_divide(rounded, power));
   return Outcome::ok;
 }
 
@@ -104,6 +125,12 @@ Outcome to_integer(const Scope& scope, const Value& value, const Value& base, Va
     }
   }
   if (value.kind == Kind::undefined) return Outcome::undefined;
+  if (value.kind == Kind::decimal) {
+    std::int64_t cut = 0;
+    const Outcome outcome = whole(decimal_of(value), Whole::cut, cut);
+    out = Value::integer(cut);
+    return outcome;
+  }
   if (!value.is_number()) return Outcome::type_error;
   if (value.kind == Kind::floating) return whole(value.payload.floating, out);
   out = Value::integer(value.payload.integer);
@@ -123,6 +150,9 @@ Outcome round(const Scope& scope, const Value* a, Value& out) {
   const bool counts = a[1].kind == Kind::integer || a[1].kind == Kind::boolean;
   if (a[2].is_text() && a[2].view() != "common") {
     if (a[2].view() != "ceil" && a[2].view() != "floor") return Outcome::filter_argument;
+    if (a[0].kind == Kind::decimal && counts) {
+      return round_decimal_outwards(decimal_of(a[0]), a[1].payload.integer, a[2].view() == "ceil", out);
+    }
     if (!a[0].is_number() || !counts) return Outcome::type_error;
     return round_outwards(a[0], a[1].payload.integer, a[2].view() == "ceil", out);
   }
@@ -130,6 +160,12 @@ Outcome round(const Scope& scope, const Value* a, Value& out) {
     // It is looked for among three names, which an undefined value may refuse.
     return a[2].kind == Kind::undefined && raises(scope, a[2]) ? Outcome::undefined
                                                                : Outcome::filter_argument;
+  }
+  if (a[0].kind == Kind::decimal && counts) {
+    Decimal rounded;
+    const Outcome outcome = round_decimal(decimal_of(a[0]), a[1].payload.integer, rounded);
+    out = decimal_value(rounded, scope.arena);
+    return outcome;
   }
   if (!a[0].is_number() || !counts) return Outcome::type_error;
   const std::int64_t precision = std::clamp(a[1].payload.integer, -kMostPrecision, kMostPrecision);
@@ -145,7 +181,18 @@ Outcome round(const Scope& scope, const Value* a, Value& out) {
   return overflow ? Outcome::int_overflow : Outcome::ok;
 }
 
-Outcome abs(const Scope&, const Value* a, Value& out) {
+Outcome abs(const Scope& scope, const Value* a, Value& out) {
+  if (a[0].kind == Kind::duration && a[0].payload.integer < 0) return negate(scope, a[0], out);
+  if (a[0].kind == Kind::duration) {
+    out = a[0];
+    return Outcome::ok;
+  }
+  if (a[0].kind == Kind::decimal) {
+    Decimal result;
+    const Outcome outcome = absolute(decimal_of(a[0]), result);
+    out = decimal_value(result, scope.arena);
+    return outcome;
+  }
   if (!a[0].is_number()) return Outcome::type_error;
   if (a[0].kind == Kind::floating) {
     out = Value::floating(std::fabs(a[0].payload.floating));

@@ -65,7 +65,7 @@ Outcome call_test(const Scope& scope, Test test, const Value& value, bool& out) 
     case Test::float_:
       return found(value.kind == Kind::floating);
     case Test::number:
-      return found(value.is_number());
+      return found(value.is_number() || value.kind == Kind::decimal);
     case Test::string:
       return found(value.is_text());
     case Test::sequence:

@@ -1,9 +1,11 @@
 #include "labfactory/values/cells.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
-#include "labfactory/values/text.hpp"
+#include "labfactory/values/decimal.hpp"
+#include "labfactory/values/moment.hpp"
 #include "labfactory/values/unicode.hpp"
 
 namespace labfactory {
@@ -19,6 +21,10 @@ Outcome scaled(std::int64_t stored, std::int64_t scale, std::int64_t& out) {
   if (stored % scale != 0) return Outcome::out_of_range;
   out = stored / -scale;
   return Outcome::ok;
+}
+
+std::int64_t floor_seconds(std::int64_t microseconds) {
+  return microseconds / kSecondMicroseconds - (microseconds % kSecondMicroseconds < 0 ? 1 : 0);
 }
 
 bool is_utf8(std::string_view text) {
@@ -97,7 +103,7 @@ Outcome Cells::read_plain(std::size_t column, std::int64_t row, Value& out) cons
   }
 }
 
-Outcome Cells::read_other(std::size_t column, const Cell& cell, std::int64_t row, Value& out) {
+Outcome Cells::read_other(std::size_t column, const Cell& cell, std::int64_t row, Value& out) const {
   switch (cell.reading) {
     case Reading::unsigned64:
       if (cell.column->exceeds_int64(row)) return Outcome::int_overflow;
@@ -116,25 +122,25 @@ Outcome Cells::read_other(std::size_t column, const Cell& cell, std::int64_t row
       out = Value::text(bytes);
       return Outcome::ok;
     }
-    case Reading::date: {
-      std::int64_t days = 0;
-      if (const Outcome o = scaled(cell.column->integer(row), cell.scale, days); o != Outcome::ok) return o;
-      if (!is_date(days)) return Outcome::out_of_range;
-      out = Value::date(days);
+    case Reading::decimal:
+      out = decimal_value(cell.column->decimal_bytes(row), static_cast<std::int32_t>(-cell.scale));
       return Outcome::ok;
-    }
-    case Reading::timestamp: {
-      std::int64_t microseconds = 0;
-      if (const Outcome o = scaled(cell.column->integer(row), cell.scale, microseconds); o != Outcome::ok)
-        return o;
-      if (!is_timestamp(microseconds)) return Outcome::out_of_range;
-      out = Value::timestamp(microseconds);
-      return Outcome::ok;
-    }
+    case Reading::date:
+    case Reading::timestamp:
+    case Reading::zoned:
+    case Reading::time:
+    case Reading::duration:
+      return read_moment(cell, row, out);
     case Reading::list: {
       const Range range = cell.column->list_range(row);
       out = Value::column_list(static_cast<std::uint16_t>(column), range.first,
                                static_cast<std::uint32_t>(range.size()));
+      return Outcome::ok;
+    }
+    case Reading::map: {
+      const Range range = cell.column->list_range(row);
+      out = Value::column_map(static_cast<std::uint16_t>(column), range.first,
+                              static_cast<std::uint32_t>(range.size()));
       return Outcome::ok;
     }
     case Reading::record:
@@ -144,6 +150,48 @@ Outcome Cells::read_other(std::size_t column, const Cell& cell, std::int64_t row
       out = Value::none();
       return Outcome::ok;
   }
+}
+
+Outcome Cells::read_moment(const Cell& cell, std::int64_t row, Value& out) const {
+  std::int64_t value = 0;
+  if (const Outcome o = scaled(cell.column->integer(row), cell.scale, value); o != Outcome::ok) return o;
+  switch (cell.reading) {
+    case Reading::date:
+      out = Value::date(value);
+      return is_date(value) ? Outcome::ok : Outcome::out_of_range;
+    case Reading::timestamp:
+      out = Value::timestamp(value);
+      return is_timestamp(value) ? Outcome::ok : Outcome::out_of_range;
+    case Reading::time:
+      out = Value::time(value);
+      return value >= 0 && value < kDayMicroseconds ? Outcome::ok : Outcome::out_of_range;
+    case Reading::duration:
+      out = Value::duration(value);
+      return Outcome::ok;
+    default:
+      return in_zone(*this, value, cell.zone, out);
+  }
+}
+
+bool Cells::has_field(const Value& record, std::string_view name) const {
+  const auto& fields = at(record.column).column->type().children;
+  return std::any_of(fields.begin(), fields.end(), [&](const DataType& field) { return field.name == name; });
+}
+
+Outcome in_zone(const Cells& cells, std::int64_t utc, std::uint16_t zone, Value& out) {
+  if (!is_timestamp(utc)) return Outcome::out_of_range;
+  const std::int64_t second = floor_seconds(utc);
+  bool fold = false;
+  const Zone::Rule rule = cells.zone(zone).at_utc(second, fold);
+  const std::int64_t civil = utc + rule.offset * kSecondMicroseconds;
+  out = Value::zoned(civil, zone, rule.offset, fold);
+  return is_timestamp(civil) ? Outcome::ok : Outcome::out_of_range;
+}
+
+Outcome on_clock(const Cells& cells, std::int64_t civil, std::uint16_t zone, bool fold, Value& out) {
+  const Zone::Rule rule = cells.zone(zone).at_civil(floor_seconds(civil), fold);
+  out = Value::zoned(civil, zone, rule.offset, fold);
+  return is_timestamp(civil) ? Outcome::ok : Outcome::float_overflow;
 }
 
 }  // namespace labfactory

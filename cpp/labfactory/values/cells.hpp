@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "labfactory/values/outcome.hpp"
 #include "labfactory/values/type.hpp"
 #include "labfactory/values/value.hpp"
+#include "labfactory/values/zone.hpp"
 
 namespace labfactory {
 
@@ -26,9 +28,14 @@ enum class Reading : std::uint8_t {
   text,
   large_text,
   bytes,
+  decimal,
   date,
   timestamp,
+  zoned,
+  time,
+  duration,
   list,
+  map,
   record
 };
 
@@ -49,8 +56,10 @@ struct Reader {
 struct Cell {
   const Column* column = nullptr;
   Reading reading = Reading::null;
-  std::int64_t scale = 1;   // date64 and timestamp: units a microsecond (or a day); negative divides
-  std::int32_t items = -1;  // list: the plan's column of its values
+  std::int64_t scale = 1;    // dates and times: microseconds (or days) a unit; negative divides
+  std::int32_t items = -1;   // list: the plan's column of its values; map: of its keys
+  std::int32_t values = -1;  // map: the plan's column of its values
+  std::uint16_t zone = 0;    // zoned: of the plan
   std::vector<std::pair<std::string_view, std::int32_t>> fields;  // record: the plan's columns of its fields
 };
 
@@ -116,13 +125,27 @@ class Cells {
     return read(static_cast<std::size_t>(cells_[list.column].items), list.payload.integer + index, out);
   }
 
-  // The field of a record by name; -1 where it has none.
+  // An entry of a column_map; index within its length.
+  [[nodiscard]] Outcome map_key(const Value& map, std::uint32_t index, Value& out) const {
+    return read(static_cast<std::size_t>(cells_[map.column].items), map.payload.integer + index, out);
+  }
+  [[nodiscard]] Outcome map_value(const Value& map, std::uint32_t index, Value& out) const {
+    return read(static_cast<std::size_t>(cells_[map.column].values), map.payload.integer + index, out);
+  }
+
+  // The plan's zones, of which zoned values have the numbers.
+  [[nodiscard]] const Zone& zone(std::uint16_t number) const { return zones_[number]; }
+  void set_zones(std::span<const Zone> zones) { zones_ = zones; }
+
+  // The field of a record by name; -1 where it has none that the plan reads.
   [[nodiscard]] std::int32_t field(const Value& record, std::string_view name) const {
     for (const auto& [field, column] : cells_[record.column].fields) {
       if (field == name) return column;
     }
     return -1;
   }
+  // Whether the struct itself has such a field, read or not.
+  [[nodiscard]] bool has_field(const Value& record, std::string_view name) const;
 
  private:
   template <class T>
@@ -140,10 +163,19 @@ class Cells {
     return {static_cast<const char*>(reader.variadic[load<std::int32_t>(at, 2)]) + load<std::int32_t>(at, 3),
             size};
   }
-  static Outcome read_other(std::size_t column, const Cell& cell, std::int64_t row, Value& out);
+  Outcome read_other(std::size_t column, const Cell& cell, std::int64_t row, Value& out) const;
+  Outcome read_moment(const Cell& cell, std::int64_t row, Value& out) const;
 
   std::vector<Cell> cells_;
   std::vector<Reader> readers_;
+  std::span<const Zone> zones_;
 };
+
+// The instant, in microseconds since 1970-01-01 UTC, by the clock of a zone; out_of_range outside the years 1
+// to 9999.
+[[nodiscard]] Outcome in_zone(const Cells& cells, std::int64_t utc, std::uint16_t zone, Value& out);
+// What the clock of a zone shows; float_overflow, Python's OverflowError, outside those years.
+[[nodiscard]] Outcome on_clock(const Cells& cells, std::int64_t civil, std::uint16_t zone, bool fold,
+                               Value& out);
 
 }  // namespace labfactory

@@ -3,7 +3,10 @@
 #include <compare>
 #include <limits>
 
+#include "labfactory/values/decimal.hpp"
+#include "labfactory/values/dict.hpp"
 #include "labfactory/values/operators.hpp"
+#include "labfactory/values/temporal.hpp"
 #include "labfactory/values/unicode.hpp"
 
 namespace labfactory {
@@ -34,6 +37,21 @@ std::partial_ordering order_numbers(const Value& a, const Value& b) {
   return a.payload.integer <=> b.payload.integer;
 }
 
+// A decimal beside a number of any kind, by exact values; false for operands that do not go together.
+bool order_decimals(const Value& a, const Value& b, std::partial_ordering& out) {
+  if (a.kind != Kind::decimal && b.kind != Kind::decimal) return false;
+  const auto is_numeric = [](const Value& v) { return v.is_number() || v.kind == Kind::decimal; };
+  if (!is_numeric(a) || !is_numeric(b)) return false;
+  if (b.kind == Kind::floating) {
+    out = compare(decimal_of(a), b.payload.floating);
+  } else if (a.kind == Kind::floating) {
+    out = 0 <=> compare(decimal_of(b), a.payload.floating);
+  } else {
+    out = compare(decimal_of(a), decimal_of(b));
+  }
+  return true;
+}
+
 bool is_list(const Value& v) {
   return v.kind == Kind::list || v.kind == Kind::column_list;
 }
@@ -58,22 +76,12 @@ bool holds(Order order, std::partial_ordering found) {
   return false;
 }
 
-// Within lists Python takes one object for equal to itself before it compares. Only a NaN shows the
-// difference, and whether two are one object is not known here.
-Outcome equal_items(const Scope& scope, const Value& left, const Value& right, bool& out) {
-  const auto is_nan = [](const Value& v) {
-    return v.kind == Kind::floating && std::isnan(v.payload.floating);
-  };
-  if (is_nan(left) && is_nan(right)) return Outcome::unsupported;
-  return equal(scope, left, right, out);
-}
-
-// Lists of lists come from columns of bounded depth and from literals of bounded source, so recursion is
-// bounded too.
 Outcome equal_sequences(const Scope& scope, const Value& left, const Value& right, bool& out) {
+  const Deeper deeper(scope);
+  if (!deeper.is_allowed()) return Outcome::work_limit;
   out = left.length == right.length;
   for (std::uint32_t i = 0; out && i < left.length; ++i) {
-    scope.arena.charge(1);
+    if (const Outcome o = spend(scope, 1); o != Outcome::ok) return o;
     Value a;
     Value b;
     if (const Outcome o = item(scope, left, i, a); o != Outcome::ok) return o;
@@ -83,38 +91,38 @@ Outcome equal_sequences(const Scope& scope, const Value& left, const Value& righ
   return Outcome::ok;
 }
 
-Outcome equal_records(const Scope& scope, const Value& left, const Value& right, bool& out) {
-  const auto& fields = scope.cells.at(left.column).fields;
-  // A plan binds only the fields that it reads; whole records need all of them.
-  const auto whole = [&](const Value& v) {
-    return scope.cells.at(v.column).fields.size() == scope.cells.at(v.column).column->child_count();
-  };
-  if (!whole(left) || !whole(right)) return Outcome::unsupported;
-  out = fields.size() == scope.cells.at(right.column).fields.size();
-  for (std::size_t i = 0; out && i < fields.size(); ++i) {
-    const std::int32_t other = scope.cells.field(right, fields[i].first);
-    if (other < 0) {
-      out = false;
-      break;
-    }
-    Value a;
-    Value b;
-    const auto column = static_cast<std::size_t>(fields[i].second);
-    if (const Outcome o = scope.cells.read(column, left.payload.integer, a); o != Outcome::ok) return o;
-    if (const Outcome o = scope.cells.read(static_cast<std::size_t>(other), right.payload.integer, b);
-        o != Outcome::ok) {
-      return o;
-    }
-    if (const Outcome o = equal_items(scope, a, b, out); o != Outcome::ok) return o;
+Outcome equal_dicts(const Scope& scope, const Value& left, const Value& right, bool& out) {
+  const Deeper deeper(scope);
+  if (!deeper.is_allowed()) return Outcome::work_limit;
+  Dict a;
+  Dict b;
+  if (const Outcome o = Dict::open(scope, left, a); o != Outcome::ok) return o;
+  if (const Outcome o = Dict::open(scope, right, b); o != Outcome::ok) return o;
+  out = a.size() == b.size();
+  for (std::uint32_t i = 0; out && i < a.size(); ++i) {
+    if (const Outcome o = spend(scope, 1); o != Outcome::ok) return o;
+    Value key;
+    std::int64_t at = -1;
+    if (const Outcome o = a.key(scope, i, key); o != Outcome::ok) return o;
+    if (const Outcome o = b.find(scope, key, at); o != Outcome::ok) return o;
+    out = at >= 0;
+    if (!out) break;
+    Value ours;
+    Value theirs;
+    if (const Outcome o = a.value(scope, i, ours); o != Outcome::ok) return o;
+    if (const Outcome o = b.value(scope, static_cast<std::uint32_t>(at), theirs); o != Outcome::ok) return o;
+    if (const Outcome o = equal_items(scope, ours, theirs, out); o != Outcome::ok) return o;
   }
   return Outcome::ok;
 }
 
 // The first items that differ decide; without any, the lengths do.
 Outcome compare_sequences(const Scope& scope, Order order, const Value& left, const Value& right, bool& out) {
+  const Deeper deeper(scope);
+  if (!deeper.is_allowed()) return Outcome::work_limit;
   const std::uint32_t shared = std::min(left.length, right.length);
   for (std::uint32_t i = 0; i < shared; ++i) {
-    scope.arena.charge(1);
+    if (const Outcome o = spend(scope, 1); o != Outcome::ok) return o;
     Value a;
     Value b;
     if (const Outcome o = item(scope, left, i, a); o != Outcome::ok) return o;
@@ -149,11 +157,23 @@ Outcome equal(const Scope& scope, const Value& left, const Value& right, bool& o
     return Outcome::ok;
   }
   if (same_sequence(left, right)) return equal_sequences(scope, left, right, out);
-  if (left.kind == Kind::record && right.kind == Kind::record) return equal_records(scope, left, right, out);
-  const bool dated = left.kind == Kind::date || left.kind == Kind::timestamp;
+  if (is_dict(left) && is_dict(right)) return equal_dicts(scope, left, right, out);
+  if (std::partial_ordering found = std::partial_ordering::unordered; order_decimals(left, right, found)) {
+    out = found == 0;
+    return Outcome::ok;
+  }
   out = left.kind == right.kind &&
-        (left.kind == Kind::none || (dated && left.payload.integer == right.payload.integer));
+        (left.kind == Kind::none || (is_temporal(left) && equal_temporal(scope, left, right)));
   return Outcome::ok;
+}
+
+Outcome equal_items(const Scope& scope, const Value& left, const Value& right, bool& out) {
+  const auto is_nan = [](const Value& v) {
+    return v.kind == Kind::floating && std::isnan(v.payload.floating);
+  };
+  // Only a NaN shows the difference, and whether two are one object is not known here.
+  if (is_nan(left) && is_nan(right)) return Outcome::unsupported;
+  return equal(scope, left, right, out);
 }
 
 Outcome compare(const Scope& scope, Order order, const Value& left, const Value& right, bool& out) {
@@ -169,11 +189,15 @@ Outcome compare(const Scope& scope, Order order, const Value& left, const Value&
   }
   if (left.kind == Kind::undefined || right.kind == Kind::undefined) return Outcome::undefined;
   if (same_sequence(left, right)) return compare_sequences(scope, order, left, right, out);
-  if (left.kind == right.kind && (left.kind == Kind::date || left.kind == Kind::timestamp)) {
-    out = holds(order, left.payload.integer <=> right.payload.integer);
+  if (std::partial_ordering found = std::partial_ordering::unordered; order_decimals(left, right, found)) {
+    out = holds(order, found);
     return Outcome::ok;
   }
-  return Outcome::type_error;
+  if (!is_temporal(left)) return Outcome::type_error;
+  std::strong_ordering found = std::strong_ordering::equal;
+  const Outcome outcome = order_temporal(left, right, found);
+  out = holds(order, found);
+  return outcome;
 }
 
 Outcome contains(const Scope& scope, const Value& needle, const Value& haystack, bool& out) {
@@ -186,7 +210,7 @@ Outcome contains(const Scope& scope, const Value& needle, const Value& haystack,
   }
   if (is_sequence(haystack)) {
     for (std::uint32_t i = 0; !out && i < haystack.length; ++i) {
-      scope.arena.charge(1);
+      if (const Outcome o = spend(scope, 1); o != Outcome::ok) return o;
       Value candidate;
       if (const Outcome o = item(scope, haystack, i, candidate); o != Outcome::ok) return o;
       if (const Outcome o = equal_items(scope, candidate, needle, out); o != Outcome::ok) return o;
@@ -196,8 +220,9 @@ Outcome contains(const Scope& scope, const Value& needle, const Value& haystack,
   if (haystack.kind == Kind::undefined) {
     return raises(scope, haystack) ? Outcome::undefined : Outcome::ok;
   }
-  // Keys of a dict that the plan has not bound are unknown to it.
-  return haystack.kind == Kind::record ? Outcome::unsupported : Outcome::type_error;
+  if (!is_dict(haystack)) return Outcome::type_error;
+  Value value;
+  return look_up(scope, haystack, needle, value, out);
 }
 
 }  // namespace labfactory

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "labfactory/values/dict.hpp"
 #include "labfactory/values/unicode.hpp"
 
 namespace labfactory {
@@ -33,15 +34,15 @@ Outcome characters_of(const Scope& scope, std::string_view text, Value& out) {
   return Outcome::ok;
 }
 
-// Every second of the entries: the keys.
 Outcome keys_of(const Scope& scope, const Value& value, Value& out) {
-  Value entries;
-  if (const Outcome o = entries_of(scope, value, entries); o != Outcome::ok) return o;
+  Dict dict;
+  if (const Outcome o = Dict::open(scope, value, dict); o != Outcome::ok) return o;
   Value* keys = nullptr;
-  const std::uint32_t count = entries.length / 2;
-  if (const Outcome o = allocate_items(scope, count, keys); o != Outcome::ok) return o;
-  for (std::uint32_t i = 0; i < count; ++i) keys[i] = entries.payload.items[std::size_t{2} * i];
-  out = Value::list(keys, count);
+  if (const Outcome o = allocate_items(scope, dict.size(), keys); o != Outcome::ok) return o;
+  for (std::uint32_t i = 0; i < dict.size(); ++i) {
+    if (const Outcome o = dict.key(scope, i, keys[i]); o != Outcome::ok) return o;
+  }
+  out = Value::list(keys, dict.size());
   return Outcome::ok;
 }
 
@@ -151,7 +152,7 @@ bool is_whole(const Value& v) {
 }  // namespace
 
 bool is_mapping(const Value& value) {
-  return value.kind == Kind::record;
+  return is_dict(value);
 }
 
 bool is_iterable(const Value& value) {
@@ -174,6 +175,8 @@ Outcome iterate(const Scope& scope, const Value& value, Value& out) {
     case Kind::text:
     case Kind::markup:
       return characters_of(scope, value.view(), out);
+    case Kind::dict:
+    case Kind::column_map:
     case Kind::record:
       return keys_of(scope, value, out);
     case Kind::undefined:
@@ -192,17 +195,15 @@ Outcome list_of(const Scope& scope, const Value& value, Value& out) {
 
 Outcome entries_of(const Scope& scope, const Value& value, Value& out) {
   if (!is_mapping(value)) return Outcome::type_error;
-  const Cell& cell = scope.cells.at(value.column);
-  // A plan binds only the fields that it reads; here it needs all of them, in the struct's order.
-  if (cell.fields.size() != cell.column->child_count()) return Outcome::unsupported;
+  Dict dict;
+  if (const Outcome o = Dict::open(scope, value, dict); o != Outcome::ok) return o;
   Value* entries = nullptr;
-  if (const Outcome o = allocate_items(scope, 2 * cell.fields.size(), entries); o != Outcome::ok) return o;
+  if (const Outcome o = allocate_items(scope, std::uint64_t{2} * dict.size(), entries); o != Outcome::ok)
+    return o;
   std::uint32_t count = 0;
-  for (const auto& [name, column] : cell.fields) {
-    entries[count++] = Value::text(name);
-    const auto field = static_cast<std::size_t>(column);
-    if (const Outcome o = scope.cells.read(field, value.payload.integer, entries[count++]); o != Outcome::ok)
-      return o;
+  for (std::uint32_t i = 0; i < dict.size(); ++i) {
+    if (const Outcome o = dict.key(scope, i, entries[count++]); o != Outcome::ok) return o;
+    if (const Outcome o = dict.value(scope, i, entries[count++]); o != Outcome::ok) return o;
   }
   out = Value::list(entries, count);
   return Outcome::ok;
@@ -272,32 +273,9 @@ Outcome extreme_by(const Scope& scope, const Value& items, const Value& keys, Or
   return Outcome::ok;
 }
 
-namespace {
-
-// hash(value), which lists and dicts do not have.
-Outcome check_hash(const Scope& scope, const Value& value) {
-  switch (value.kind) {
-    case Kind::undefined:
-      return raises(scope, value) ? Outcome::undefined : Outcome::ok;
-    case Kind::tuple:
-      for (std::uint32_t i = 0; i < value.length; ++i) {
-        if (const Outcome o = check_hash(scope, value.payload.items[i]); o != Outcome::ok) return o;
-      }
-      return Outcome::ok;
-    case Kind::list:
-    case Kind::column_list:
-    case Kind::record:
-      return Outcome::type_error;
-    default:
-      return Outcome::ok;
-  }
-}
-
-}  // namespace
-
 Outcome is_new(const Scope& scope, const Value& seen, const Value& key, bool& out) {
   out = true;
-  if (const Outcome o = check_hash(scope, key); o != Outcome::ok) return o;
+  if (const Outcome o = check_hashable(scope, key); o != Outcome::ok) return o;
   for (std::uint32_t i = 0; out && i < seen.length; ++i) {
     scope.arena.charge(1);
     Value other;

@@ -82,6 +82,8 @@ class Writer {
       case Kind::tuple:
       case Kind::column_list:
         return list(v);
+      case Kind::dict:
+      case Kind::column_map:
       case Kind::record:
         return dict(v);
       default:

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "labfactory/values/unicode.hpp"
+#include "labfactory/values/wide.hpp"
 
 namespace labfactory {
 
@@ -19,16 +20,6 @@ namespace {
 __extension__ using Unsigned128 = unsigned __int128;
 
 constexpr std::uint64_t kSignBit = std::uint64_t{1} << 63;
-
-constexpr auto kPowersOfTen = [] {
-  std::array<std::uint64_t, 20> powers{};
-  std::uint64_t power = 1;
-  for (std::uint64_t& p : powers) {
-    p = power;
-    power *= 10;
-  }
-  return powers;
-}();
 
 // Digits are handled as words whose first byte is the first digit.
 static_assert(std::endian::native == std::endian::little);
@@ -62,12 +53,6 @@ char* write_short(char* out, std::uint64_t value) {
   const int skipped = std::min(leading_zeros(digits), 7);
   store_word(out, (digits | kAsciiZeros) >> (8 * skipped));
   return out + 8 - skipped;
-}
-
-// Writes exactly `count` digits of a value that has no more than that.
-char* write_padded(char* out, std::uint64_t value, int count) {
-  for (char* at = out + count; at != out; value /= 10) *--at = static_cast<char>('0' + value % 10);
-  return out + count;
 }
 
 struct Scaled {
@@ -107,46 +92,6 @@ Scaled scale(std::uint64_t bits, int precision) {
   const Unsigned128 count = shift > 0 ? shift_to_even(product, shift) : product << exponent;
   if ((count >> 64) != 0) return {};
   return {true, static_cast<std::uint64_t>(count)};
-}
-
-// Days since 1970-01-01 to the proleptic Gregorian calendar.
-struct Civil {
-  std::int64_t year;
-  std::uint64_t month;
-  std::uint64_t day;
-};
-
-// Howard Hinnant, "chrono-compatible low-level date algorithms", civil_from_days.
-Civil civil_from_days(std::int64_t days) {
-  const std::int64_t shifted = days + 719468;
-  const std::int64_t era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-  const auto day_of_era = static_cast<std::uint64_t>(shifted - era * 146097);
-  const std::uint64_t year_of_era =
-      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-  const std::uint64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  const std::uint64_t shifted_month = (5 * day_of_year + 2) / 153;
-  const std::uint64_t day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-  const std::uint64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
-  const auto year = static_cast<std::int64_t>(year_of_era) + era * 400 + (month <= 2 ? 1 : 0);
-  return {year, month, day};
-}
-
-// 0001-01-01 and 9999-12-31
-constexpr std::int64_t kFirstDay = -719162;
-constexpr std::int64_t kLastDay = 2932896;
-constexpr std::int64_t kDayMicroseconds = 86'400'000'000;
-
-std::int64_t floor_divide(std::int64_t value, std::int64_t by) {
-  return value / by - (value % by < 0 ? 1 : 0);
-}
-
-char* write_civil(char* out, std::int64_t days) {
-  const Civil civil = civil_from_days(days);
-  out = write_padded(out, static_cast<std::uint64_t>(civil.year), 4);
-  *out++ = '-';
-  out = write_padded(out, civil.month, 2);
-  *out++ = '-';
-  return write_padded(out, civil.day, 2);
 }
 
 // The repr of a value that is a decimal of at most 15 digits, null when it is none: such decimals never round
@@ -221,6 +166,11 @@ double parse_double(const char* begin, const char* end) {
 }
 
 }  // namespace
+
+char* write_padded(char* out, std::uint64_t value, int count) {
+  for (char* at = out + count; at != out; value /= 10) *--at = static_cast<char>('0' + value % 10);
+  return out + count;
+}
 
 char* write_unsigned(char* out, std::uint64_t value) {
   if (value < kEightDigits) return write_short(out, value);
@@ -313,36 +263,6 @@ char* write_fixed(char* out, double value, int precision) {
   out = write_unsigned(out, whole);
   *out++ = '.';
   return write_padded(out, scaled.count - whole * power, precision);
-}
-
-bool is_date(std::int64_t days) {
-  return days >= kFirstDay && days <= kLastDay;
-}
-
-bool is_timestamp(std::int64_t microseconds) {
-  return is_date(floor_divide(microseconds, kDayMicroseconds));
-}
-
-char* write_date(char* out, std::int64_t days) {
-  return is_date(days) ? write_civil(out, days) : nullptr;
-}
-
-char* write_timestamp(char* out, std::int64_t microseconds) {
-  const std::int64_t days = floor_divide(microseconds, kDayMicroseconds);
-  if (!is_date(days)) return nullptr;
-  const auto of_day = static_cast<std::uint64_t>(microseconds - days * kDayMicroseconds);
-  const std::uint64_t seconds = of_day / 1'000'000;
-  const std::uint64_t fraction = of_day % 1'000'000;
-  out = write_civil(out, days);
-  *out++ = ' ';
-  out = write_padded(out, seconds / 3600, 2);
-  *out++ = ':';
-  out = write_padded(out, seconds / 60 % 60, 2);
-  *out++ = ':';
-  out = write_padded(out, seconds % 60, 2);
-  if (fraction == 0) return out;
-  *out++ = '.';
-  return write_padded(out, fraction, 6);
 }
 
 ParsedInteger parse_integer(std::string_view text, std::int64_t& value) {

@@ -1,4 +1,4 @@
-// Numbers and dates to text as Python prints them, whole numbers from text, and Python's round().
+// Numbers to text as Python prints them, whole numbers from text, and Python's round().
 // Owner: the caller's buffer, which must hold the bound named beside each writer; writers return the end of
 // the text. Threads: any; pure functions.
 #pragma once
@@ -13,14 +13,12 @@ namespace labfactory {
 inline constexpr std::size_t kIntegerBound = 20;
 // The longest repr of a double has 24 bytes ("-2.2250738585072014e-308"); the rest is slack for wide stores.
 inline constexpr std::size_t kReprBound = 32;
-// "2026-01-31"
-inline constexpr std::size_t kDateBound = 10;
-// "2026-01-31 12:30:00.000001"
-inline constexpr std::size_t kTimestampBound = 26;
 
 // str(int). Needs kIntegerBound bytes.
 char* write_integer(char* out, std::int64_t value);
 char* write_unsigned(char* out, std::uint64_t value);
+// Exactly `count` digits of a value that has no more than that.
+char* write_padded(char* out, std::uint64_t value, int count);
 
 // repr(float), which is also str(float). Needs kReprBound bytes.
 char* write_repr(char* out, double value);
@@ -31,18 +29,6 @@ char* write_repr(char* out, double value);
 
 // '%.Nf' % x for precision >= 0. Needs fixed_bound(value, precision) bytes.
 char* write_fixed(char* out, double value, int precision);
-
-// True when the date, or the date of the timestamp, lies in the years 1 to 9999 that Python's datetime can
-// hold.
-[[nodiscard]] bool is_date(std::int64_t days);
-[[nodiscard]] bool is_timestamp(std::int64_t microseconds);
-
-// str(date) of days since 1970-01-01. Needs kDateBound bytes; null unless is_date.
-[[nodiscard]] char* write_date(char* out, std::int64_t days);
-
-// str(datetime) of microseconds since 1970-01-01 without a zone: no fraction when it is zero, six digits
-// otherwise. Needs kTimestampBound bytes; null unless is_timestamp.
-[[nodiscard]] char* write_timestamp(char* out, std::int64_t microseconds);
 
 enum class ParsedInteger : std::uint8_t {
   ok,

@@ -15,13 +15,19 @@ enum class LogicalType : std::uint8_t {
   integer,
   floating,
   text,
+  decimal,
   date,
   timestamp,
+  zoned,
+  time,
+  duration,
   list,
+  map,
   record
 };
 
-inline constexpr std::array<std::string_view, 9> kLogicalTypes = {
-    "null", "boolean", "integer", "floating", "text", "date", "timestamp", "list", "record"};
+inline constexpr std::array<std::string_view, 14> kLogicalTypes = {
+    "null",      "boolean", "integer", "floating", "text", "decimal", "date",
+    "timestamp", "zoned",   "time",    "duration", "list", "map",     "record"};
 
 }  // namespace labfactory

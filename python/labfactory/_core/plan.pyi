@@ -1,6 +1,6 @@
 """Programs: what templates and expressions compile to."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, final
 
 import numpy as np
@@ -45,6 +45,7 @@ class Program:
         undefined: str,
         work_limit: int,
         asset_limit_bytes: int,
+        zones: Mapping[str, bytes] = {},
     ) -> None: ...
     def assemble(
         self,

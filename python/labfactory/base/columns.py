@@ -141,7 +141,7 @@ def _fits(found: pa.DataType, expected: pa.DataType) -> bool:
     if pa.types.is_null(found) or pa.types.is_null(expected):
         return True
     if pa.types.is_timestamp(found) and pa.types.is_timestamp(expected):
-        return (found.tz is None) == (expected.tz is None)
+        return bool(found.tz == expected.tz)
     if _kind(found) != _kind(expected):
         return False
     if _kind(found) == "list":

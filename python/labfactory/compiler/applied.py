@@ -19,7 +19,7 @@ from labfactory.compiler.filters import (
     is_required,
 )
 from labfactory.compiler.hints import meant
-from labfactory.compiler.types import NONE, Static
+from labfactory.compiler.types import DICTS, NONE, Static
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -132,12 +132,11 @@ def _checked(
 ) -> Sequence[Static]:
     for static in values[: signature.as_text]:
         lowering.printable(static, call.node, f"{call.name} of")
-    if signature.is_whole or (call.name in _OF_KEYS and values[0].may_be("record")):
-        values = [lowering.whole(values[0], call.node, call.name), *values[1:]]
+    if signature.is_whole or (call.name in _OF_KEYS and values[0].may_be(*DICTS)):
+        values = [lowering.whole(values[0], call.node), *values[1:]]
     if call.name == "join":
         lowering.printable(values[1], call.node, "join with")
-        if values[0].item is not None:
-            lowering.printable(values[0].item, call.node, "joining")
+        lowering.printable(values[0].iterated(), call.node, "joining")
     if call.name == "truncate" and values[4].may_be(NONE):
         # None stands for the policy's leeway there.
         lowering.refuse("a leeway that may be none", call.node)

@@ -314,6 +314,8 @@ def _target(operand: int | Label) -> int:
 def _key(value: object) -> Hashable:
     if isinstance(value, (list, tuple)):
         return (type(value).__name__, tuple(_key(entry) for entry in value))
-    # 1, 1.0 and True are equal but not the same constant; repr tells -0.0 from 0.0.
+    if isinstance(value, dict):
+        return ("dict", tuple((_key(key), _key(entry)) for key, entry in value.items()))
+    # 1, 1.0 and True are equal but not the same constant; repr tells -0.0 from 0.0 and zones from each other.
     kind = "Markup" if isinstance(value, Markup) else type(value).__name__
-    return (kind, repr(value) if isinstance(value, float) else value if value is None else str(value))
+    return (kind, str(value) if isinstance(value, str) else repr(value))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from labfactory.compiler.types import NONE, Static, Type
+from labfactory.compiler.types import NONE, Static, Type, joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +17,8 @@ class ColumnEntry(NamedTuple):
     Args:
         name: Name of the column or field; empty for items.
         parent: Entry that it belongs to, -1 for a column of the batch.
-        role: "root", "field" or "item".
-        type: Its logical type.
+        role: "root", "field", "item" (of a list), "key" or "value" (of a map).
+        type: Its logical type, with its zone if it has one.
     """
 
     name: str
@@ -57,15 +57,29 @@ class ColumnTable:
         assert found is not None
         return self._entry("", parent, "item", found)
 
+    def map(self, parent: int) -> tuple[int, int]:
+        """The entries of a map's keys and values."""
+        found = self._types[parent]
+        assert found.item is not None
+        assert found.value is not None
+        return self._entry("", parent, "key", found.item), self._entry("", parent, "value", found.value)
+
     def whole(self, entry: int) -> None:
-        """Reads all that is in a record or list."""
+        """Reads all that a value of an entry holds: the core takes a struct for a dict only then."""
         found = self._types[entry]
-        for name, _ in found.fields:
-            field = self.field(entry, name)
-            assert field is not None
-            self.whole(field)
-        if found.item is not None:
+        if found.kind == "record":
+            for name, field_type in found.fields:
+                self.whole(self._entry(name, entry, "field", field_type))
+        elif found.kind == "list":
             self.whole(self.item(entry))
+        elif found.kind == "map":
+            for inner in self.map(entry):
+                self.whole(inner)
+
+    def values(self, entry: int) -> Static | None:
+        """What is known of the fields of a record, one like the other."""
+        fields = [self.field(entry, name) for name, _ in self._types[entry].fields]
+        return joined(self.static(field) for field in fields if field is not None)
 
     def type(self, entry: int) -> Type:
         """The logical type of an entry."""
@@ -78,8 +92,15 @@ class ColumnTable:
             return Static.of(NONE)
         kinds = frozenset({found.kind, NONE} if found.nullable or not self.trusts_schema else {found.kind})
         if found.kind == "list":
-            return Static(kinds, entry, self.static(self.item(entry)))
-        return Static(kinds, entry) if found.kind == "record" else Static(kinds)
+            return Static(kinds, item=self.static(self.item(entry)))
+        if found.kind == "map":
+            key, value = self.map(entry)
+            return Static(kinds, item=self.static(key), value=self.static(value))
+        return Static(kinds, frozenset({entry})) if found.kind == "record" else Static(kinds)
+
+    def zones(self) -> frozenset[str]:
+        """Names of the time zones that are read."""
+        return frozenset(found.zone for found in self._types if found.zone)
 
     def roots(self) -> tuple[str, ...]:
         """Names of the columns that are read."""
@@ -94,6 +115,7 @@ class ColumnTable:
         key = (parent, role, name)
         if key not in self._index:
             self._index[key] = len(self.entries)
-            self.entries.append(ColumnEntry(name, parent, role, found.kind))
+            kind = f"{found.kind}[{found.zone}]" if found.zone else found.kind
+            self.entries.append(ColumnEntry(name, parent, role, kind))
             self._types.append(found)
         return self._index[key]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,20 +28,22 @@ from labfactory.compiler.scope import LoopName, Options, Scope, Unassigned, Vari
 from labfactory.compiler.sequences import iterable
 from labfactory.compiler.types import (
     CONTAINERS,
-    DATES,
+    DICTS,
     GENERATOR,
     NONE,
-    NOWHERE,
     NUMBERS,
-    SEVERAL,
+    PARTS,
+    SEQUENCES,
     TUPLE,
     UNDEFINED,
     UNSET,
     Static,
     Type,
+    joined,
     spoken,
     static_of,
 )
+from labfactory.compiler.zones import zone_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +61,7 @@ _BINARY = {
     nodes.Div: "divide",
     nodes.FloorDiv: "floor_divide",
     nodes.Mod: "modulo",
+    nodes.Pow: "power",
 }
 _UNARY = {nodes.Neg: "negate", nodes.Pos: "positive"}
 _COMPARE = {
@@ -87,25 +91,33 @@ _LOOP_CONSTANTS = {"depth": 1, "depth0": 0}
 _LOOP_ITEMS = ("previtem", "nextitem")
 _LOOP_FLAGS = ("first", "last")
 _ANY = object()
+# A timedelta of this many days has microseconds past 64 bits.
+_MOST_DAYS = 106_751_991
+# What the core holds of a decimal: decimal128's digits, and exponents far from where contexts end.
+_MOST_DIGITS = 38
+_MOST_EXPONENT = 100_000
+_CONSTANTS = (bool, int, float, str, datetime.date, datetime.time, datetime.timedelta, Decimal)
 # Attributes that Python's values of each kind have: methods and such, which a template could call.
 _METHODS: dict[str, frozenset[str]] = {
     "boolean": frozenset(dir(bool)),
     "integer": frozenset(dir(int)),
     "floating": frozenset(dir(float)),
     "text": frozenset(dir(Markup)),
+    "decimal": frozenset(dir(Decimal)),
     "list": frozenset(dir(list)),
     "tuple": frozenset(dir(tuple)),
-    "record": frozenset(dir(dict)),
+    **dict.fromkeys(DICTS, frozenset(dir(dict))),
     "none": frozenset(dir(None)),
     "date": frozenset(dir(datetime.date)),
     "timestamp": frozenset(dir(datetime.datetime)),
+    "zoned": frozenset(dir(datetime.datetime)),
+    "time": frozenset(dir(datetime.time)),
+    "duration": frozenset(dir(datetime.timedelta)),
     "undefined": frozenset(name for name in dir(jinja2.StrictUndefined) if name.startswith("_")),
 }
 _NAMES: dict[type[nodes.Node], str] = {
     nodes.Call: "a call",
-    nodes.Dict: "a dict literal",
     nodes.Slice: "a slice",
-    nodes.Pow: "the operator **",
     nodes.NSRef: "namespace assignment",
 }
 
@@ -187,25 +199,6 @@ class Expressions:
             self.code.emit("subscript", target, register, at, span=self.span(node))
         return self._item_of(static)
 
-    def whole(self, static: Static, node: nodes.Node, what: str) -> Static:
-        """Reads all that is in a value; its `item` is then what is known of a struct's values."""
-        if static.item is not None:
-            self.whole(static.item, node, what)
-        for part in static.parts or ():
-            self.whole(part, node, what)
-        if not static.may_be("record"):
-            return static
-        if static.source in (SEVERAL, NOWHERE):
-            self.refuse(f"{what} structs that may come from several columns", node)
-        self.table.whole(static.source)
-        values = static.item or Static(frozenset())
-        for name, _ in self.table.type(static.source).fields:
-            field = self.table.field(static.source, name)
-            assert field is not None
-            self._readable(self.table.type(field), node)
-            values = values.join(self.table.static(field))
-        return replace(static, item=values)
-
     def root_column(self, node: nodes.Expr) -> int | None:
         """The entry of the scalar column that an expression is, if it is one."""
         if not isinstance(node, nodes.Name) or not isinstance(self.scope.lookup(node.name), Unassigned):
@@ -216,11 +209,39 @@ class Expressions:
         return self.table.root(node.name) if found.is_scalar else None
 
     def printable(self, static: Static, node: nodes.Node, what: str = "printing") -> None:
-        """Refuses whole lists and records where text is needed."""
+        """Makes ready what is read as text: lists and dicts with all that they hold."""
         if static.may_be(*CONTAINERS):
-            kinds = spoken(*(static.kinds & CONTAINERS))
-            hint = "print its fields or items, or use join." if what == "printing" else None
-            self.refuse(f"{what} {kinds}", node, hint=hint)
+            self.whole(static, node)
+            if self._holds(static, "zoned"):
+                # Its repr names an object that Arrow does not tell: timezone.utc, ZoneInfo(key='UTC').
+                hint = "print it by itself."
+                self.refuse(f"{what} a list or dict that holds a timestamp with zone", node, hint=hint)
+
+    def whole(self, static: Static, node: nodes.Node) -> Static:
+        """Reads all that a value may hold, and tells what is known of a dict's values.
+
+        The core takes a struct for a dict only when it has all of it.
+        """
+        self.as_dict(static, node)
+        item = static.item if static.may_be(*CONTAINERS) else None
+        value = static.value if static.may_be("dict", "map") else None
+        for inner in filter(None, [item, value, *(static.parts or ())]):
+            self.whole(inner, node)
+        return replace(static, value=self.values(static))
+
+    def as_dict(self, static: Static, node: nodes.Node) -> None:
+        """Reads all fields of the structs that a value may be."""
+        for source in static.sources if static.may_be("record") else ():
+            self._readable_within(self.table.type(source), node)
+            self.table.whole(source)
+
+    def values(self, static: Static) -> Static | None:
+        """What is known of the values of a dict."""
+        return joined(filter(None, [static.value, *map(self.table.values, sorted(static.sources))]))
+
+    def _holds(self, static: Static, kind: str) -> bool:
+        within = filter(None, [static.item, self.values(static), *(static.parts or ())])
+        return any(inner.may_be(kind) or self._holds(inner, kind) for inner in within)
 
     def refuse(self, what: str, node: nodes.Node, *, hint: str | None = None) -> NoReturn:
         """Raises the error that names what this version does not cover."""
@@ -256,17 +277,23 @@ class Expressions:
         return static_of(value)
 
     def _check_constant(self, value: object, node: nodes.Node) -> None:
-        if isinstance(value, (list, tuple)):
-            for entry in value:
+        if isinstance(value, (list, tuple, dict)):
+            for entry in [*value, *(value.values() if isinstance(value, dict) else ())]:
                 self._check_constant(entry, node)
         elif isinstance(value, int) and value not in _INTEGERS:
             self.refuse("an integer past 64 bits", node)
         elif isinstance(value, float) and not math.isfinite(value):
             self.refuse("a constant that is not finite", node)
-        elif isinstance(value, datetime.datetime) and value.tzinfo is not None:
-            hint = "give it without zone, or print its parts, as now.year."
-            self.refuse("computing with a datetime that has a zone", node, hint=hint)
-        elif value is not None and not isinstance(value, (bool, int, float, str, datetime.date)):
+        elif isinstance(value, datetime.datetime) and value.tzinfo is not None and zone_name(value) is None:
+            hint = "expected datetime.timezone with whole minutes, or zoneinfo.ZoneInfo of a name in tzdata."
+            self.refuse("a datetime of this zone", node, hint=hint)
+        elif isinstance(value, datetime.time) and value.tzinfo is not None:
+            self.refuse("a time that has a zone", node)
+        elif isinstance(value, datetime.timedelta) and abs(value.days) >= _MOST_DAYS:
+            self.refuse("a timedelta past 64 bits of microseconds", node)
+        elif isinstance(value, Decimal) and not _is_content(value):
+            self.refuse("a decimal that is not finite, or has more than 38 digits", node)
+        elif value is not None and not isinstance(value, _CONSTANTS):
             self.refuse(f"a constant of type {type(value).__name__}", node)
 
     def outcome(self, name: str) -> int:
@@ -340,14 +367,19 @@ class Expressions:
         return self.touched(variable)
 
     def _readable(self, found: Type, node: nodes.Node) -> Type:
-        inner: Type | None = found
-        while inner is not None and inner.kind != "unreadable":
+        inner = found.item if found.kind == "list" else found
+        while inner is not None and inner.kind == "list":
             inner = inner.item
-        if inner is not None:
-            message = f"expected a column of a type that templates read, found {inner.spelling}"
-            hint = "cast it to text, a number, a date or a timestamp without zone."
-            self.tree.fail(message, node, code="column_type", hint=hint)
+        if inner is not None and inner.kind != "record":
+            self._readable_within(inner, node)
         return found
+
+    def _readable_within(self, found: Type, node: nodes.Node) -> None:
+        unreadable = found.unreadable
+        if unreadable is not None:
+            message = f"expected a column of a type that templates read, found {unreadable.spelling}"
+            hint = "cast it to text, a number, a date or a timestamp."
+            self.tree.fail(message, node, code="column_type", hint=hint)
 
     # -- attributes and items
 
@@ -356,7 +388,7 @@ class Expressions:
         if loop is not None:
             return self._loop_attribute(node, node.attr, loop, target)
         register, static = self.operand(node.node)
-        if static.may_be("record") and node.attr in _METHODS["record"]:
+        if static.may_be(*DICTS) and node.attr in _METHODS["record"]:
             self.refuse(
                 f"the method {node.attr!r}", node, hint=f"a field of that name is read by [{node.attr!r}]."
             )
@@ -364,7 +396,7 @@ class Expressions:
 
     def _getitem(self, node: nodes.Getitem, target: int) -> Static:
         if isinstance(node.arg, nodes.Slice):
-            self.refuse("a slice", node)
+            return self._slice(node, node.arg, target)
         try:
             index = self.fold(node.arg).value
         except nodes.Impossible:
@@ -373,65 +405,85 @@ class Expressions:
         if loop is not None and isinstance(index, str):
             return self._loop_attribute(node, index, loop, target)
         register, static = self.operand(node.node)
-        if isinstance(index, str):
+        if isinstance(index, str) and not static.may_be("dict", "map"):
             return self._attribute(node, str(index), register, static, target)
         at, known = self.operand(node.arg)
-        if static.may_be("record") or known.may_be("text", *CONTAINERS):
-            self.refuse("a computed name of a field", node)
+        self.as_dict(static, node)
+        parts = [kind for kind in static.kinds if kind in PARTS]
         self.code.emit("subscript", target, register, at, span=self.span(node))
-        return self._item_of(static)
+        found = self._item_of(static)
+        return found.join(Static.of("integer")) if parts and known.may_be("text") else found
 
-    def item(self, static: Static) -> Static:
+    def _slice(self, node: nodes.Getitem, bounds: nodes.Slice, target: int) -> Static:
+        first = self.code.take(4)
+        static = self.into(node.node, first)
+        for offset, bound in enumerate((bounds.start, bounds.stop, bounds.step), start=1):
+            if bound is None:
+                self.constant(None, first + offset, node)
+            else:
+                self.into(bound, first + offset)
+        self.code.emit("slice", target, first, 4, span=self.span(node))
+        # The chainable undefined is its own slice.
+        return Static(static.kinds & (SEQUENCES | {"text", UNDEFINED}), item=static.item)
+
+    def item(self, static: Static, node: nodes.Node) -> Static:
         """What is known of the items of a value that is looped over or unpacked."""
+        self.as_dict(static, node)
         return static.iterated()
 
-    def unpacked(self, static: Static, count: int) -> list[Static]:
+    def unpacked(self, static: Static, count: int, node: nodes.Node) -> list[Static]:
         """What is known of each item of a value that is unpacked."""
         if static.parts is not None and len(static.parts) == count and static.kinds == {TUPLE}:
             return list(static.parts)
-        return [self.item(static)] * count
+        return [self.item(static, node)] * count
 
     def filter_number(self, name: str) -> int:
         """The number of a filter."""
         return int(core.FILTERS[name])
 
     def _item_of(self, static: Static) -> Static:
-        found = Static.of(UNDEFINED)
-        for part in static.parts or ():
-            found = found.join(part)
-        if static.item is not None:
-            found = found.join(static.item)
-        return found.join(Static.of("text")) if static.may_be("text") else found
+        text = Static.of("text") if static.may_be("text") else None
+        items = [static.item, *(static.parts or ())] if static.may_be(*SEQUENCES) else []
+        values = self.values(static) if static.may_be(*DICTS) else None
+        found = joined(filter(None, [text, values, *items]))
+        return found.join(Static.of(UNDEFINED)) if found else Static.of(UNDEFINED)
 
     def _attribute(self, node: nodes.Expr, name: str, register: int, static: Static, target: int) -> Static:
         if static.names and name in static.names and static.kinds == {TUPLE}:
             return self._named_item(node, name, register, static, target)
-        field = self._field(node, name, static)
-        if field is not None:
-            self._readable(self.table.type(field), node)
-            self.code.emit("field", target, register, field, span=self.span(node))
-            found = self.table.static(field)
-            return found.join(Static.of(UNDEFINED)) if static.may_be(NONE, UNDEFINED) else found
-        having = [kind for kind in static.kinds if name in _METHODS[kind]]
-        if having:
-            self.refuse(f"the attribute {name!r} of {spoken(*having)}", node)
-        if self.options.undefined == "error" and static.without(NONE, UNDEFINED).kinds:
-            self._unknown_field(node, name, static)
-        self.code.emit("absent_field", target, register, self.code.constant(name), span=self.span(node))
-        return Static.of(UNDEFINED)
+        fields = self._fields(node, name, static)
+        having = [kind for kind in static.kinds if name in _METHODS[kind] and name not in PARTS.get(kind, ())]
+        if having and not (fields and static.kinds <= {"record", NONE, UNDEFINED}):
+            self.refuse(f"the attribute {name!r} of {spoken(*sorted(having))}", node)
+        parts = [kind for kind in static.kinds if name in PARTS.get(kind, ())]
+        if not fields and not parts and not static.may_be("dict", "map"):
+            if self.options.undefined == "error" and static.without(NONE, UNDEFINED).kinds:
+                self._unknown_field(node, name, static)
+            self.code.emit("absent_field", target, register, self.code.constant(name), span=self.span(node))
+            return Static.of(UNDEFINED)
+        found = joined(self.table.static(entry) for entry in fields)
+        if fields and len(static.sources) == 1 and static.kinds <= {"record", NONE, UNDEFINED}:
+            self.code.emit("field", target, register, fields[0], span=self.span(node))
+            is_sure = not static.may_be(NONE, UNDEFINED)
+        else:
+            self.code.emit("attribute", target, register, self.code.constant(name), span=self.span(node))
+            of_dict = static.value if static.may_be("dict", "map") else None
+            found = joined(filter(None, [found, of_dict, Static.of("integer") if parts else None]))
+            is_sure = static.kinds <= {*parts}
+        return found.join(Static.of(UNDEFINED)) if found and not is_sure else found or Static.of(UNDEFINED)
+
+    def _fields(self, node: nodes.Expr, name: str, static: Static) -> list[int]:
+        """The entries of the field in all structs that the value may be."""
+        found = [self.table.field(source, name) for source in sorted(static.sources)]
+        fields = [entry for entry in found if entry is not None]
+        for entry in fields:
+            self._readable(self.table.type(entry), node)
+        return fields
 
     def _named_item(self, node: nodes.Expr, name: str, register: int, static: Static, target: int) -> Static:
         at = static.names.index(name)
         self.part(node, at, register, static, target)
         return static.parts[at] if static.parts else static.iterated()
-
-    def _field(self, node: nodes.Expr, name: str, static: Static) -> int | None:
-        if not static.may_be("record"):
-            return None
-        if static.source in (SEVERAL, NOWHERE) or static.without("record", NONE, UNDEFINED).kinds:
-            self.refuse("an attribute of a value that may come from several columns", node)
-        found = self.table.type(static.source).field(name)
-        return None if found is None else self.table.field(static.source, name)
 
     def _unknown_field(self, node: nodes.Expr, name: str, static: Static) -> None:
         place: nodes.Node | Span = node
@@ -440,7 +492,9 @@ class Expressions:
         hint = None
         if static.may_be("record"):
             hint = meant(
-                name, [known for known, _ in self.table.type(static.source).fields], "The struct has"
+                name,
+                [known for source in static.sources for known, _ in self.table.type(source).fields],
+                "The struct has",
             )
         message = (
             f"unknown field {name!r}"
@@ -517,27 +571,27 @@ class Expressions:
         return static
 
     def _binary_static(self, node: nodes.BinExpr, left: Static, right: Static) -> Static:
-        if left.may_be(*DATES) and right.may_be(*DATES):
-            self.refuse("arithmetic of dates", node)
+        if isinstance(node, nodes.Pow) and left.join(right).may_be("decimal"):
+            self.refuse("** of decimals", node)
         if isinstance(node, nodes.Mod) and left.may_be("text"):
             self.refuse("a format that is not constant", node)
-        found = _number_kinds(node, left, right)
+        found = _number_kinds(node, left, right) | _temporal_kinds(node, left, right)
         item = None
         if isinstance(node, nodes.Add):
-            same = left.kinds & right.kinds & {"text", "list", TUPLE}
+            same = left.kinds & right.kinds & (SEQUENCES | {"text"})
             found |= same
-            if same & {"list", TUPLE}:
+            if same & SEQUENCES:
                 item = left.join(right).item
         if isinstance(node, nodes.Mul):
             found |= _repeated(left, right) | _repeated(right, left)
             item = left.item or right.item
-        return Static(frozenset(found), NOWHERE, item)
+        return Static(frozenset(found), item=item)
 
     def _unary(self, node: nodes.UnaryExpr, target: int) -> Static:
         register, static = self.operand(node.node)
         self.code.emit(_UNARY[type(node)], target, register, span=self.span(node))
         kinds = {"integer"} if static.may_be("boolean", "integer") else set()
-        return Static(frozenset(kinds | ({"floating"} & static.kinds)))
+        return Static(frozenset(kinds | ({"floating", "decimal", "duration"} & static.kinds)))
 
     def _not(self, node: nodes.Not, target: int) -> Static:
         register, _ = self.operand(node.node)
@@ -605,42 +659,95 @@ class Expressions:
         """Leaves in a register how two values compare."""
         one, other = left[1], right[1]
         if opcode in ("contains", "not_contains"):
-            if other.may_be("record"):
-                self.refuse("in over the names of a struct", node)
-            other = other.item or Static.of(NONE)
-        if _holds_record(one) and _holds_record(other):
-            self.refuse("comparing whole structs", node, hint="compare their fields.")
+            self.as_dict(other, node)
+            other = other.iterated()
+        if _holds_dict(one) and _holds_dict(other):
+            self.whole(one, node)
+            self.whole(other, node)
         self.code.emit(opcode, target, left[0], right[0], span=self.span(node))
 
     def _sequence(self, node: nodes.List | nodes.Tuple, target: int) -> Static:
         kind = "tuple" if isinstance(node, nodes.Tuple) else "list"
         first = self.code.take(len(node.items))
-        item: Static | None = None
-        for offset, entry in enumerate(node.items):
-            static = self.into(entry, first + offset)
-            item = static if item is None else item.join(static)
+        items = [self.into(entry, first + offset) for offset, entry in enumerate(node.items)]
         self.code.emit(kind, target, first, len(node.items), span=self.span(node))
-        return Static(frozenset({kind}), NOWHERE, item)
+        return Static(frozenset({kind}), item=joined(items))
+
+    def _dict(self, node: nodes.Dict, target: int) -> Static:
+        first = self.code.take(2 * len(node.items))
+        keys, values = [], []
+        for at, pair in enumerate(node.items):
+            keys.append(self.into(pair.key, first + 2 * at))
+            values.append(self.into(pair.value, first + 2 * at + 1))
+        self.code.emit("dict", target, first, 2 * len(node.items), span=self.span(node))
+        return Static(frozenset({"dict"}), item=joined(keys), value=joined(values))
 
 
 def _number_kinds(node: nodes.BinExpr, left: Static, right: Static) -> set[str]:
+    exact = {"boolean", "integer", "decimal"}
+    kinds = set()
+    if left.join(right).may_be("decimal") and left.may_be(*exact) and right.may_be(*exact):
+        kinds.add("decimal")
     one, other = left.kinds & NUMBERS, right.kinds & NUMBERS
     if not one or not other:
-        return set()
+        return kinds
     if isinstance(node, nodes.Div):
-        return {"floating"}
-    kinds = {"floating"} if "floating" in one | other else set()
+        return kinds | {"floating"}
+    if "floating" in one | other or (isinstance(node, nodes.Pow) and not _is_counting(node.right)):
+        kinds.add("floating")
     return kinds | ({"integer"} if one - {"floating"} and other - {"floating"} else set())
+
+
+def _is_counting(node: nodes.Expr) -> bool:
+    """Whether an exponent surely is not negative."""
+    return isinstance(node, nodes.Const) and isinstance(node.value, int) and node.value >= 0
+
+
+_MOMENTS = frozenset({"date", "timestamp", "zoned"})
+
+
+def _temporal_kinds(node: nodes.BinExpr, left: Static, right: Static) -> set[str]:
+    one, other = left.kinds, right.kinds
+    numeric = one | other if "duration" in one | other else frozenset[str]()
+    match node:
+        case nodes.Add():
+            return set(one & (_MOMENTS | {"duration"}) if "duration" in other else ()) | set(
+                other & (_MOMENTS | {"duration"}) if "duration" in one else ()
+            )
+        case nodes.Sub():
+            kinds = set(one & (_MOMENTS | {"duration"})) if "duration" in other else set()
+            return kinds | ({"duration"} if one & other & _MOMENTS else set())
+        case nodes.Mul():
+            return {"duration"} if numeric & NUMBERS else set()
+        case nodes.Div() | nodes.FloorDiv():
+            if "duration" not in one:
+                return set()
+            ratio = "floating" if isinstance(node, nodes.Div) else "integer"
+            return ({"duration"} if other & NUMBERS else set()) | ({ratio} if "duration" in other else set())
+        case nodes.Mod():
+            return {"duration"} if "duration" in one & other else set()
+        case _:
+            return set()
 
 
 def _repeated(sequence: Static, times: Static) -> set[str]:
     if not times.may_be("integer", "boolean"):
         return set()
-    return set(sequence.kinds & {"text", "list", TUPLE})
+    return set(sequence.kinds & (SEQUENCES | {"text"}))
 
 
-def _holds_record(static: Static | None) -> bool:
-    return static is not None and (static.may_be("record") or _holds_record(static.item))
+def _holds_dict(static: Static | None) -> bool:
+    return static is not None and (
+        static.may_be(*DICTS) or _holds_dict(static.item) or _holds_dict(static.value)
+    )
+
+
+def _is_content(value: Decimal) -> bool:
+    return (
+        value.is_finite()
+        and len(value.as_tuple().digits) <= _MOST_DIGITS
+        and abs(value.adjusted()) < _MOST_EXPONENT
+    )
 
 
 _LOWER: dict[type[Any], Callable[[Expressions, Any, int], Static]] = {
@@ -656,6 +763,7 @@ _LOWER: dict[type[Any], Callable[[Expressions, Any, int], Static]] = {
     nodes.CondExpr: Expressions._inline_if,
     nodes.Concat: Expressions._concat,
     nodes.Compare: Expressions._compare,
+    nodes.Dict: Expressions._dict,
     nodes.List: Expressions._sequence,
     nodes.Tuple: Expressions._sequence,
     nodes.Filter: lower_filter,

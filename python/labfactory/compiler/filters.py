@@ -55,7 +55,8 @@ def _default(values: Sequence[Static], _: Collection[str]) -> Static:
 def _rounded(values: Sequence[Static], given: Collection[str]) -> Static:
     # "ceil" and "floor" divide by a power of ten, so they give floats of integers too.
     floating = {"floating"} if values[0].may_be("floating") or "method" in given else set()
-    return Static(frozenset(floating | ({"integer"} if values[0].may_be("integer", "boolean") else set())))
+    integer = {"integer"} if values[0].may_be("integer", "boolean") else set()
+    return Static(frozenset(floating | integer | ({"decimal"} & values[0].kinds)))
 
 
 def _truncated(values: Sequence[Static], _: Collection[str]) -> Static:
@@ -89,8 +90,8 @@ def list_of(item: Static) -> Static:
 
 def pair_of(dict_: Static) -> Static:
     """An entry of a dict."""
-    value = dict_.item or Static.of(NONE)
-    return Static(frozenset({TUPLE}), parts=(Static.of("text"), value))
+    value = dict_.value or Static.of(NONE)
+    return Static(frozenset({TUPLE}), parts=(dict_.iterated(), value))
 
 
 _CASE = ("case_sensitive", False)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import nodes
@@ -39,9 +40,12 @@ _TESTS = frozenset(
         *("even", "odd", "true", "false"),
     }
 )
-_PARTS = frozenset({"year", "month", "day", "hour", "minute", "second", "microsecond"})
+_PARTS = frozenset(
+    {"year", "month", "day", "hour", "minute", "second", "microsecond", "days", "seconds", "microseconds"}
+)
+_MOMENTS = (date, time, timedelta)
+_VALUES = (*_MOMENTS, Decimal)
 _OPERATORS = (nodes.BinExpr, nodes.UnaryExpr)
-_REFUSED = (nodes.Pow,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class Folder:
         except UndefinedError:
             # The truth of what a constant does not have: the plan tells it where it stands.
             raise nodes.Impossible from None
-        if not (has_safe_repr(folded.value) or isinstance(folded.value, date)):
+        if not (has_safe_repr(folded.value) or isinstance(folded.value, _VALUES)):
             raise nodes.Impossible
         return folded
 
@@ -131,9 +135,9 @@ class Folder:
         return Folded((markup_join if self.context.autoescape else str_join)(values), is_literal=False)
 
     def _fold_moment(self, node: nodes.Getattr) -> Folded:
-        """A part of a constant date or datetime, such as `now.year`."""
+        """A part of a constant date, time or timedelta, such as `now.year`."""
         moment = self._fold(node.node).value
-        if not isinstance(moment, date) or node.attr not in _PARTS or not hasattr(moment, node.attr):
+        if not isinstance(moment, _MOMENTS) or node.attr not in _PARTS or not hasattr(moment, node.attr):
             raise nodes.Impossible
         return Folded(getattr(moment, node.attr), is_literal=False)
 
@@ -170,6 +174,14 @@ class Folder:
         if isinstance(node, nodes.Keyword):
             inner, literal = self._constant(node.value)
             return nodes.Keyword(node.key, inner), literal
+        if isinstance(node, nodes.Pair):
+            key, one = self._constant(node.key)
+            value, other = self._constant(node.value)
+            return nodes.Pair(key, value), one and other
+        if isinstance(node, nodes.Slice):
+            given = (node.start, node.stop, node.step)
+            bounds = [(None, True) if bound is None else self._constant(bound) for bound in given]
+            return nodes.Slice(*(bound for bound, _ in bounds)), all(literal for _, literal in bounds)
         folded = self._fold(node)
         return nodes.Const(folded.value), folded.is_literal
 
@@ -179,16 +191,15 @@ def _is_covered(node: nodes.Node) -> bool:
         return node.node is not None and node.name in _FILTERS and not (node.dyn_args or node.dyn_kwargs)
     if isinstance(node, nodes.Test):
         return node.name in _TESTS and not (node.dyn_args or node.dyn_kwargs)
-    if isinstance(node, nodes.Getitem):
-        return not isinstance(node.arg, nodes.Slice)
-    operators = isinstance(node, _OPERATORS) and not isinstance(node, _REFUSED)
-    return operators or isinstance(node, (nodes.Compare, nodes.List, nodes.Tuple))
+    return isinstance(node, (*_OPERATORS, nodes.Compare, nodes.List, nodes.Tuple, nodes.Dict, nodes.Getitem))
 
 
 def _check(node: nodes.Node) -> None:
     """Refuses to compute what could be large; all children are constants."""
     if isinstance(node, nodes.Mul):
         _bound_product(node.left.value, node.right.value)  # type: ignore[attr-defined]
+    elif isinstance(node, nodes.Pow):
+        _bound_power(node.left.value, node.right.value)  # type: ignore[attr-defined]
     elif isinstance(node, nodes.Mod):
         _bound_format(node.left.value)  # type: ignore[attr-defined]
     elif isinstance(node, nodes.Filter):
@@ -217,6 +228,13 @@ def _bound_product(left: object, right: object) -> None:
         _bound(abs(right) * _size(left))
 
 
+def _bound_power(base: object, exponent: object) -> None:
+    if not isinstance(base, (int, float)) or not isinstance(exponent, (int, float)):
+        raise nodes.Impossible
+    if isinstance(base, int) and isinstance(exponent, int) and base.bit_length() * exponent > _MOST_BITS:
+        raise nodes.Impossible
+
+
 def _bound_format(text: object) -> None:
     if isinstance(text, str) and _WIDE_FORMAT.search(text):
         raise nodes.Impossible
@@ -232,4 +250,6 @@ def _size(value: object) -> int:
         return len(value)
     if isinstance(value, (list, tuple)):
         return sum(_size(entry) for entry in value) + 1
+    if isinstance(value, dict):
+        return sum(_size(key) + _size(entry) for key, entry in value.items()) + 1
     return 1

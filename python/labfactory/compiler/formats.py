@@ -11,7 +11,7 @@ from markupsafe import Markup
 from labfactory._core import plan as core
 from labfactory.base.errors import LabfactoryError
 from labfactory.compiler.syntax import check_encoding
-from labfactory.compiler.types import DATES, Static
+from labfactory.compiler.types import CONTAINERS, DATES, Static
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +40,8 @@ def lower_format(
     for offset, argument in enumerate(arguments):
         static = lowering.into(argument, first + offset)
         lowering.printable(static, argument, "formatting")
-        if kinds[offset] == "r" and static.may_be(*DATES):
-            lowering.refuse("%r of a date", argument)
+        if kinds[offset] == "r" and static.may_be("zoned"):
+            lowering.refuse("%r of a timestamp with zone", argument)
         if is_markup:
             _markup_argument(lowering, argument, kinds[offset], first + offset, static)
     index = lowering.code.format(str(text))
@@ -66,5 +66,5 @@ def _markup_argument(
     if kind == "s":
         span = lowering.span(node)
         lowering.code.emit("filter", register, core.FILTERS["escape"], register, 1, span=span)
-    elif kind not in "dieEfFgG" or static.may_be("text", *DATES):
+    elif kind not in "dieEfFgG" or static.may_be("text", *DATES, *CONTAINERS):
         lowering.refuse(f"%{kind} of this value in a format that is markup", node)

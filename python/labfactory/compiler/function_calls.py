@@ -59,4 +59,5 @@ def _check_arguments(
 
 def _static(found: Type) -> Static:
     kinds = frozenset({found.kind, NONE})
-    return Static(kinds, item=_static(found.item)) if found.item is not None else Static(kinds)
+    item, value = (None if inner is None else _static(inner) for inner in (found.item, found.value))
+    return Static(kinds, item=item, value=value)

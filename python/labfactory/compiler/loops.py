@@ -135,7 +135,7 @@ def _lower(statements: Statements, loop: _Loop) -> None:
             code.emit("fail", values.outcome("unsupported"), span=span)
         elif not loop.static.kinds <= _NOTHING:
             code.place(begin)
-            item = values.item(loop.static)
+            item = values.item(loop.static, node.iter)
             if loop.test is not None:
                 _test(statements, node, loop.test, register, item, step)
             scope = values.scope.inner(node, branch="body", loop=loop.uses_loop)
@@ -223,7 +223,7 @@ def _filtered(statements: Statements, node: nodes.For, source: int, static: Stat
     code, values = statements.code, statements.values
     span = values.span(node.test)
     begin, step, empty = Label(), Label(), Label()
-    item = values.item(static)
+    item = values.item(static, node.iter)
     kept = code.take()
     code.emit("list", kept, 0, 0, span=span)
     with code.scratch(), code.loop() as index:
@@ -236,7 +236,7 @@ def _filtered(statements: Statements, node: nodes.For, source: int, static: Stat
         code.emit("loop_next", index, register, begin, span=span)
         code.place(empty)
     is_known = static.item is not None or static.may_be("text", "record")
-    return kept, Static(frozenset({"list"}), static.source, item if is_known else None)
+    return kept, Static(frozenset({"list"}), item=item if is_known else None)
 
 
 def lower_break(statements: Statements, node: nodes.Break) -> None:

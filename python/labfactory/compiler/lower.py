@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -19,6 +20,7 @@ from labfactory.compiler.positions import Span
 from labfactory.compiler.scope import Context, Options, Scope
 from labfactory.compiler.syntax import check_encoding
 from labfactory.compiler.types import NONE, UNDEFINED, Static, spoken
+from labfactory.compiler.zones import zone_file, zone_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -319,7 +321,25 @@ def program(code: Code, table: ColumnTable, *, parts: Sequence[str], undefined: 
         undefined="strict" if undefined == "error" else undefined,
         work_limit=WORK_LIMIT,
         asset_limit_bytes=ASSET_LIMIT_BYTES,
+        zones=_zone_files(code, table),
     )
+
+
+def _zone_files(code: Code, table: ColumnTable) -> dict[str, bytes]:
+    """The rules of the time zones of columns and constants; UTC and offsets need none."""
+    names = table.zones() | set(_zones_within(code.constants))
+    files = {name: zone_file(name) for name in sorted(names)}
+    return {name: file for name, file in files.items() if file is not None and name != "UTC"}
+
+
+def _zones_within(values: Iterable[object]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            yield from _zones_within(value)
+        elif isinstance(value, dict):
+            yield from _zones_within([*value, *value.values()])
+        elif isinstance(value, datetime.datetime) and (name := zone_name(value)) is not None:
+            yield name
 
 
 def _function_name(name: str, keywords: tuple[str, ...]) -> str:

@@ -174,4 +174,4 @@ def _tuple(values: Expressions, entries: Sequence[Binding], node: nodes.Node) ->
         item = entry.static if item is None else item.join(entry.static)
     target = first + len(entries)
     values.code.emit("tuple", target, first, len(entries), span=span)
-    return Variable(target, Static(frozenset({TUPLE}), NOWHERE, item))
+    return Variable(target, Static(frozenset({TUPLE}), item=item))

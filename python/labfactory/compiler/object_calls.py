@@ -21,7 +21,7 @@ from labfactory.compiler.objects import (
     Self,
 )
 from labfactory.compiler.scope import LoopName, Unassigned, Variable
-from labfactory.compiler.types import NOWHERE, TUPLE, UNDEFINED, UNSET, Static
+from labfactory.compiler.types import TUPLE, UNDEFINED, UNSET, Static
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -405,7 +405,7 @@ class ObjectCalls:
         last, clearing = loop.changed
         clearing.is_needed = True
         now = code.take()
-        static = Static(frozenset({TUPLE}), NOWHERE, self._values(node.args, node, now))
+        static = Static(frozenset({TUPLE}), item=self._values(node.args, node, now))
         values.compare_pair(node, "not_equal", (last, static), (now, static), target)
         code.emit("move", last, now, span=values.span(node))
         return Static.of("boolean")

@@ -168,8 +168,12 @@ _PRINTED = {
     "boolean": 5,
     "integer": 20,
     "floating": 24,
+    "decimal": 47,
     "date": 10,
     "timestamp": 26,
+    "zoned": 35,
+    "time": 15,
+    "duration": 32,
     "undefined": 0,
 }
 # `'` and `"` become five bytes.

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as arrow
+
+from labfactory.compiler.zones import zone
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_python(batch: pa.RecordBatch | pa.Table) -> list[dict[str, Any]]:
@@ -51,10 +56,25 @@ def _values(array: pa.Array | pa.ChunkedArray) -> list[Any]:
 
 
 def _scalars(array: pa.Array) -> list[Any]:
+    if arrow.is_timestamp(array.type) and array.type.tz is not None:
+        return _instants(array)
     values: list[Any] = _plain(array).to_pylist()
     if _is_binary(array.type):
         return [None if value is None else value.decode() for value in values]
     return values
+
+
+def _instants(array: pa.Array) -> list[Any]:
+    """Aware datetimes: pyarrow would take the zone's rules from the system."""
+    found = zone(array.type.tz)
+    if found is None:
+        message = f"unknown time zone {array.type.tz!r}"
+        raise ValueError(message)
+    elapsed = array.cast(pa.timestamp("us", array.type.tz)).cast(pa.int64()).to_pylist()
+    return [
+        None if value is None else (_EPOCH + timedelta(microseconds=value)).astimezone(found)
+        for value in elapsed
+    ]
 
 
 def _plain(array: pa.Array) -> pa.Array:
@@ -65,7 +85,7 @@ def _plain(array: pa.Array) -> pa.Array:
     if arrow.is_date(kind):
         return array.cast(pa.date32())
     if arrow.is_timestamp(kind) and kind.unit == "ns":
-        return array.cast(pa.timestamp("us", kind.tz))
+        return array.cast(pa.timestamp("us"))
     if arrow.is_time64(kind):
         return array.cast(pa.time64("us"))
     if arrow.is_duration(kind):

@@ -177,7 +177,7 @@ def _loop(lowering: Expressions, node: nodes.Expr, register: int, static: Static
 
 def _as_list(lowering: Expressions, node: nodes.Expr, register: int, static: Static) -> tuple[int, Static]:
     if static.may_be("record"):
-        lowering.whole(static, node, "going through")
+        lowering.whole(static, node)
     target = lowering.code.take()
     _emit(lowering, node, "list", [register], target)
     return target, list_of(static.iterated())
@@ -677,7 +677,7 @@ def _items(lowering: Expressions, prepared: SequenceFilter, _: Sequence[int], so
     node = prepared.call.node
     if source.is_generator:
         lowering.refuse("items of a generator", node)
-    static = lowering.whole(source.static, node, "items of")
+    static = lowering.whole(source.static, node)
 
     def run(lowering: Expressions, held: Sequence[int], body: Body) -> None:
         target = lowering.code.take()

@@ -235,7 +235,7 @@ class Statements:
         span = self.values.span(target)
         first = self.code.take(2 + len(target.items))
         self.code.emit("unpack", first, register, len(target.items), span=span)
-        items = self.values.unpacked(static, len(target.items))
+        items = self.values.unpacked(static, len(target.items), target)
         for at in range(len(target.items)):
             self.values.constant(at, first + 1, target)
             self.code.emit("subscript", first + 2 + at, first, first + 1, span=span)

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pyarrow.types as arrow
 
+from labfactory.compiler.zones import zone
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from labfactory.compiler.sequences import Lazy
 
 Kind = Literal[
-    "null", "boolean", "integer", "floating", "text", "date", "timestamp", "list", "record", "unreadable"
+    "null",
+    "boolean",
+    "integer",
+    "floating",
+    "text",
+    "decimal",
+    "date",
+    "timestamp",
+    "zoned",
+    "time",
+    "duration",
+    "list",
+    "map",
+    "record",
+    "unreadable",
 ]
 
 
@@ -25,7 +45,9 @@ class Type:
         kind: What its values are to a template; "unreadable" for formats that this version does not read.
         nullable: Whether a value may be null.
         fields: Names and types of a record's fields.
-        item: Type of a list's items.
+        item: Type of a list's items, or of a map's keys.
+        value: Type of a map's values.
+        zone: Name of the time zone of what is "zoned".
         spelling: Arrow's own name of the type, for errors.
     """
 
@@ -34,11 +56,21 @@ class Type:
     fields: tuple[tuple[str, Type], ...] = ()
     item: Type | None = None
     spelling: str = ""
+    value: Type | None = None
+    zone: str = ""
 
     @property
     def is_scalar(self) -> bool:
-        """Whether a value prints as one text."""
-        return self.kind not in ("list", "record", "unreadable")
+        """Whether a value holds no others."""
+        return self.kind not in ("list", "map", "record", "unreadable")
+
+    @property
+    def unreadable(self) -> Type | None:
+        """The type within this one that this version does not read, if there is one."""
+        if self.kind == "unreadable":
+            return self
+        inner = [self.item, self.value, *(found for _, found in self.fields)]
+        return next((found.unreadable for found in inner if found and found.unreadable), None)
 
     def field(self, name: str) -> Type | None:
         """The type of a record's field, if it has it."""
@@ -57,6 +89,14 @@ def type_of(data_type: pa.DataType, *, nullable: bool = True) -> Type:
         return Type("record", nullable, fields=fields, spelling=spelling)
     if arrow.is_list(data_type) or arrow.is_large_list(data_type) or arrow.is_fixed_size_list(data_type):
         return Type("list", nullable, item=type_of(data_type.value_type), spelling=spelling)
+    if arrow.is_map(data_type):
+        key, value = type_of(data_type.key_type, nullable=False), type_of(data_type.item_type)
+        # A list or dict is no key of a dict.
+        kind: Kind = "map" if key.is_scalar else "unreadable"
+        return Type(kind, nullable, item=key, value=value, spelling=spelling)
+    if arrow.is_timestamp(data_type) and data_type.tz is not None:
+        known = zone(data_type.tz) is not None
+        return Type("zoned" if known else "unreadable", nullable, zone=data_type.tz, spelling=spelling)
     return Type(_scalar_kind(data_type), nullable, spelling=spelling)
 
 
@@ -68,7 +108,10 @@ def _scalar_kind(data_type: pa.DataType) -> Kind:
         ("floating", arrow.is_floating(data_type)),
         ("text", _is_text(data_type)),
         ("date", arrow.is_date(data_type)),
-        ("timestamp", arrow.is_timestamp(data_type) and data_type.tz is None),
+        ("timestamp", arrow.is_timestamp(data_type)),
+        ("time", arrow.is_time(data_type)),
+        ("duration", arrow.is_duration(data_type)),
+        ("decimal", arrow.is_decimal128(data_type)),
     ]
     return next((kind for kind, holds in kinds if holds), "unreadable")
 
@@ -99,10 +142,19 @@ NONE = "none"
 TUPLE = "tuple"
 NUMBERS = frozenset({"boolean", "integer", "floating"})
 GENERATOR = "generator"
-CONTAINERS = frozenset({"list", "tuple", "record"})
-DATES = ("date", "timestamp")
-# The table entry of records and lists that may come from more than one column.
-SEVERAL = -2
+SEQUENCES = frozenset({"list", "tuple"})
+# What a template takes for a dict: made by it or given as a constant, an Arrow map, a struct.
+DICTS = frozenset({"dict", "map", "record"})
+CONTAINERS = SEQUENCES | DICTS
+DATES = ("date", "timestamp", "zoned", "time", "duration")
+# The parts of dates and times that are numbers.
+PARTS: dict[str, frozenset[str]] = {
+    "date": frozenset({"year", "month", "day"}),
+    "time": frozenset({"hour", "minute", "second", "microsecond"}),
+    "duration": frozenset({"days", "seconds", "microseconds"}),
+}
+PARTS["timestamp"] = PARTS["zoned"] = PARTS["date"] | PARTS["time"]
+# The register of what is no value.
 NOWHERE = -1
 
 
@@ -112,16 +164,18 @@ class Static:
 
     Args:
         kinds: Kinds that it may have.
-        source: Entry of the column table that a record or list comes from; NOWHERE or SEVERAL otherwise.
-        item: What is known of a list's items.
+        sources: Entries of the column table that a record may come from.
+        item: What is known of a list's items and a dict's keys.
+        value: What is known of a dict's values; those of a record are its fields.
         parts: What is known of each item of a tuple whose length is known.
         names: Names of a named tuple's items.
         lazy: How a generator is run where it is read.
     """
 
     kinds: frozenset[str]
-    source: int = NOWHERE
+    sources: frozenset[int] = frozenset()
     item: Static | None = None
+    value: Static | None = None
     parts: tuple[Static, ...] | None = None
     names: tuple[str, ...] = ()
     lazy: Lazy | None = None
@@ -133,15 +187,22 @@ class Static:
 
     def join(self, other: Static) -> Static:
         """What is known of a value that is one or the other."""
-        source = _join_sources(self.source, other.source)
-        item = self.item.join(other.item) if self.item and other.item else self.item or other.item
         parts: tuple[Static, ...] | None = None
         names: tuple[str, ...] = ()
         if self.parts is not None and other.parts is not None and len(self.parts) == len(other.parts):
             parts = tuple(one.join(two) for one, two in zip(self.parts, other.parts, strict=True))
             names = self.names if self.names == other.names else ()
-        lazy = self.lazy if self.lazy is other.lazy else None
-        return Static(self.kinds | other.kinds, source, item, parts, names, lazy)
+        # What is known item by item of one alone is known of any item of both.
+        loose = () if parts is not None else (*(self.parts or ()), *(other.parts or ()))
+        return Static(
+            self.kinds | other.kinds,
+            self.sources | other.sources,
+            joined(filter(None, [self.item, other.item, *loose])),
+            _join(self.value, other.value),
+            parts,
+            names,
+            self.lazy if self.lazy is other.lazy else None,
+        )
 
     def without(self, *kinds: str) -> Static:
         """The same value where it is known not to be of these kinds."""
@@ -153,12 +214,8 @@ class Static:
 
     def iterated(self) -> Static:
         """What is known of the items that a loop over it gives."""
-        found = self.item or Static(frozenset())
-        for part in self.parts or ():
-            found = found.join(part)
-        if self.may_be("text", "record"):
-            found = found.join(Static.of("text"))
-        return found if found.kinds else Static.of(NONE)
+        text = Static.of("text") if self.may_be("text", "record") else None
+        return joined(filter(None, [self.item, text, *(self.parts or ())])) or Static.of(NONE)
 
     @property
     def is_unset(self) -> bool:
@@ -166,10 +223,13 @@ class Static:
         return self.kinds == {UNDEFINED, UNSET}
 
 
-def _join_sources(one: int, other: int) -> int:
-    if one == other or other == NOWHERE:
-        return one
-    return other if one == NOWHERE else SEVERAL
+def _join(one: Static | None, other: Static | None) -> Static | None:
+    return one.join(other) if one and other else one or other
+
+
+def joined(statics: Iterable[Static]) -> Static | None:
+    """What is known of a value that is one of some; None of none."""
+    return reduce(_join, statics, None)
 
 
 def static_of(value: object) -> Static:
@@ -186,15 +246,21 @@ def static_of(value: object) -> Static:
         case str():
             return Static.of("text")
         case datetime():
-            return Static.of("timestamp")
+            return Static.of("timestamp" if value.tzinfo is None else "zoned")
         case date():
             return Static.of("date")
+        case time():
+            return Static.of("time")
+        case timedelta():
+            return Static.of("duration")
+        case Decimal():
+            return Static.of("decimal")
         case list() | tuple():
             kind = TUPLE if isinstance(value, tuple) else "list"
-            item: Static | None = None
-            for entry in value:
-                item = static_of(entry) if item is None else item.join(static_of(entry))
-            return Static(frozenset({kind}), NOWHERE, item)
+            return Static(frozenset({kind}), item=joined(map(static_of, value)))
+        case dict():
+            values = joined(map(static_of, value.values()))
+            return Static(frozenset({"dict"}), item=joined(map(static_of, value)), value=values)
         case _:
             message = f"expected a plain constant, found {type(value).__name__}"
             raise TypeError(message)
@@ -203,16 +269,22 @@ def static_of(value: object) -> Static:
 _SPOKEN = {
     "boolean": "a boolean",
     "date": "a date",
+    "decimal": "a decimal",
+    "dict": "a dict",
+    "duration": "a duration",
     "floating": "a float",
     "generator": "a generator",
     "integer": "an integer",
     "list": "a list",
+    "map": "a map",
     "none": "None",
     "record": "a struct",
     "text": "text",
+    "time": "a time",
     "timestamp": "a timestamp",
     "tuple": "a tuple",
     "undefined": "an undefined value",
+    "zoned": "a timestamp with zone",
 }
 
 
