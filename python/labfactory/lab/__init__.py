@@ -14,6 +14,7 @@ from labfactory.lab.flags import Flag
 from labfactory.lab.hypothesis import Hypothesis
 from labfactory.lab.insights import Insight, InsightStore, LabKpis, PooledEffect, pool_effects
 from labfactory.lab.learned import evaluate_learned
+from labfactory.lab.many import Evaluations, evaluate_many
 from labfactory.lab.metric import Count, Mean, Proportion, Quantile, Ratio
 from labfactory.lab.multiplicity import adjust
 from labfactory.lab.off_policy import (
@@ -24,6 +25,8 @@ from labfactory.lab.off_policy import (
     TargetPolicy,
     evaluate_policy,
 )
+from labfactory.lab.overdispersion import Overdispersion, overdispersion
+from labfactory.lab.plots import look_plot
 from labfactory.lab.preregistration import Departure, Preregistration
 from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, GroupSequential, Look, StopRule
 
@@ -45,6 +48,7 @@ __all__ = [
     "Estimate",
     "Estimator",
     "Evaluation",
+    "Evaluations",
     "Experiment",
     "Flag",
     "GroupSequential",
@@ -57,6 +61,7 @@ __all__ = [
     "Look",
     "Mean",
     "OffPolicyEvaluation",
+    "Overdispersion",
     "PooledEffect",
     "PostStratified",
     "Preregistration",
@@ -73,6 +78,9 @@ __all__ = [
     "ZTest",
     "adjust",
     "evaluate_learned",
+    "evaluate_many",
     "evaluate_policy",
+    "look_plot",
+    "overdispersion",
     "pool_effects",
 ]

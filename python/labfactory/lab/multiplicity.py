@@ -76,6 +76,31 @@ def adjust(
     return tuple(adjusted)
 
 
+def adjust_rows(p_values: NDArray[np.float64], method: Correction) -> NDArray[np.float64]:
+    """Adjust p-values of many families of one size, as `adjust` does with each.
+
+    Args:
+        p_values: Families by tests, from 0 to 1; NaN is a test without a p-value.
+        method: The correction.
+
+    Returns:
+        Adjusted p-values; NaN stays.
+
+    Example:
+        >>> import numpy as np
+        >>> adjust_rows(np.array([[0.01, 0.04], [0.5, 0.2]]), "holm").tolist()
+        [[0.02, 0.04], [0.5, 0.4]]
+    """
+    is_missing = np.isnan(p_values)
+    whole = np.where(is_missing, 1.0, p_values)
+    order = np.argsort(whole, axis=1, kind="stable")
+    adjusted = np.empty_like(whole)
+    # Tests first: a correction sees one family as a vector, many as the columns of a matrix.
+    ascending = _METHODS[method](np.take_along_axis(whole, order, axis=1).T).T
+    np.put_along_axis(adjusted, order, np.minimum(1.0, ascending), axis=1)
+    return np.where(is_missing, np.nan, adjusted)
+
+
 def _families(families: Sequence[Hashable] | None, count: int) -> list[list[int]]:
     if families is None:
         return [list(range(count))]
@@ -105,19 +130,20 @@ def _sidak(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.maximum.accumulate(np.arange(len(p), 0, -1) * p)
+    return np.maximum.accumulate((np.arange(len(p), 0, -1) * p.T).T)
 
 
 def _hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _from_the_largest(np.arange(len(p), 0, -1) * p)
+    return _from_the_largest((np.arange(len(p), 0, -1) * p.T).T)
 
 
 def _benjamini_hochberg(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _from_the_largest(len(p) / np.arange(1, len(p) + 1) * p)
+    return _from_the_largest((len(p) / np.arange(1, len(p) + 1) * p.T).T)
 
 
 def _benjamini_yekutieli(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    return _from_the_largest(np.sum(1.0 / np.arange(1, len(p) + 1)) * len(p) / np.arange(1, len(p) + 1) * p)
+    scale = np.sum(1.0 / np.arange(1, len(p) + 1)) * len(p) / np.arange(1, len(p) + 1)
+    return _from_the_largest((scale * p.T).T)
 
 
 def _from_the_largest(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -112,7 +112,9 @@ def named_batches(responses: Any, wanted: Sequence[str]) -> Iterator[dict[str, p
 def as_text(variant: pa.Array) -> pa.Array:
     """Arms that are numbered or true and false are known by that text."""
     if pa.types.is_integer(variant.type) or pa.types.is_boolean(variant.type):
-        return variant.cast(pa.string())
+        # Each number becomes text once, not once a row.
+        encoded = variant.dictionary_encode()
+        return pa.DictionaryArray.from_arrays(encoded.indices, encoded.dictionary.cast(pa.string()))
     return variant
 
 
