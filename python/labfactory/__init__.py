@@ -77,6 +77,9 @@ if TYPE_CHECKING:
     from labfactory.governance import Approval, GraduationPolicy, Ledger, Override, Verdict
     from labfactory.handoff import Draft, Package, Person, Registry, Signer, Trust
     from labfactory.lab import (
+        AdaptiveAllocation,
+        AdaptiveEstimate,
+        AdaptiveLog,
         Aggregates,
         AlwaysValid,
         Baseline,
@@ -146,6 +149,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AdaptiveAllocation",
+    "AdaptiveEstimate",
+    "AdaptiveLog",
     "Aggregates",
     "Allocation",
     "AlwaysValid",
@@ -358,6 +364,9 @@ _HOMES = {
     "governance": ("Approval", "GraduationPolicy", "Ledger", "Override", "Verdict"),
     "handoff": ("Draft", "Package", "Person", "Registry", "Signer", "Trust"),
     "lab": (
+        "AdaptiveAllocation",
+        "AdaptiveEstimate",
+        "AdaptiveLog",
         "Aggregates",
         "AlwaysValid",
         "Baseline",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labfactory.lab.adaptive import AdaptiveAllocation, AdaptiveEstimate, AdaptiveLog
 from labfactory.lab.adjustment import Cuped, Estimator, PostStratified, Regression, Welch, ZTest
 from labfactory.lab.aggregates import Aggregates
 from labfactory.lab.bayes import Bayes
@@ -31,6 +32,9 @@ from labfactory.lab.preregistration import Departure, Preregistration
 from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, GroupSequential, Look, StopRule
 
 __all__ = [
+    "AdaptiveAllocation",
+    "AdaptiveEstimate",
+    "AdaptiveLog",
     "Aggregates",
     "AlwaysValid",
     "Arm",
