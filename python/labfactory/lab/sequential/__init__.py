@@ -7,5 +7,15 @@ from labfactory.lab.sequential.beta_binomial import BetaBinomial
 from labfactory.lab.sequential.betting import Betting
 from labfactory.lab.sequential.group_sequential import GroupSequential
 from labfactory.lab.sequential.look import Look, StopRule
+from labfactory.lab.sequential.one_arm import betting_sequence, proportion_sequence
 
-__all__ = ["AlwaysValid", "BetaBinomial", "Betting", "GroupSequential", "Look", "StopRule"]
+__all__ = [
+    "AlwaysValid",
+    "BetaBinomial",
+    "Betting",
+    "GroupSequential",
+    "Look",
+    "StopRule",
+    "betting_sequence",
+    "proportion_sequence",
+]
