@@ -11,7 +11,7 @@ from scipy import stats
 from labfactory import GroupSequential, StatisticsError, UsageError
 from labfactory.lab.estimators import Sample
 from labfactory.lab.sequential.futility import futility_bounds
-from labfactory.lab.sequential.recursion import crossing
+from labfactory.lab.sequential.recursion import banded, crossing, dense
 from labfactory.lab.sequential.spending import (
     SpendingFunction,
     crossing_chance,
@@ -88,6 +88,14 @@ def test_all_of_alpha_is_spent_whenever_looks_come(spending, information, altern
     sides = 2 if alternative == "two_sided" else 1
     assert spent.tolist() == pytest.approx([function.spent(t, 0.05, sides=sides) for t in information])
     assert spent[-1] == pytest.approx(0.05)
+
+
+def test_leaving_out_far_nodes_changes_nothing():
+    random = np.random.default_rng(3)
+    before, score = np.sort(random.normal(0, 5, 400)), np.sort(random.normal(0, 5, 160))
+    mass = random.random(400)
+    near, plain = (spread(score, before, mass, 0.3) for spread in (banded, dense))
+    assert near.tolist() == pytest.approx(plain.tolist(), rel=1e-12)
 
 
 def test_chances_are_those_of_simulated_paths():

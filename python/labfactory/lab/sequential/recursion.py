@@ -29,6 +29,8 @@ _FARTHEST = 10.0
 _PANEL = 2.0
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 _MOST_PANELS = 200
+# Above so many pairs of nodes it is quicker to leave out those that are far apart.
+_MOST_PAIRS = 500_000
 
 
 class Crossing(NamedTuple):
@@ -94,14 +96,36 @@ class Going:
         half = (edges[1] - edges[0]) / 2
         score = (edges[:-1, None] + half * (1 + _NODES)).ravel()
         weights = np.tile(half * _WEIGHTS, panels)
-        distance = score[:, None] - self.score - self.drift * step
-        density = np.exp(-(distance**2) / (2 * step)) @ self.mass / math.sqrt(2 * math.pi * step)
+        spread = banded if len(score) * len(self.score) > _MOST_PAIRS else dense
+        density = spread(score - self.drift * step, self.score, self.mass, math.sqrt(step))
         return Going(information, score, density * weights, self.drift)
 
     def _steps(self, information: float, z: float) -> Any:
         """How many standard deviations of the step lead from each node to the bound."""
         step = information - self.information
         return (z * math.sqrt(information) - self.score - self.drift * step) / math.sqrt(step)
+
+
+def dense(
+    score: NDArray[np.float64], before: NDArray[np.float64], mass: NDArray[np.float64], deviation: float
+) -> NDArray[np.float64]:
+    """Density at each score of paths that go on from all nodes before by a normal step."""
+    distance = (score[:, None] - before) / deviation
+    return np.asarray(np.exp(-(distance**2) / 2) @ mass / (math.sqrt(2 * math.pi) * deviation))
+
+
+def banded(
+    score: NDArray[np.float64], before: NDArray[np.float64], mass: NDArray[np.float64], deviation: float
+) -> NDArray[np.float64]:
+    """The same from near nodes alone: of a thousand looks each moves a path by little."""
+    density = np.empty_like(score)
+    for start in range(0, len(score), len(_NODES)):
+        panel = score[start : start + len(_NODES)]
+        first, last = np.searchsorted(
+            before, [panel[0] - _FARTHEST * deviation, panel[-1] + _FARTHEST * deviation]
+        )
+        density[start : start + len(_NODES)] = dense(panel, before[first:last], mass[first:last], deviation)
+    return density
 
 
 def crossing(
