@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -118,3 +119,19 @@ def test_limits_are_part_of_what_decides_a_run(factory: tuple[Factory, str]) -> 
 def test_a_source_without_rows_is_a_run_without_customers(factory: tuple[Factory, str]) -> None:
     done, decisions = run(factory, people(0))
     assert (done.summary.rows, decisions.height) == (0, 0)
+
+
+def test_a_run_tightens_the_limits_of_its_package_and_never_loosens_them(tmp_path: Path) -> None:
+    signed = replace(POLICY, limits={"sun": Limit(component="sun", maximum=60)})
+    render = golden_renderer(LIBRARY, ["welcome/warm"], signed, now=BUILT)
+    made, package = ready(tmp_path, selection=signed, render=render)
+    frame = people(400)
+    used = {}
+    for maximum in (None, 40, 300):
+        asked = None if maximum is None else {"sun": Limit(component="sun", maximum=maximum)}
+        done, decisions = run((made, package.id), frame, limits=asked)
+        used[maximum] = counts(decisions)["sun"]
+        assert "sun.maximum" in done.manifest["allocation"]["prices"]
+    assert used[None] <= 60
+    assert used[40] <= 40
+    assert used[300] <= 60

@@ -11,8 +11,11 @@ import pytest
 
 from labfactory.base.errors import SelectionError
 from labfactory.selection import (
+    Cap,
     ChoiceRule,
+    ContactRules,
     Exploration,
+    HoldoutRule,
     Limit,
     LimitedSelector,
     SelectionPolicy,
@@ -71,7 +74,7 @@ LIMITS = {
 def bound(exploration: Exploration | None = None, limits: dict[str, Limit] | None = None) -> LimitedSelector:
     rows = batch()
     limited = LimitedSelector.of(policy(exploration), limits or LIMITS, COMPONENTS, rows.schema)
-    return limited.learn(limited.values(rows, rows["key"]), customers=ROWS)
+    return limited.learn(limited.values(rows, rows["key"], seed=7), customers=ROWS)
 
 
 def settled(limited: LimitedSelector, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, Any]:
@@ -91,7 +94,7 @@ def counts(column: pa.Array) -> dict[str, int]:
 def test_values_are_the_scores_of_whoever_may_have_it() -> None:
     rows = batch()
     limited = bound(Exploration(mode="epsilon", epsilon=0.5))
-    values = limited.values(rows, rows["key"])
+    values = limited.values(rows, rows["key"], seed=7)
     x, z, points = (rows[name].to_numpy().astype(np.float64) for name in ("x", "z", "points"))
     expected = np.stack(
         [
@@ -146,7 +149,7 @@ def test_propensities_under_prices_are_those_of_the_priced_softmax() -> None:
     rows = batch()
     limited = bound(Exploration(mode="softmax", temperature=0.3))
     decided = limited.decide(rows, keys=rows["key"], seed=7)["hero"]
-    values = limited.values(rows, rows["key"])[:, :3].astype(np.float64)
+    values = limited.values(rows, rows["key"], seed=7)[:, :3].astype(np.float64)
     net = values - limited.require_priced().option_prices[:3]
     weight = np.where(np.isnan(net), 0.0, np.exp(np.nan_to_num(net) / 0.3))
     index = decided.field("index").to_numpy(zero_copy_only=False)
@@ -183,3 +186,55 @@ def test_a_customer_without_a_score_gets_nothing_and_keeps_the_reason() -> None:
     hero = made["hero"].slice(0, 5)
     assert hero.field("index").to_pylist() == [None] * 5
     assert hero.field("reason").cast(pa.string()).to_pylist() == ["missing_feature"] * 5
+
+
+def test_beliefs_are_worth_their_means_and_keep_their_draws() -> None:
+    rows = batch()
+    slot = SlotPolicy.build(
+        components=["sea", "snow"],
+        exploration=Exploration(mode="thompson"),
+        beliefs={"sea": (30.0, 10.0), "snow": (10.0, 30.0)},
+    )
+    policy = SelectionPolicy.build("1", hero=slot)
+    hero = {"hero": (HERO[0], HERO[2])}
+    limited = LimitedSelector.of(policy, {"sea": Limit(component="sea", maximum=600)}, hero, rows.schema)
+    values = limited.values(rows, rows["key"], seed=7)
+    np.testing.assert_allclose(values, np.tile([0.75, 0.25], (ROWS, 1)), rtol=1e-6)
+    limited = limited.learn(values, customers=ROWS)
+    allocation = limited.require_priced().settle(limited.shortlists(rows, rows["key"], seed=7))
+    assert allocation.used["sea.maximum"] == 600
+    assert allocation.without == 0
+
+
+def test_customers_of_a_control_arm_keep_what_they_drew_where_there_is_room() -> None:
+    rows = batch()
+    control = ContactRules(holdouts=(HoldoutRule(name="control", share=0.3, gives="control"),))
+    slots = {"hero": policy().slots["hero"]}
+    held = SelectionPolicy("1", slots, control)
+    limited = LimitedSelector.of(
+        held, {"sun": Limit(component="sun", maximum=600)}, {"hero": HERO}, rows.schema
+    )
+    limited = limited.learn(limited.values(rows, rows["key"], seed=7), customers=ROWS)
+    lists = limited.shortlists(rows, rows["key"], seed=7)
+    allocation = limited.require_priced().settle(lists)
+    got = limited.settled(allocation.choices, lists, np.arange(ROWS), ROWS)
+    drawn = limited.decide(rows, keys=rows["key"], seed=7)["hero"]
+    made = got.apply(limited.decide(rows, keys=rows["key"], seed=7), np.arange(ROWS))["hero"]
+    is_control = np.array(drawn.field("reason").cast(pa.string()).to_pylist()) == "control"
+    assert is_control.any()
+    before = np.array(drawn.field("component").cast(pa.string()).to_pylist())
+    after = np.array(made.field("component").cast(pa.string()).to_pylist(), object)
+    same = (before == after) | (after == None)  # noqa: E711
+    assert same[is_control].all()
+    assert (after[is_control & (before != "sun")] == before[is_control & (before != "sun")]).all()
+    assert (after == "sun").sum() <= 600
+
+
+def test_slots_that_share_caps_or_candidates_are_not_settled_apart() -> None:
+    caps = ContactRules(caps=(Cap(at_most=1),))
+    capped = SelectionPolicy("1", policy().slots, caps)
+    shared = SelectionPolicy.build("1", hero=SlotPolicy.build(components=["sea"], fills=("hero", "foot")))
+    for wrong in (capped, shared):
+        with pytest.raises(SelectionError) as caught:
+            LimitedSelector.of(wrong, LIMITS, COMPONENTS, batch().schema)
+        assert caught.value.code == "limit"

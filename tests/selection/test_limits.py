@@ -15,7 +15,15 @@ from scipy.optimize import linprog
 
 from labfactory._core import limits as core
 from labfactory.base.errors import SelectionError
-from labfactory.selection import Allocation, Limit, Option, allocate, price_limits
+from labfactory.selection import (
+    Allocation,
+    Limit,
+    Option,
+    SelectionPolicy,
+    SlotPolicy,
+    allocate,
+    price_limits,
+)
 from labfactory.selection.allocation import Shortlists
 from labfactory.selection.limits import bounds_of
 
@@ -371,3 +379,33 @@ def test_the_table_says_what_is_used_and_what_it_is_worth() -> None:
     frame = allocation.to_frame()
     assert frame["limit"].to_list() == [f"{name}.maximum" for name in limits]
     assert (frame["used"] <= frame["bound"]).all()
+
+
+def test_limits_stand_in_the_policys_file() -> None:
+    limits = {
+        "stock": Limit(component="a", maximum=20),
+        "new brand": Limit(tag="new", slot="hero", channel="email", minimum=0),
+        "spend": Limit(budget=10, costs={"a": 0.25, "b c": 1}),
+    }
+    policy = SelectionPolicy.build("1", limits=limits, hero=SlotPolicy.build())
+    again = SelectionPolicy.from_files(policy.files())
+    assert again == policy
+    assert again.limits == limits
+    assert again.files() == policy.files()
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "place"),
+    [
+        ("maximum = -1", "limit", None),
+        ("maximums = 1", "policy_field", "did you mean 'maximum'?"),
+        ("maximum = 1.5", "policy_field", None),
+    ],
+)
+def test_a_limit_that_is_wrong_is_shown_in_the_file(line: str, code: str, place: str | None) -> None:
+    text = f'version = "1"\n[limits.stock]\n{line}\n[slots.hero]\n'
+    with pytest.raises(SelectionError) as caught:
+        SelectionPolicy.from_files({"selection.toml": text.encode()})
+    assert caught.value.code == code
+    assert caught.value.line in (2, 3)
+    assert place is None or place in str(caught.value.hint)

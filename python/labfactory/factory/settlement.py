@@ -77,7 +77,12 @@ class Settling:
                 hashes = self.key_hash(keys).to_numpy()
                 drawn = hashes <= below
                 chosen = np.flatnonzero(drawn)
-                made.append((hashes[chosen], limited.values(batch.take(chosen), keys.take(chosen))))
+                made.append(
+                    (
+                        hashes[chosen],
+                        limited.values(batch.take(chosen), keys.take(chosen), seed=self.line.seed),
+                    )
+                )
             return made
 
         parts = [part for found in self._each(sampled) for part in found]

@@ -106,9 +106,10 @@ class Tooling:
         if slots:
             policy, choices = self._policy(slots), self.creative.choices(components)
             decider = policy.bind(choices, schema, constants)
-            if limits:
+            held = self._limits(policy, limits or {})
+            if held:
                 channel = self.creative.channel.name
-                limited = LimitedSelector.of(policy, limits, choices, schema, constants, channel=channel)
+                limited = LimitedSelector.of(policy, held, choices, schema, constants, channel=channel)
             read += [name for name in decider.columns if name not in read]
         return Line(
             creative=self.creative.name,
@@ -125,6 +126,13 @@ class Tooling:
             metadata=metadata,
             limited=limited,
         )
+
+    def _limits(self, policy: SelectionPolicy, asked: Mapping[str, Limit]) -> dict[str, Limit]:
+        """The policy's limits and those that a run adds: it can tighten what is signed, never loosen it."""
+        signed = {
+            name: limit for name, limit in policy.limits.items() if limit.slot in (None, *policy.filled)
+        }
+        return signed | {f"{name} (run)" if name in signed else name: limit for name, limit in asked.items()}
 
     def _policy(self, slots: Sequence[str]) -> SelectionPolicy:
         """The part of the policy that fills these slots: a package's other creatives may have others."""

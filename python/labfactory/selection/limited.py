@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from labfactory.selection.allocation import SHORTLIST, PricedLimits, Shortlists,
 from labfactory.selection.decision import REASONS
 from labfactory.selection.exploration import Exploration
 from labfactory.selection.limits import Limit, Option, bounds_of
+from labfactory.selection.model import LinearModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from labfactory.selection.bound_slot import Bindable
     from labfactory.selection.policy import SelectionPolicy
     from labfactory.selection.selector import Selector
+    from labfactory.selection.slot_policy import SlotPolicy
 
     Values = npt.NDArray[np.float32]
 
@@ -114,13 +116,17 @@ class LimitedSelector:
             SelectionError: `limit` when a slot has rules or a limit names nothing; and as
                 `SelectionPolicy.bind`.
         """
+        if len(policy.filled) > 1 and (policy.contact.caps or len(policy.filled) > len(policy.slots)):
+            message = "expected one slot under limits, or slots without caps and candidates in common"
+            message = f"{message}, found {len(policy.filled)} slots that share them"
+            raise SelectionError(message, code="limit")
         for name, slot in policy.slots.items():
             if slot.rules:
                 message = f"expected slot {name!r} to choose by scores under limits, found rules"
                 raise SelectionError(
                     message, code="limit", hint="a model with the rules' conditions as features"
                 )
-        greedy = {name: replace(slot, exploration=Exploration()) for name, slot in policy.slots.items()}
+        greedy = {name: _valuing(slot) for name, slot in policy.slots.items()}
         selector = policy.bind(components, schema, constants)
         tags = {
             (slot, component.name): tuple(getattr(component, "tags", ()))
@@ -136,13 +142,17 @@ class LimitedSelector:
         valuing = replace(policy, slots=greedy).bind(components, schema, constants)
         return cls(selector, valuing, dict(limits), options)
 
-    def values(self, batch: pa.RecordBatch, keys: pa.Array, *, threads: int = 1) -> Values:
+    def values(
+        self, batch: pa.RecordBatch, keys: pa.Array, *, seed: int, threads: int = 1, **moment: Any
+    ) -> Values:
         """What each option is worth to each customer, by the policy's scores.
 
         Args:
             batch: Customers.
             keys: Their keys.
+            seed: The run's, by which customers of a control arm have the one option that they drew.
             threads: They change nothing.
+            moment: `now` and `history`, where the policy needs them.
 
         Returns:
             [customers, options]; NaN where the customer may not have it.
@@ -155,7 +165,9 @@ class LimitedSelector:
                 name: [0.0 if place == turn else _FAR for place in range(len(candidates))]
                 for name, candidates in slots.items()
             }
-            decided = self.valuing.priced(prices).decide(batch, keys=keys, seed=0, threads=threads)
+            decided = self.valuing.priced(prices).decide(
+                batch, keys=keys, seed=seed, threads=threads, **moment
+            )
             for name, candidates in slots.items():
                 if turn < len(candidates):
                     wanted = self.valuing.slots[name].index(candidates[turn])
@@ -176,7 +188,9 @@ class LimitedSelector:
         )
         return replace(self, priced=priced)
 
-    def shortlists(self, batch: pa.RecordBatch, keys: pa.Array, *, seed: int, threads: int = 1) -> Shortlists:
+    def shortlists(
+        self, batch: pa.RecordBatch, keys: pa.Array, *, seed: int, threads: int = 1, **moment: Any
+    ) -> Shortlists:
         """What each customer and slot could get, and what was drawn at the frozen prices.
 
         Args:
@@ -184,27 +198,30 @@ class LimitedSelector:
             keys: Their keys, none of them null.
             seed: The run's.
             threads: They change nothing.
+            moment: `now` and `history`, where the policy needs them.
 
         Returns:
             A shortlist for each customer in the first slot, then in the second.
         """
         priced = self.require_priced()
-        values = self._rows_by_slot(self.values(batch, keys, threads=threads))
+        values = self._rows_by_slot(self.values(batch, keys, seed=seed, threads=threads, **moment))
         hashes = np.tile(pa.array(base.hash_keys(keys)).to_numpy(), self._slots)
         lists = priced.shortlists(values, hashes, best=SHORTLIST, threads=threads)
-        decided = self.decide(batch, keys=keys, seed=seed, threads=threads)
+        decided = self.decide(batch, keys=keys, seed=seed, threads=threads, **moment)
         drawn = np.concatenate(
             [self._option_of(name, decided.column(name)) for name in self.selector.candidates]
         )
         return _with_drawn(lists, drawn, values, priced.option_prices)
 
-    def decide(self, batch: pa.RecordBatch, *, keys: pa.Array, seed: int, threads: int = 1) -> pa.RecordBatch:
+    def decide(
+        self, batch: pa.RecordBatch, *, keys: pa.Array, seed: int, threads: int = 1, **moment: Any
+    ) -> pa.RecordBatch:
         """Choose at the frozen prices, before anything is settled; as `Selector.decide`."""
         prices, first = {}, 0
         for name, candidates in self.selector.candidates.items():
             prices[name] = self.require_priced().option_prices[first : first + len(candidates)]
             first += len(candidates)
-        return self.selector.priced(prices).decide(batch, keys=keys, seed=seed, threads=threads)
+        return self.selector.priced(prices).decide(batch, keys=keys, seed=seed, threads=threads, **moment)
 
     def settled(
         self, choices: npt.NDArray[np.int32], lists: Shortlists, rows: npt.NDArray[np.int64], source_rows: int
@@ -271,6 +288,15 @@ class LimitedSelector:
         index = pc.fill_null(column.field("index"), -1).to_numpy(zero_copy_only=False)
         found: npt.NDArray[np.int32] = of_component[index]
         return found
+
+
+def _valuing(slot: SlotPolicy) -> SlotPolicy:
+    """The slot without exploration: by its model, or by the means of its beliefs."""
+    if not slot.beliefs:
+        return replace(slot, exploration=Exploration())
+    means = [slot.beliefs[name][0] / sum(slot.beliefs[name]) for name in slot.components]
+    model = LinearModel.of_arrays(np.zeros((len(means), 0)), means)
+    return replace(slot, exploration=Exploration(), beliefs={}, model=model)
 
 
 def _scores_of(column: pa.Array, wanted: int) -> Values:

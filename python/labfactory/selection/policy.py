@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from labfactory.selection.bound_expression import BoundExpression
     from labfactory.selection.bound_slot import BoundSlot
+    from labfactory.selection.limits import Limit
     from labfactory.selection.matching import Window
     from labfactory.selection.slot_policy import SlotPolicy
 
@@ -41,6 +42,8 @@ class SelectionPolicy:
             version draw alike.
         slots: The policy of each slot by the slot's name.
         contact: What holds for every slot: consent, quiet hours, caps, holdouts.
+        limits: What holds for all customers together, by name; a Factory's run keeps them, `bind` and
+            `decide`, which know one customer at a time, do not.
 
     Raises:
         SelectionError: `policy_field` when there is no version or no slot, or a slot's name is not a word;
@@ -68,10 +71,12 @@ class SelectionPolicy:
     version: str
     slots: Mapping[str, SlotPolicy]
     contact: ContactRules = field(default_factory=ContactRules)
+    limits: Mapping[str, Limit] = field(default_factory=dict)
     text: PolicyText = field(default_factory=PolicyText, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "slots", dict(self.slots))
+        object.__setattr__(self, "limits", dict(self.limits))
         with self.text.at("version"):
             if not self.version.strip():
                 message = "expected a version, found an empty one"
@@ -107,13 +112,19 @@ class SelectionPolicy:
 
     @classmethod
     def build(
-        cls, version: str, *, contact: ContactRules | None = None, **slots: SlotPolicy
+        cls,
+        version: str,
+        *,
+        contact: ContactRules | None = None,
+        limits: Mapping[str, Limit] | None = None,
+        **slots: SlotPolicy,
     ) -> SelectionPolicy:
         """Makes a policy from the policies of its slots.
 
         Args:
             version: Its name in logs.
             contact: What holds for every slot.
+            limits: What holds for all customers together, by name.
             slots: The policy of each slot, by its name.
 
         Returns:
@@ -122,7 +133,7 @@ class SelectionPolicy:
         Raises:
             SelectionError: As the class.
         """
-        return cls(version, slots, contact or ContactRules())
+        return cls(version, slots, contact or ContactRules(), limits or {})
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> SelectionPolicy:
@@ -164,7 +175,7 @@ class SelectionPolicy:
 
     def files(self) -> dict[str, bytes]:
         """The policy as files: equal bytes for equal policies, whatever they were read from."""
-        return write_policy(self.version, self.slots, self.contact)
+        return write_policy(self.version, self.slots, self.contact, self.limits)
 
     def bind(
         self,

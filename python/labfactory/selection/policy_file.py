@@ -15,6 +15,7 @@ from labfactory.base.errors import SelectionError, nearest
 from labfactory.selection.arbitration import Arbitration
 from labfactory.selection.contact import Cap, ContactRules, HoldoutRule, QuietHours, Rest
 from labfactory.selection.exploration import Exploration
+from labfactory.selection.limits import Limit
 from labfactory.selection.model import Feature, LinearModel
 from labfactory.selection.policy_tables import (
     ArbitrationTable,
@@ -42,15 +43,18 @@ MODEL_FILE = "model.safetensors"
 _PLACE_OF_SYNTAX_ERROR = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)")
 
 
-def read_policy(text: PolicyText, model: bytes | None) -> tuple[str, dict[str, SlotPolicy], ContactRules]:
-    """Reads the version, the slots and the contact rules of a policy.
+Parts = tuple[str, dict[str, SlotPolicy], ContactRules, dict[str, Limit]]
+
+
+def read_policy(text: PolicyText, model: bytes | None) -> Parts:
+    """Reads the version, the slots, the contact rules and the limits of a policy.
 
     Args:
         text: The text of selection.toml.
         model: The bytes of model.safetensors, if there are any.
 
     Returns:
-        The version, the slots and the contact rules.
+        The version, the slots, the contact rules and the limits.
 
     Raises:
         SelectionError: `policy_syntax` where it is not TOML, `policy_field` for an unknown, missing or
@@ -61,7 +65,11 @@ def read_policy(text: PolicyText, model: bytes | None) -> tuple[str, dict[str, S
     tensors = {} if model is None else _read_tensors(model)
     _check_tensors(table, tensors)
     slots = {name: _read_slot(name, slot, tensors, text) for name, slot in table.slots.items()}
-    return table.version, slots, _read_contact(table.contact, text)
+    limits = {}
+    for name, limit in table.limits.items():
+        with text.at("limits", name):
+            limits[name] = Limit(**limit.model_dump())
+    return table.version, slots, _read_contact(table.contact, text), limits
 
 
 def _read_table(text: PolicyText) -> PolicyTable:

@@ -158,11 +158,25 @@ class ContactTable(Table):
     holdouts: list[HoldoutTable] = Field(default_factory=list)
 
 
+class LimitTable(Table):
+    """A `[limits.<name>]`."""
+
+    component: str | None = None
+    tag: str | None = None
+    slot: str | None = None
+    channel: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    budget: float | None = None
+    costs: dict[str, float] = Field(default_factory=dict)
+
+
 class PolicyTable(Table):
     """The file."""
 
     version: str
     contact: ContactTable = Field(default_factory=ContactTable)
+    limits: dict[str, LimitTable] = Field(default_factory=dict)
     slots: dict[str, SlotTable]
 
 
@@ -188,6 +202,8 @@ def known_keys(path: Sequence[str | int]) -> list[str]:
     """The keys of the table at a path."""
     if "arbitration" in path and path[-1] != "arbitration":
         return list(TermsTable.model_fields)
+    if path[:1] == ("limits",):
+        return list(LimitTable.model_fields)
     for step in reversed(path if path[:1] == ("contact",) else path[2:]):
         if step in _BY_KEY:
             return list(_BY_KEY[str(step)].model_fields)

@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 
     from labfactory.selection.arbitration import Arbitration
     from labfactory.selection.contact import ContactRules
+    from labfactory.selection.limits import Limit
     from labfactory.selection.model import LinearModel
     from labfactory.selection.slot_policy import SlotPolicy
 
 
-def write_policy(version: str, slots: Mapping[str, SlotPolicy], contact: ContactRules) -> dict[str, bytes]:
+def write_policy(
+    version: str, slots: Mapping[str, SlotPolicy], contact: ContactRules, limits: Mapping[str, Limit]
+) -> dict[str, bytes]:
     """The files of a policy: equal bytes for equal policies.
 
     Args:
         version: The policy's version.
         slots: The policies of its slots.
         contact: What holds for all of them.
+        limits: What holds for all customers together, by name.
 
     Returns:
         selection.toml and, where numbers lie outside of it, model.safetensors.
@@ -41,7 +45,7 @@ def write_policy(version: str, slots: Mapping[str, SlotPolicy], contact: Contact
             tensors[f"{name}.bias"] = np.ascontiguousarray(slot.model.bias)
             if slot.model.uncertainty is not None:
                 tensors[f"{name}.uncertainty"] = np.ascontiguousarray(slot.model.uncertainty)
-    lines = [f"version = {_literal(version)}", *_contact_lines(contact)]
+    lines = [f"version = {_literal(version)}", *_contact_lines(contact), *_limit_lines(limits)]
     for name, slot in slots.items():
         lines += _slot_lines(name, slot)
     files = {POLICY_FILE: ("\n".join(lines) + "\n").encode()}
@@ -99,6 +103,17 @@ def _contact_lines(contact: ContactRules) -> Iterator[str]:
         for rule in getattr(contact, key):
             yield from ("", f"[[contact.{key}]]")
             yield from _given(rule, tuple(sorted(field.name for field in fields(rule))))
+
+
+def _limit_lines(limits: Mapping[str, Limit]) -> Iterator[str]:
+    for name, limit in limits.items():
+        yield from ("", f"[limits.{_key(name)}]")
+        for key in ("component", "tag", "slot", "channel", "minimum", "maximum", "budget"):
+            if (value := getattr(limit, key)) is not None:
+                yield f"{key} = {_literal(float(value) if key == 'budget' else value)}"
+        if limit.costs:
+            costs = ", ".join(f"{_key(one)} = {_literal(float(cost))}" for one, cost in limit.costs.items())
+            yield f"costs = {{ {costs} }}"
 
 
 def _given(thing: object, keys: Sequence[str]) -> Iterator[str]:
