@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -107,3 +109,83 @@ def test_responses_without_the_column_are_a_failure(tmp_path: Path) -> None:
     result = runner.invoke(app, ["lab", "evaluate", EXPERIMENT, str(path)])
     assert result.exit_code == 3
     assert "opened" in result.stderr
+
+
+PLAN = """
+name = "everything"
+control = "a"
+variants = ["a", "b"]
+exposed_at = "seen"
+started = 2026-03-01T00:00:00Z
+variance_factor = 1.5
+segments = ["channel"]
+hypothesis = {text = "It helps.", minimum_effect = 0.0}
+[metrics]
+spend = {kind = "mean", upper_percentile = 0.99}
+orders = {kind = "count", role = "secondary"}
+late = {kind = "proportion", column = "bought", role = "secondary", within_days = 2, at = "bought_at"}
+price = {kind = "ratio", numerator = "spend", denominator = "orders", role = "secondary"}
+median = {kind = "quantile", column = "spend", q = 0.5, role = "secondary"}
+[estimator]
+kind = "cuped"
+covariates = ["history"]
+"""
+
+
+def everything(tmp_path: Path, plan: str) -> Any:
+    random = np.random.default_rng(3)
+    rows = 2_000
+    seen = [
+        datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=int(hour))
+        for hour in random.integers(0, 480, rows)
+    ]
+    table = pa.table(
+        {
+            "variant": random.choice(["a", "b"], rows),
+            "spend": random.gamma(2.0, 3.0, rows),
+            "orders": random.poisson(2.0, rows) + 1,
+            "bought": random.random(rows) < 0.4,
+            "history": random.normal(0.0, 1.0, rows),
+            "channel": random.choice(["email", "sms"], rows),
+            "seen": seen,
+            "bought_at": [
+                time + timedelta(hours=int(hour))
+                for time, hour in zip(seen, random.integers(0, 96, rows), strict=True)
+            ],
+        }
+    )
+    pq.write_table(table, tmp_path / "responses.parquet")
+    (tmp_path / "experiment.toml").write_text(plan)
+    paths = [str(tmp_path / name) for name in ("experiment.toml", "responses.parquet")]
+    return runner.invoke(app, ["lab", "evaluate", *paths, "--json"])
+
+
+def test_every_option_of_an_evaluation_may_stand_in_the_file(tmp_path: Path) -> None:
+    record = json.loads(everything(tmp_path, PLAN).stdout)
+    assert record["method"] == "cuped(history)"
+    assert {row["kind"] for row in record["rows"]} == {"mean", "count", "proportion", "ratio", "quantile"}
+    assert record["started"] == "2026-03-01T00:00:00+00:00"
+    assert record["runtime_days"] > 19
+    assert {text.split()[0] for text in record["adjustments"]} == {"spend", "bought", "variance"}
+    assert len(record["segments"]) == 8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('kind = "cuped"', 'kind = "bayes"', "expected settings of bayes, found covariates"),
+        ('covariates = ["history"]', "", "expected columns of covariates"),
+        (
+            'kind = "cuped"\ncovariates = ["history"]',
+            'kind = "post_stratified"',
+            "expected stratum for post_stratified",
+        ),
+        ('kind = "count",', 'kind = "count", q = 0.5,', "expected settings of count, found q"),
+        ('numerator = "spend",', "", "expected numerator for ratio"),
+    ],
+)
+def test_an_option_that_does_not_fit_its_kind_is_told(tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert old in PLAN
+    result = everything(tmp_path, PLAN.replace(old, new))
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())

@@ -165,6 +165,10 @@ def test_strata_too_small_for_a_variance_are_put_together(frame: pl.DataFrame) -
     )
     row = row_of(lone, Mean("spend"), PostStratified("channel"))
     assert row.lower is not None
+    evaluation = experiment({"m": Mean("spend")}).evaluate(
+        lone, control="plain", estimator=PostStratified("channel")
+    )
+    assert Flag("strata_pooled", count=1) in evaluation.flags
     every = frame.with_columns(channel=pl.int_range(pl.len()).cast(pl.String))
     alone = row_of(every, Mean("spend"), PostStratified("channel"))
     assert alone.difference == pytest.approx(row_of(frame, Mean("spend"), ZTest()).difference, rel=1e-11)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field
@@ -11,18 +12,31 @@ from labfactory.base.errors import UsageError, nearest
 from labfactory.base.settings import Settings, read_bounded, settings_from
 from labfactory.lab import (
     AlwaysValid,
+    Bayes,
     BetaBinomial,
     Betting,
+    Bootstrap,
+    Count,
+    Cuped,
     Experiment,
     GroupSequential,
     Hypothesis,
     Mean,
+    PostStratified,
     Proportion,
+    Quantile,
+    Ratio,
+    Regression,
+    Welch,
+    ZTest,
 )
 from labfactory.lab.multiplicity import Correction  # noqa: TC001 - pydantic reads the annotation
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from labfactory.lab import Estimator, Evaluation
+    from labfactory.lab.metric import Metric
 
 
 _RULES: Final[dict[str, Any]] = {
@@ -30,6 +44,20 @@ _RULES: Final[dict[str, Any]] = {
     "group_sequential": GroupSequential,
     "beta_binomial": BetaBinomial,
     "betting": Betting,
+}
+_METRICS: Final[dict[str, Any]] = {
+    "mean": Mean,
+    "count": Count,
+    "proportion": Proportion,
+    "ratio": Ratio,
+    "quantile": Quantile,
+}
+_ESTIMATORS: Final[dict[str, Any]] = {
+    "welch": Welch,
+    "z": ZTest,
+    "post_stratified": PostStratified,
+    "bayes": Bayes,
+    "bootstrap": Bootstrap,
 }
 
 
@@ -43,16 +71,69 @@ class HypothesisTable(Settings):
 class MetricTable(Settings):
     """A `[metrics.<name>]` table; the column has the metric's name unless it says otherwise."""
 
-    kind: Literal["mean", "proportion"]
+    kind: Literal["mean", "count", "proportion", "ratio", "quantile"]
     role: Literal["goal", "secondary", "guardrail"] = "goal"
     column: str | None = None
     direction: Literal["increase", "decrease"] = "increase"
     margin: float | None = None
+    numerator: str | None = None
+    denominator: str | None = None
+    q: float | None = None
+    cluster: str | None = None
+    lower: float | None = None
+    upper: float | None = None
+    lower_percentile: float | None = None
+    upper_percentile: float | None = None
+    within_days: float | None = None
+    at: str | None = None
 
-    def metric(self, name: str) -> Mean | Proportion:
-        """The metric of this name."""
-        kind = Mean if self.kind == "mean" else Proportion
-        return kind(self.column or name, role=self.role, direction=self.direction, margin=self.margin)
+    def metric(self, name: str) -> Metric:
+        """The metric of this name.
+
+        Raises:
+            UsageError: `metric`, for an option that the kind does not have, or one that cannot be.
+        """
+        given: dict[str, Any] = self.model_dump(
+            include={"margin", "numerator", "denominator", "q", "cluster", "at"}
+        )
+        given["column"] = None if self.kind == "ratio" else self.column or name
+        given["within"] = None if self.within_days is None else timedelta(days=self.within_days)
+        given["bounds"] = _pair(self.lower, self.upper)
+        given["percentiles"] = _pair(self.lower_percentile, self.upper_percentile)
+        metric: Metric = _made(
+            _METRICS[self.kind], given, of=self.kind, code="metric", role=self.role, direction=self.direction
+        )
+        return metric
+
+
+class EstimatorTable(Settings):
+    """The `[estimator]` table; what is absent is the estimator's own default."""
+
+    kind: Literal["welch", "z", "cuped", "regression", "post_stratified", "bayes", "bootstrap"]
+    covariates: tuple[str, ...] | None = None
+    stratum: str | None = None
+    prior_sd: float | None = None
+    prior_mean: float | None = None
+    beta: tuple[float, float] | None = None
+    replicates: int | None = None
+    seed: int | None = None
+
+    def estimator(self) -> Estimator:
+        """The estimator.
+
+        Raises:
+            UsageError: `estimator`, for an option that the kind does not have, or one that cannot be.
+        """
+        given = self.model_dump(exclude={"kind", "covariates"})
+        if self.kind in ("cuped", "regression"):
+            kind = Cuped if self.kind == "cuped" else Regression
+            adjusted: Estimator = _made(
+                kind, given, of=self.kind, code="estimator", columns=self.covariates or ()
+            )
+            return adjusted
+        given["covariates"] = self.covariates
+        estimator: Estimator = _made(_ESTIMATORS[self.kind], given, of=self.kind, code="estimator")
+        return estimator
 
 
 class StopRuleTable(Settings):
@@ -73,16 +154,10 @@ class StopRuleTable(Settings):
         Raises:
             UsageError: `stop_rule`, for a setting that the rule does not have, or one that cannot be.
         """
-        kind = _RULES[self.kind]
-        given = {
-            name: value for name, value in self.model_dump(exclude={"kind"}).items() if value is not None
-        }
-        known = [field.name for field in fields(kind)]
-        for name in given:
-            if name not in known:
-                message = f"expected settings of {self.kind}, found {name}"
-                raise UsageError(message, code="stop_rule", hint=nearest(name, known))
-        rule: AlwaysValid | GroupSequential | BetaBinomial | Betting = kind(**given)
+        given = self.model_dump(exclude={"kind"})
+        rule: AlwaysValid | GroupSequential | BetaBinomial | Betting = _made(
+            _RULES[self.kind], given, of=self.kind, code="stop_rule"
+        )
         return rule
 
 
@@ -100,6 +175,11 @@ class ExperimentFile(Settings):
         stop_rule: When the data may be read; once, at the end, when absent.
         correction: How the treatments of a metric are corrected for being several.
         segments: Columns to compare within.
+        estimator: How two arms are compared; Welch's t-test when absent.
+        exposed_at: Column with the time of exposure.
+        started: Start of the experiment; first exposure when absent.
+        ended: End of the experiment; last exposure when absent.
+        variance_factor: Multiplies every variance, as A/A arms ask for.
     """
 
     name: str
@@ -112,6 +192,11 @@ class ExperimentFile(Settings):
     stop_rule: StopRuleTable | None = None
     correction: Correction | None = None
     segments: tuple[str, ...] = ()
+    estimator: EstimatorTable | None = None
+    exposed_at: str | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    variance_factor: float = 1.0
 
     @classmethod
     def load(cls, path: Path | str) -> ExperimentFile:
@@ -130,6 +215,37 @@ class ExperimentFile(Settings):
         """
         return None if self.stop_rule is None else self.stop_rule.rule()
 
+    def evaluate(self, responses: Any, **options: Any) -> Evaluation:
+        """Evaluate responses as the file says.
+
+        Args:
+            responses: As `Experiment.evaluate` takes them.
+            **options: Its options that the file does not hold.
+
+        Returns:
+            The evaluation.
+
+        Raises:
+            UsageError: As the experiment, its metrics, the stop rule and the estimator do.
+            StatisticsError: As `Experiment.evaluate` does.
+            SourceError: Likewise.
+        """
+        if self.estimator is not None:
+            options["estimator"] = self.estimator.estimator()
+        return self.experiment().evaluate(
+            responses,
+            control=self.control,
+            alpha=self.alpha,
+            sequential=self.rule(),
+            correction=self.correction,
+            segments=self.segments,
+            exposed_at=self.exposed_at,
+            started=self.started,
+            ended=self.ended,
+            variance_factor=self.variance_factor,
+            **options,
+        )
+
     def experiment(self) -> Experiment:
         """The experiment.
 
@@ -143,3 +259,29 @@ class ExperimentFile(Settings):
             metrics={name: table.metric(name) for name, table in self.metrics.items()},
             allocation=self.allocation,
         )
+
+
+def _pair(lower: float | None, upper: float | None) -> tuple[float | None, float | None] | None:
+    return None if lower is None and upper is None else (lower, upper)
+
+
+def _made(kind: Any, given: dict[str, Any], *, of: str, code: str, **always: Any) -> Any:
+    """An instance from what the file gives; an option that the kind does not have is refused by name."""
+    options = {name: value for name, value in given.items() if value is not None}
+    known = [*(field.name for field in fields(kind))]
+    for name in options:
+        if name not in known:
+            message = f"expected settings of {of}, found {name}"
+            raise UsageError(message, code=code, hint=nearest(name, known))
+    missing = [
+        field.name
+        for field in fields(kind)
+        if field.default is MISSING and field.default_factory is MISSING and field.name not in options
+    ]
+    columns = always.pop("columns", None)
+    if columns is not None:
+        return kind(*columns)
+    if missing:
+        message = f"expected {' and '.join(missing)} for {of}, found none"
+        raise UsageError(message, code=code)
+    return kind(**options, **always)

@@ -109,15 +109,10 @@ def evaluate(
     planned = None
     if preregistration is not None:
         planned = Preregistration.from_json(read_bounded(preregistration))
-    evaluation = file.experiment().evaluate(
+    evaluation = file.evaluate(
         responses,
-        control=file.control,
         variant=variant,
         key=key,
-        alpha=file.alpha,
-        sequential=file.rule(),
-        correction=file.correction,
-        segments=file.segments,
         earlier=[Evaluation.from_json(read_bounded(path)) for path in earlier or ()],
     )
     if out is not None:

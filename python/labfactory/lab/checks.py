@@ -77,6 +77,7 @@ def arm_findings(
         if min(arm.expected for arm in arms if allocation[arm.variant] > 0) < _ROUGH_UNITS:
             found.flags.append(Flag("sample_ratio_rough"))
     names = [arm.variant for arm in arms]
+    _stratum_findings(found, names, sums, options.estimator.stratum)
     for dimension in options.segments:
         split = sums.by(dimension)
         values = split.values(dimension)
@@ -90,6 +91,15 @@ def arm_findings(
             # One of many segments fails more easily: Bonferroni over those of the dimension.
             if p < MISMATCH_P / len(values):
                 found.flags.append(Flag("sample_ratio_mismatch", segment=segment))
+
+
+def _stratum_findings(found: Findings, names: Sequence[str], sums: Aggregates, stratum: str | None) -> None:
+    if stratum is None:
+        return
+    split = sums.by(stratum)
+    parts = [split.only(stratum, [value]) for value in split.values(stratum)]
+    if small := sum(min(part.units(name) for name in names) < 2 for part in parts):
+        found.flags.append(Flag("strata_pooled", count=small))
 
 
 def metric_findings(
