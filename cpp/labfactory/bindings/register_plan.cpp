@@ -171,6 +171,12 @@ class CallReader {
     return out;
   }
 
+  static py::object after_epoch(std::int64_t microseconds) {
+    const py::module_ datetime = py::module_::import("datetime");
+    return datetime.attr("datetime")(1970, 1, 1) +
+           datetime.attr("timedelta")(py::arg("microseconds") = microseconds);
+  }
+
   py::object value() {
     const py::module_ datetime = py::module_::import("datetime");
     switch (static_cast<CallTag>(take<char>())) {
@@ -191,17 +197,28 @@ class CallReader {
       case CallTag::date:
         return datetime.attr("date").attr("fromordinal")(take<std::int64_t>() + kFirstOrdinal);
       case CallTag::timestamp:
-        return datetime.attr("datetime")(1970, 1, 1) +
-               datetime.attr("timedelta")(py::arg("microseconds") = take<std::int64_t>());
+        return after_epoch(take<std::int64_t>());
       case CallTag::list:
         return items();
       case CallTag::tuple:
         return py::tuple(items());
-      case CallTag::record: {
+      case CallTag::zoned: {
+        const py::object civil = after_epoch(take<std::int64_t>());
+        const bool fold = take<char>() == '1';
+        const py::object zone = py::module_::import("labfactory.compiler.zones").attr("zone")(text());
+        return civil.attr("replace")(py::arg("tzinfo") = zone, py::arg("fold") = fold ? 1 : 0);
+      }
+      case CallTag::time:
+        return after_epoch(take<std::int64_t>()).attr("time")();
+      case CallTag::duration:
+        return datetime.attr("timedelta")(py::arg("microseconds") = take<std::int64_t>());
+      case CallTag::decimal:
+        return py::module_::import("decimal").attr("Decimal")(text());
+      case CallTag::dict: {
         py::dict out;
         for (std::uint32_t left = number(); left > 0; --left) {
-          const py::str name = text();
-          out[name] = value();
+          const py::object key = value();
+          out[key] = value();
         }
         return out;
       }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "labfactory/values/decimal.hpp"
+#include "labfactory/values/dict.hpp"
 #include "labfactory/values/operators.hpp"
 
 namespace labfactory {
@@ -40,12 +42,22 @@ class CallWriter {
         tag(v.kind == Kind::markup ? CallTag::markup : CallTag::text);
         text(v.view());
         return Outcome::ok;
+      case Kind::time:
+        return eight(CallTag::time, v);
+      case Kind::duration:
+        return eight(CallTag::duration, v);
+      case Kind::zoned:
+        return zoned(v);
+      case Kind::decimal:
+        return decimal(v);
       case Kind::list:
       case Kind::column_list:
       case Kind::tuple:
         return items(v);
+      case Kind::dict:
+      case Kind::column_map:
       case Kind::record:
-        return record(v);
+        return dict(v);
       case Kind::undefined:
         return Outcome::undefined;
       default:
@@ -68,7 +80,24 @@ class CallWriter {
     return Outcome::ok;
   }
 
+  Outcome zoned(const Value& v) {
+    static_cast<void>(eight(CallTag::zoned, v));
+    out_.push_back(v.reserved != 0 ? '1' : '0');
+    text(scope_.cells.zone(v.column).name());
+    return Outcome::ok;
+  }
+
+  Outcome decimal(const Value& v) {
+    char written[kDecimalBound];
+    const char* const end = write_decimal(written, decimal_of(v));
+    tag(CallTag::decimal);
+    text({written, static_cast<std::size_t>(end - written)});
+    return Outcome::ok;
+  }
+
   Outcome items(const Value& v) {
+    const Deeper deeper(scope_);
+    if (!deeper.is_allowed()) return Outcome::work_limit;
     tag(v.kind == Kind::tuple ? CallTag::tuple : CallTag::list);
     number(v.length);
     for (std::uint32_t i = 0; i < v.length; ++i) {
@@ -80,15 +109,19 @@ class CallWriter {
     return Outcome::ok;
   }
 
-  Outcome record(const Value& v) {
-    const auto& fields = scope_.cells.at(v.column).fields;
-    tag(CallTag::record);
-    number(static_cast<std::uint32_t>(fields.size()));
-    for (const auto& [name, column] : fields) {
-      text(name);
+  Outcome dict(const Value& v) {
+    const Deeper deeper(scope_);
+    if (!deeper.is_allowed()) return Outcome::work_limit;
+    Dict view;
+    if (const Outcome o = Dict::open(scope_, v, view); o != Outcome::ok) return o;
+    tag(CallTag::dict);
+    number(view.size());
+    for (std::uint32_t i = 0; i < view.size(); ++i) {
+      scope_.arena.charge(1);
       Value piece;
-      const auto at = static_cast<std::size_t>(column);
-      if (const Outcome o = scope_.cells.read(at, v.payload.integer, piece); o != Outcome::ok) return o;
+      if (const Outcome o = view.key(scope_, i, piece); o != Outcome::ok) return o;
+      if (const Outcome o = value(piece); o != Outcome::ok) return o;
+      if (const Outcome o = view.value(scope_, i, piece); o != Outcome::ok) return o;
       if (const Outcome o = value(piece); o != Outcome::ok) return o;
     }
     return Outcome::ok;

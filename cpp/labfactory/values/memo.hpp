@@ -32,9 +32,13 @@ enum class CallTag : char {
   markup = 'm',     // as text
   date = 'D',       // 8 bytes: days since 1970-01-01
   timestamp = 'T',  // 8 bytes: microseconds since 1970-01-01
+  zoned = 'Z',      // as timestamp, 1 byte of fold, the zone's name as text
+  time = 'h',       // 8 bytes: microseconds since midnight
+  duration = 'p',   // 8 bytes: microseconds
+  decimal = 'e',    // as text
   list = 'l',       // 4 bytes of length, items
   tuple = 'u',      // as list
-  record = 'r',     // 4 bytes of length, each name as text and its value
+  dict = 'k',       // 4 bytes of length, each key and its value
 };
 
 class Memo {

@@ -289,6 +289,8 @@ class Expressions:
             self.refuse("a datetime of this zone", node, hint=hint)
         elif isinstance(value, datetime.time) and value.tzinfo is not None:
             self.refuse("a time that has a zone", node)
+        elif isinstance(value, (datetime.time, datetime.datetime)) and value.tzinfo is None and value.fold:
+            self.refuse("a fold without zone", node)
         elif isinstance(value, datetime.timedelta) and abs(value.days) >= _MOST_DAYS:
             self.refuse("a timedelta past 64 bits of microseconds", node)
         elif isinstance(value, Decimal) and not _is_content(value):

@@ -41,7 +41,7 @@ def _call(
 ) -> Static:
     first = lowering.code.take(len(arguments))
     for offset, argument in enumerate(arguments):
-        lowering.into(argument, first + offset)
+        lowering.whole(lowering.into(argument, first + offset), argument)
     index = lowering.code.function(function, keywords)
     lowering.code.emit("call", target, index, first, len(arguments), span=lowering.span(node))
     return _static(function.result)
