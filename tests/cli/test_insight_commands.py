@@ -155,3 +155,19 @@ def test_wrong_questions_are_refused(place: Path) -> None:
         "welcome/warm:words=12",
         "--replace",
     )
+
+
+def test_values_of_features_may_hold_colons(place: Path) -> None:
+    words = [
+        "insights",
+        "add",
+        str(place / "links"),
+        str(place / "evaluation.json"),
+        "--finished",
+        "2026-05-04T12:00:00Z",
+    ]
+    run(*words, "--feature", "welcome/warm:link=https://shop.example/a=b")
+    found = run(
+        "insights", "query", str(place / "links"), "--feature", "link=https://shop.example/a=b", "--json"
+    )
+    assert {row["variant"] for row in json.loads(found.stdout)["effects"]} == {"welcome/warm"}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ HERE = str(Path(__file__).parent)
 START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
 
 
+@cache
 def shown(
     name: str = "tone",
     *,
@@ -72,10 +75,10 @@ def end(week: float) -> datetime:
     return START + timedelta(weeks=week)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> InsightStore:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> InsightStore:
     """Six experiments, one of each kind."""
-    made = InsightStore(tmp_path / "insights")
+    made = InsightStore(tmp_path_factory.mktemp("made") / "insights")
     made.add(
         shown("won"),
         finished=end(0.5),
@@ -105,6 +108,12 @@ def store(tmp_path: Path) -> InsightStore:
         features={"warm": {"tone": "cold", "sale": True}},
     )
     return made
+
+
+@pytest.fixture
+def store(made: InsightStore, tmp_path: Path) -> InsightStore:
+    """A copy of them."""
+    return InsightStore(shutil.copytree(made.folder, tmp_path / "insights"))
 
 
 def names(found: list[Any]) -> list[str]:

@@ -55,8 +55,9 @@ def add(
 
     by_variant: dict[str, dict[str, str | float | bool]] = {}
     for text in features or ():
-        variant, _, pair = text.rpartition(":")
-        by_variant.setdefault(variant, {}).update(_pairs([pair]))
+        head, is_pair, value = text.partition("=")
+        variant, _, name = head.rpartition(":")
+        by_variant.setdefault(variant, {}).update(_pairs([f"{name}{is_pair}{value}"]))
     insight = InsightStore(store).add(
         Evaluation.from_json(read_bounded(evaluation)),
         finished=finished,

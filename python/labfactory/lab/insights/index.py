@@ -31,17 +31,17 @@ CREATE TABLE insights (
     preregistration TEXT NOT NULL, control TEXT NOT NULL, alpha REAL NOT NULL, started TEXT,
     finished TEXT NOT NULL, finished_us INTEGER NOT NULL, outcome TEXT NOT NULL, winner TEXT,
     units INTEGER NOT NULL, tags TEXT NOT NULL, features TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 CREATE TABLE tags (
     experiment TEXT NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (tag, experiment)
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 CREATE TABLE features (
     experiment TEXT NOT NULL, variant TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
     PRIMARY KEY (name, value, experiment, variant)
-) STRICT, WITHOUT ROWID;
+) WITHOUT ROWID;
 CREATE TABLE flags (
     experiment TEXT NOT NULL, code TEXT NOT NULL, metric TEXT, variant TEXT, count INTEGER
-) STRICT;
+);
 CREATE INDEX flags_by_code ON flags (code, experiment);
 CREATE INDEX insights_by_end ON insights (finished_us, experiment);
 """
