@@ -92,6 +92,15 @@ def test_rows_that_lack_something_are_left_out_and_counted() -> None:
     assert evaluate_policy(log, TargetPolicy.by_row(chances)).flags[: len(log.flags)] == log.flags
 
 
+def test_propensities_that_are_estimates_are_flagged() -> None:
+    frame = FRAME.with_columns(pl.int_range(pl.len()).lt(7).alias("is_estimate"))
+    assert read(frame, estimated="is_estimate").flags == (Flag("estimated_propensity", count=7),)
+    assert (
+        read(FRAME.with_columns(pl.lit(value=False).alias("is_estimate")), estimated="is_estimate").flags
+        == ()
+    )
+
+
 def test_a_customer_without_a_key_stands_alone() -> None:
     frame = FRAME.with_columns(pl.when(pl.col("who") > 0).then("who").alias("who"))
     assert read(frame, customer="who").clusters == ROWS // 2 + 1

@@ -18,6 +18,7 @@ from labfactory.lab.off_policy import (
     TargetPolicy,
     evaluate_policy,
 )
+from labfactory.selection import Limit, allocate
 
 pytestmark = pytest.mark.data
 
@@ -182,6 +183,27 @@ def test_exact_halves_filled_by_those_who_bought_womens_only(
     random = TargetPolicy.by_action({"mens": 0.5, "womens": 0.5}, name="random")
     value, error = points(log_of(mailed), halves, random)
     assert (round(value, 2), round(error, 2)) == (1.39, 0.18)
+
+
+def test_limits_fill_exact_halves_as_well(customers: pl.DataFrame, mailed: pl.DataFrame) -> None:
+    # What a customer bought is worth 1, bought besides the other 1/2: so limits alone make the rule.
+    bought = customers.select("mens", "womens").to_numpy().astype(np.float32)
+    worth = bought / bought.sum(axis=1, keepdims=True)
+    half = customers.height // 2
+    keys = np.random.default_rng(7).permutation(customers.height).astype(np.uint64)
+    limits = {name: Limit(component=name, minimum=half, maximum=half) for name in ("mens", "womens")}
+    allocation = allocate(worth, limits, options=["mens", "womens"], keys=keys)
+    assert set(allocation.used.values()) == {half}
+    assert allocation.gap < 1e-3
+    got = pl.Series(np.array(["mens", "womens"])[allocation.choices])
+    chosen = mailed.join(
+        customers.select("customer_id", got.alias("got")), on="customer_id", maintain_order="left"
+    )
+    random = TargetPolicy.by_action({"mens": 0.5, "womens": 0.5}, name="random")
+    value, error = points(log_of(mailed), TargetPolicy.choices(chosen["got"], name="halves"), random)
+    # The lot among those who bought both adds its own noise to the expected +1.39.
+    assert value == pytest.approx(1.39, abs=0.19)
+    assert error == pytest.approx(0.19, abs=0.01)
 
 
 def learnt(half: pl.DataFrame) -> Any:

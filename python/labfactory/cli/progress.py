@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
     from labfactory.factory import Progress as Told
 
-_NAMES = {"spool": "copy the stream", "keys": "check the keys", "make": "make the assets"}
+_NAMES = {
+    "spool": "copy the stream",
+    "keys": "check the keys",
+    "settle": "settle the limits",
+    "make": "make the assets",
+}
 # A line at each tenth: enough to see that it moves, few enough for a log.
 _STEPS = 10
 

@@ -9,6 +9,7 @@ _MEANINGS: Final = {
     "arm_missing": "a variant with planned weight has no units",
     "baseline_not_positive": "the control mean is not above 0, a relative lift means nothing",
     "duplicate_key": "rows repeat a unit that was counted before",
+    "estimated_propensity": "propensities of decisions are estimates, not exact",
     "few_events": "fewer than ten events or non-events, the interval of the proportion is rough",
     "heavy_weight": "one decision carries over a tenth of all weight",
     "low_effective_sample": "weights leave under a hundredth of the decisions, intervals are rough",

@@ -98,6 +98,7 @@ class LoggedDecisions:
         position: str | None = None,
         customer: str | None = None,
         slate: str | None = None,
+        estimated: str | None = None,
         context: Sequence[str] = (),
         actions: Iterable[object] | None = None,
     ) -> LoggedDecisions:
@@ -112,6 +113,8 @@ class LoggedDecisions:
             customer: Column of the customer, by which intervals are clustered; without it every row, or
                 every slate, stands alone.
             slate: Column of the slate that rows belong to; needs `position`.
+            estimated: Column of whether the propensity is an estimate, `is_estimate` in a decision log; such
+                rows count, and are flagged.
             context: Columns that a reward model may read: numbers, or text and booleans by category.
             actions: All actions, in the order of a target's columns; None takes those that were logged,
                 sorted.
@@ -135,7 +138,7 @@ class LoggedDecisions:
             LoggedDecisions(2 rows, 2 actions, 1 positions, 2 clusters)
         """
         probability = [propensity] if isinstance(propensity, str) else []
-        keys = [name for name in (position, customer, slate) if name is not None]
+        keys = [name for name in (position, customer, slate, estimated) if name is not None]
         wanted = list(dict.fromkeys([action, reward, *probability, *keys, *context]))
         table = plain_table(pa.Table.from_batches(list(batches(data, columns=wanted))))
         if slate is not None and position is None:
@@ -144,6 +147,9 @@ class LoggedDecisions:
         rewards = _numbers(table, reward)
         chances = _numbers(table, propensity) if isinstance(propensity, str) else None
         kept, flags = _whole_rows(table, action, rewards, chances)
+        if estimated is not None:
+            guessed = pc.sum(pc.cast(table.column(estimated).filter(kept), pa.int64())).as_py() or 0
+            flags += (Flag("estimated_propensity", count=guessed),) if guessed else ()
         names, code = _coded(table.column(action).filter(kept), actions)
         places, place = _coded(table.column(position).filter(kept)) if position else (("",), None)
         rows = np.flatnonzero(kept.to_numpy(zero_copy_only=False))
