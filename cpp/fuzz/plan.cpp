@@ -104,6 +104,10 @@ Program read_program(Input& input) {
       instruction.operands[i] = operand(input, p, shape.operands[i], p.code.size());
     }
     // Counts that a format or a filter asks for are rarely met by chance.
+    if (instruction.opcode == Opcode::method && instruction.operands[1] >= 0 &&
+        instruction.operands[1] < static_cast<std::int32_t>(kMethods.size())) {
+      instruction.operands[3] = 1 + kMethods[static_cast<std::size_t>(instruction.operands[1])].arguments;
+    }
     if (instruction.opcode == Opcode::filter &&
         instruction.operands[1] < static_cast<std::int32_t>(kFilters.size())) {
       const FilterShape& filter = kFilters[static_cast<std::size_t>(instruction.operands[1])];

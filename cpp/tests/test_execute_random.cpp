@@ -112,6 +112,8 @@ std::int32_t random_operand(Random& random, const Program& p, Operand kind, std:
       return below(random, static_cast<std::size_t>(p.loops));
     case Operand::table:
       return below(random, p.tables.size());
+    case Operand::method:
+      return below(random, kMethods.size());
     case Operand::filter:
       return below(random, kFilters.size());
     case Operand::test:
@@ -172,6 +174,9 @@ Program random_program(Random& random, bool expression) {
     for (std::size_t i = 0; i < shape.operands.size(); ++i) {
       instruction.operands[i] = random_operand(random, p, shape.operands[i], p.code.size(), size,
                                                opcode != Opcode::loop_next, opcode == Opcode::field);
+    }
+    if (opcode == Opcode::method) {
+      instruction.operands[3] = 1 + kMethods[static_cast<std::size_t>(instruction.operands[1])].arguments;
     }
     if (opcode == Opcode::filter) {
       const FilterShape& filter = kFilters[static_cast<std::size_t>(instruction.operands[1])];

@@ -66,6 +66,22 @@ SOURCES = """
 {% endfor %}
 {{ n is divisibleby 2 }}
 {{ n is divisibleby n }}
+{{ t.index('zz') }}
+{{ t.upper() }}
+{{ '{}{}'.format(n) }}
+{{ '{x}'.format(n) }}
+{{ '{:d}'.format(f) }}
+{{ '{:s}'.format(n) }}
+{{ '{'.format(n) }}
+{{ '} {}'.format(n) }}
+{{ '{0}{}'.format(n, n) }}
+{{ '{:c}'.format(n) }}
+{{ '{:.1d}'.format(n) }}
+{{ t.center(30, '--') }}
+{{ ','.join(xs) }}
+{{ t.partition('')|join }}
+{{ t.format(n, x=f) }}
+{{ (t|string).split('', 1)|join }}
 """.strip().splitlines()
 
 

@@ -339,6 +339,7 @@ void register_plan(py::module_& module) {
   plan.attr("OPCODES") = numbered(kOpcodes);
   plan.attr("FILTERS") = numbered(kFilters);
   plan.attr("TESTS") = numbered(kTests);
+  plan.attr("METHODS") = numbered(kMethods);
   plan.attr("LOOP_ATTRIBUTES") = numbered(kLoopAttributes);
   plan.attr("OUTCOMES") = numbered(kOutcomes);
 }

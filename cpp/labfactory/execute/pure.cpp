@@ -298,6 +298,13 @@ Outcome compute(const Program& program, const Scope& scope, const Instruction& i
       out = result;
       return outcome;
     }
+    case Opcode::method: {
+      Value result;
+      const Outcome outcome = call_method(scope, static_cast<Method>(o[1]), arguments(o[2], o[3]),
+                                          static_cast<std::uint32_t>(o[3]), result);
+      out = result;
+      return outcome;
+    }
     case Opcode::test: {
       const Outcome outcome = call_test(scope, static_cast<Test>(o[1]), frame[o[2]], found);
       return boolean(outcome, found);

@@ -149,6 +149,8 @@ std::string operand(const Program& p, const Instruction& instruction, Operand ki
       return std::string(kFilters[at].name);
     case Operand::test:
       return std::string(kTests[at]);
+    case Operand::method:
+      return std::string(kMethods[at].name);
     case Operand::function:
       return p.functions[at];
     case Operand::attribute:

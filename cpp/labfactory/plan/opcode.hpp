@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "labfactory/values/calls.hpp"
+#include "labfactory/values/methods.hpp"
 
 namespace labfactory {
 
@@ -51,6 +52,7 @@ enum class Opcode : std::uint8_t {
   // calls
   filter,
   test,
+  method,
   call,
   // control
   jump,
@@ -92,6 +94,7 @@ enum class Operand : std::uint8_t {
   table,      // entry of the jump tables
   filter,     // Filter
   test,       // Test
+  method,     // Method
   function,   // entry of the functions
   attribute,  // LoopAttribute
   flag,       // 0 or 1
@@ -153,6 +156,8 @@ inline constexpr std::array kOpcodes = {
     // the value is the first of the consecutive registers, the filter's own arguments follow, none left out
     OpcodeShape{"filter", {Operand::target, Operand::filter, Operand::sources, Operand::count}},
     OpcodeShape{"test", {Operand::target, Operand::test, Operand::source}},
+    // the value is the first of the consecutive registers, the arguments follow, none left out
+    OpcodeShape{"method", {Operand::target, Operand::method, Operand::sources, Operand::count}},
     // what a function gives for consecutive registers; the row waits where it is not known yet
     OpcodeShape{"call", {Operand::target, Operand::function, Operand::sources, Operand::count}},
     OpcodeShape{"jump", {Operand::jump}},

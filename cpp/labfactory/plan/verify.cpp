@@ -175,6 +175,8 @@ class Verifier {
         return within(operand, kFilters.size());
       case Operand::test:
         return within(operand, kTests.size());
+      case Operand::method:
+        return within(operand, kMethods.size());
       case Operand::function:
         return within(operand, p.functions.size());
       case Operand::attribute:
@@ -211,6 +213,14 @@ class Verifier {
       case Opcode::filter: {
         const FilterShape& filter = kFilters[static_cast<std::size_t>(operands[1])];
         if (operands[3] != 1 + filter.arguments + (filter.autoescape ? 1 : 0)) {
+          refuse_at(at, instruction, "wrong number of arguments");
+        }
+        break;
+      }
+      case Opcode::method: {
+        const MethodShape& method = kMethods[static_cast<std::size_t>(operands[1])];
+        const std::int32_t least = 1 + method.arguments;
+        if (operands[3] < least || (operands[3] > least && !method.takes_more)) {
           refuse_at(at, instruction, "wrong number of arguments");
         }
         break;

@@ -222,7 +222,8 @@ Outcome sort_by(const Scope& scope, const Value& items, const Value& keys, bool 
 Outcome group_by(const Scope& scope, const Value& items, const Value& keys, const Value& groupers,
                  Value& out) {
   // Pairs of grouper and item are sorted, so that a group finds the grouper of its first item.
-  if (items.length != groupers.length || !is_sequence(groupers)) return Outcome::unsupported;
+  if (items.length != groupers.length || !is_sequence(items) || !is_sequence(groupers))
+    return Outcome::unsupported;
   Value* numbers = nullptr;
   if (const Outcome o = allocate_items(scope, items.length, numbers); o != Outcome::ok) return o;
   for (std::uint32_t i = 0; i < items.length; ++i) numbers[i] = Value::integer(i);
@@ -275,6 +276,7 @@ Outcome extreme_by(const Scope& scope, const Value& items, const Value& keys, Or
 
 Outcome is_new(const Scope& scope, const Value& seen, const Value& key, bool& out) {
   out = true;
+  if (!is_sequence(seen)) return Outcome::unsupported;
   if (const Outcome o = check_hashable(scope, key); o != Outcome::ok) return o;
   for (std::uint32_t i = 0; out && i < seen.length; ++i) {
     scope.arena.charge(1);

@@ -16,6 +16,8 @@ enum class Outcome : std::uint8_t {
   value_error,        // Python's ValueError
   zero_division,      // Python's ZeroDivisionError
   invalid_operation,  // Python's decimal.InvalidOperation
+  index_error,        // Python's IndexError
+  key_error,          // Python's KeyError
   attribute_error,    // Python's AttributeError
   filter_argument,    // Jinja2's FilterArgumentError
   int_overflow,       // an integer past 64 bits: the documented difference
@@ -31,12 +33,14 @@ enum class Outcome : std::uint8_t {
 };
 
 // Their names, suspended left out: no row ends with it.
-inline constexpr std::array<std::string_view, 17> kOutcomes = {"ok",
+inline constexpr std::array<std::string_view, 19> kOutcomes = {"ok",
                                                                "undefined",
                                                                "type_error",
                                                                "value_error",
                                                                "zero_division",
                                                                "invalid_operation",
+                                                               "index_error",
+                                                               "key_error",
                                                                "attribute_error",
                                                                "filter_argument",
                                                                "int_overflow",

@@ -11,6 +11,7 @@ from labfactory._core.arrow import Array
 OPCODES: dict[str, int]
 FILTERS: dict[str, int]
 TESTS: dict[str, int]
+METHODS: dict[str, int]
 LOOP_ATTRIBUTES: dict[str, int]
 OUTCOMES: dict[str, int]
 

@@ -18,6 +18,7 @@ from labfactory.compiler.applied import (
 from labfactory.compiler.filters import FILTER_ALIASES
 from labfactory.compiler.formats import lower_format
 from labfactory.compiler.function_calls import lower_function
+from labfactory.compiler.methods import lower_method
 from labfactory.compiler.scope import Unassigned
 from labfactory.compiler.sequences import source_of
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from labfactory.compiler.types import Static
 
 # Filters that read a generator and are no loops themselves.
-_READING = ("first", "join", "urlencode")
+_READING = ("first", "join", "last", "length", "urlencode")
 
 
 def lower_filter(lowering: Expressions, node: nodes.Filter, target: int, *, lazily: bool = False) -> Static:
@@ -63,11 +64,13 @@ def lower_filter(lowering: Expressions, node: nodes.Filter, target: int, *, lazi
 
 def _value(lowering: Expressions, call: FilterCall, node: nodes.Expr, target: int) -> Static:
     """Leaves what a filter is called on in a register; a generator is read where the filter reads it."""
-    if call.name not in _READING or not isinstance(node, (nodes.Name, nodes.Filter)):
+    if call.name not in _READING or not isinstance(node, (nodes.Name, nodes.Filter, nodes.Call)):
         return lowering.into(node, target)
     source = source_of(lowering, node)
     if not source.is_generator:
         register, static = source.registers[0], source.static
+    elif call.name in ("last", "length"):
+        lowering.refuse(f"{call.name} of a generator", node, hint=f"make a list of it: |list|{call.name}.")
     elif call.name == "first":
         return source.first(lowering, target)
     else:
@@ -114,5 +117,5 @@ def lower_call(lowering: Expressions, node: nodes.Call, target: int) -> Static:
             lowering.refuse("slot inside an expression", node, hint=hint)
         lowering.refuse(f"a call of {node.node.name}", node)
     if isinstance(node.node, nodes.Getattr):
-        lowering.refuse(f"a call of the method {node.node.attr}", node)
+        return lower_method(lowering, node, target)
     return lowering.refuse("a call", node)

@@ -37,6 +37,7 @@ from labfactory.compiler.types import (
     TUPLE,
     UNDEFINED,
     UNSET,
+    VIEW,
     Static,
     Type,
     joined,
@@ -180,9 +181,9 @@ class Expressions:
         return self.constant(folded.value, target, node)
 
     def _settled(self, node: nodes.Node, static: Static, *, lazily: bool) -> Static:
-        if static.may_be(GENERATOR) and not lazily:
-            hint = "make a list of it where it is set, by |list."
-            self.refuse("a generator as a value", node, hint=hint)
+        if static.may_be(GENERATOR, VIEW) and not lazily:
+            what = "a generator" if static.may_be(GENERATOR) else "a view of a dict"
+            self.refuse(f"{what} as a value", node, hint="make a list of it, by |list.")
         return static
 
     def iterable(self, node: nodes.Node) -> tuple[int, Static]:

@@ -12,7 +12,8 @@ from labfactory.compiler.types import NONE, TUPLE, UNDEFINED, Static
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-_REQUIRED = object()
+# What stands for the default of a parameter that has none.
+REQUIRED = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Signature:
 
 def is_required(parameter: tuple[str, object]) -> bool:
     """Whether a parameter has no default."""
-    return parameter[1] is _REQUIRED
+    return parameter[1] is REQUIRED
 
 
 def _text(_: Sequence[Static], __: Collection[str]) -> Static:
@@ -114,7 +115,7 @@ FILTERS: dict[str, Signature] = {
     "length": Signature((), _integer),
     "lower": Signature((), _text, as_text=1),
     "replace": Signature(
-        (("old", _REQUIRED), ("new", _REQUIRED), ("count", None)), _text, takes_autoescape=True, as_text=3
+        (("old", REQUIRED), ("new", REQUIRED), ("count", None)), _text, takes_autoescape=True, as_text=3
     ),
     "round": Signature((("precision", 0), ("method", "common")), _rounded),
     "safe": Signature((), _text, as_text=1),
@@ -143,15 +144,15 @@ FILTERS: dict[str, Signature] = {
 }
 # Filters that are lowered to loops: their parameters, in Jinja2's order.
 SEQUENCE_FILTERS: dict[str, tuple[tuple[str, object], ...]] = {
-    "batch": (("linecount", _REQUIRED), ("fill_with", None)),
-    "groupby": (("attribute", _REQUIRED), ("default", None), _CASE),
+    "batch": (("linecount", REQUIRED), ("fill_with", None)),
+    "groupby": (("attribute", REQUIRED), ("default", None), _CASE),
     "items": (),
     "join": (("d", ""), _ATTRIBUTE),
     "list": (),
     "max": (_CASE, _ATTRIBUTE),
     "min": (_CASE, _ATTRIBUTE),
     "reverse": (),
-    "slice": (("slices", _REQUIRED), ("fill_with", None)),
+    "slice": (("slices", REQUIRED), ("fill_with", None)),
     "sort": (("reverse", False), _CASE, _ATTRIBUTE),
     "sum": (_ATTRIBUTE, ("start", 0)),
     "unique": (_CASE, _ATTRIBUTE),

@@ -8,7 +8,7 @@ other, as Jinja2's do, and an error comes where Jinja2's would.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import nodes
@@ -17,7 +17,7 @@ from labfactory._core import plan as core
 from labfactory.compiler.applied import AppliedFilter, AppliedTest, FilterCall, is_sequence
 from labfactory.compiler.code import Label
 from labfactory.compiler.filters import FILTER_ALIASES, MAPPING_FILTERS, SEQUENCE_FILTERS, list_of, pair_of
-from labfactory.compiler.types import GENERATOR, NONE, TUPLE, UNDEFINED, Static
+from labfactory.compiler.types import GENERATOR, NONE, TUPLE, UNDEFINED, VIEW, Static
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,6 +126,8 @@ def source_of(lowering: Expressions, node: nodes.Expr) -> Source:
 
 def _unpacking(lowering: Expressions, node: nodes.Expr, static: Static) -> Static:
     """What is known of a value once a generator in it is about to be read."""
+    if static.may_be(VIEW) and not static.may_be(GENERATOR):
+        return replace(static, kinds=static.kinds - {VIEW} | {"list"})
     if not static.may_be(GENERATOR):
         return static
     lazy = static.lazy

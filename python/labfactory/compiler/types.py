@@ -142,6 +142,7 @@ NONE = "none"
 TUPLE = "tuple"
 NUMBERS = frozenset({"boolean", "integer", "floating"})
 GENERATOR = "generator"
+VIEW = "view"
 SEQUENCES = frozenset({"list", "tuple"})
 # What a template takes for a dict: made by it or given as a constant, an Arrow map, a struct.
 DICTS = frozenset({"dict", "map", "record"})
@@ -274,6 +275,7 @@ _SPOKEN = {
     "duration": "a duration",
     "floating": "a float",
     "generator": "a generator",
+    "view": "a view of a dict",
     "integer": "an integer",
     "list": "a list",
     "map": "a map",
