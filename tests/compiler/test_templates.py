@@ -179,3 +179,13 @@ def test_captured_text_is_bounded_by_the_asset() -> None:
 def test_long_captures_give_the_same_text_in_every_row() -> None:
     source = "{% set x %}{% for i in xs %}{{ i * 3000 }}{% set y %}{{ i * 9000 }}{% endset %}{{ y }}{% endfor %}{% endset %}{{ x }}"
     assert assembled(source) == rendered(source)
+
+
+def test_none_prints_as_nothing_where_the_environment_says_so() -> None:
+    source = "{{ name }}|{{ none }}|{{ name ~ '' }}|{{ points }}|{{ xs[0]|d(none) }}{% set x %}{{ name }}{% endset %}{{ x }}"
+    for autoescape in (False, True):
+        jinja = jinja2.Environment(autoescape=autoescape, finalize=lambda value: "" if value is None else value)
+        expected = [jinja.from_string(source).render(row) for row in ROWS.to_pylist()]
+        assert assembled(source, autoescape=autoescape, finalize="none_to_empty") == expected
+    with pytest.raises(CompileError, match="a finalize function is not covered"):
+        Environment(finalize=str)  # type: ignore[arg-type]

@@ -62,6 +62,8 @@ class Environment:
             `jinja2.ext.loopcontrols`.
         undefined: What an unknown name is. "error": compiling fails, unless the column is declared optional.
             "default", "strict" and "chainable": what Jinja2's class of that name makes of it.
+        finalize: "none_to_empty" prints nothing for None, as Jinja2's idiom
+            `finalize=lambda value: "" if value is None else value` does; other functions are not covered.
         autoescape: Whether printed values are escaped for HTML.
         newstyle_gettext: Whether gettext's functions format their message themselves, as Jinja2's attribute
             of that name says.
@@ -88,6 +90,7 @@ class Environment:
     keep_trailing_newline: bool = False
     extensions: tuple[str, ...] = ()
     undefined: Undefined = "error"
+    finalize: Literal["none_to_empty"] | None = None
     autoescape: bool = False
     newstyle_gettext: bool = False
     policies: Mapping[str, object] = field(default_factory=dict)
@@ -106,6 +109,10 @@ class Environment:
             )
         object.__setattr__(self, "extensions", _extensions(self.extensions))
         self._check_delimiters()
+        if self.finalize not in (None, "none_to_empty"):
+            message = "a finalize function is not covered"
+            hint = "finalize='none_to_empty' prints nothing for None."
+            raise CompileError(message, code="refused", hint=hint)
         for name in self.policies:
             if name != _TRIMMED:
                 message = f"the policy {name!r} is not covered"
@@ -182,7 +189,7 @@ class Environment:
     def _unusual(self) -> dict[str, object]:
         """Options that few use: they are told where they differ from Jinja2's."""
         usual: dict[str, object] = {**_DELIMITERS, **dict.fromkeys(_PREFIXES), "newline_sequence": "\n"}
-        usual |= {"newstyle_gettext": False, "policies": {}}
+        usual |= {"newstyle_gettext": False, "policies": {}, "finalize": None}
         given = {name: getattr(self, name) for name in sorted(usual)}
         return {name: value for name, value in given.items() if value != usual[name]}
 
@@ -194,6 +201,7 @@ class Environment:
         made = kind(
             **given,
             undefined=UNDEFINED_CLASSES[self.undefined],
+            finalize=None if self.finalize is None else none_to_empty,
             extensions=[*self.extensions, SkipTag],
         )
         made.loader = jinja2.FunctionLoader(self.source)
@@ -201,6 +209,11 @@ class Environment:
         if self.has_messages:
             made.install_null_translations(newstyle=self.newstyle_gettext)  # type: ignore[attr-defined]
         return made
+
+
+def none_to_empty(value: object) -> object:
+    """What prints None as nothing."""
+    return "" if value is None else value
 
 
 def _extensions(given: object) -> tuple[str, ...]:

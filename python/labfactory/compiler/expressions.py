@@ -307,6 +307,13 @@ class Expressions:
         """Whether a column or a constant has this name."""
         return name in self.options.columns or name in self.options.constants
 
+    def is_absent(self, name: str) -> bool:
+        """Whether a name from outside is undefined for every row, and may be."""
+        given = self.is_known(name) or name in DEFAULT_NAMESPACE or name in ("slot", "self")
+        if given or self.options.functions.get(name) is not None:
+            return False
+        return self.options.undefined != "error" or name in self.options.optional
+
     def _lower(self, node: nodes.Node, target: int) -> Static:
         if isinstance(node, _MESSAGES) and self.options.catalogue is not None:
             static = lower_message(self, node, target)
@@ -443,6 +450,10 @@ class Expressions:
     def filter_number(self, name: str) -> int:
         """The number of a filter."""
         return int(core.FILTERS[name])
+
+    def test_number(self, name: str) -> int:
+        """The number of a test."""
+        return int(core.TESTS[name])
 
     def _item_of(self, static: Static) -> Static:
         text = Static.of("text") if static.may_be("text") else None

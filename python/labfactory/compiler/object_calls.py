@@ -219,10 +219,12 @@ class ObjectCalls:
         return self.values.undefined("call", target, span)
 
     def _is_undefined(self, node: nodes.Node) -> bool:
-        """Whether a name that the template assigns holds nothing here, as `caller` outside a call block."""
+        """Whether a name surely holds nothing here, as `caller` outside a call block."""
         if not isinstance(node, nodes.Name):
             return False
         found = self.values.scope.lookup(node.name)
+        if isinstance(found, Unassigned):
+            return self.values.is_absent(node.name)
         return isinstance(found, Variable) and found.object is None and found.static.kinds <= _NOTHING
 
     def _no_arguments(self, node: nodes.Call, what: str) -> None:

@@ -91,7 +91,7 @@ class Statements:
     def _print(self, node: nodes.Expr) -> None:
         span = self.values.span(node)
         try:
-            value = self.values.fold(node).value
+            value = self.values.tree.finalized(self.values.fold(node).value)
             self.code.write(str(escape(value) if self.values.autoescape else value), span)
         except nodes.Impossible:
             if not self.values.objects.write(node):
@@ -100,6 +100,9 @@ class Statements:
     def _print_value(self, node: nodes.Expr, span: int) -> None:
         suffix = "_escaped" if self.values.autoescape else ""
         column = self.values.root_column(node)
+        if self.values.tree.jinja.finalize is not None:
+            self._print_finalized(node, suffix, span)
+            return
         if column is not None:
             static = self.values.table.static(column)
             emitted = self.code.emit(f"emit_column{suffix}", column, span=span)
@@ -108,6 +111,22 @@ class Statements:
             self.values.printable(static, node)
             emitted = self.code.emit(f"emit{suffix}", register, span=span)
         self._review_print(node, static, emitted)
+
+    def _print_finalized(self, node: nodes.Expr, suffix: str, span: int) -> None:
+        """Prints a value, and nothing for None."""
+        register, static = self.values.operand(node)
+        self.values.printable(static, node)
+        if static.kinds == {NONE}:
+            return
+        silent = Label()
+        if static.may_be(NONE):
+            with self.code.scratch():
+                is_none = self.code.take()
+                self.code.emit("test", is_none, self.values.test_number("none"), register, span=span)
+                self.code.emit("jump_if_true", is_none, silent, span=span)
+        emitted = self.code.emit(f"emit{suffix}", register, span=span)
+        self.code.place(silent)
+        self._review_print(node, static.without(NONE), emitted)
 
     def _review_print(self, node: nodes.Expr, static: Static, emitted: Instruction) -> None:
         options = self.values.options
