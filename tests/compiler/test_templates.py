@@ -184,7 +184,9 @@ def test_long_captures_give_the_same_text_in_every_row() -> None:
 def test_none_prints_as_nothing_where_the_environment_says_so() -> None:
     source = "{{ name }}|{{ none }}|{{ name ~ '' }}|{{ points }}|{{ xs[0]|d(none) }}{% set x %}{{ name }}{% endset %}{{ x }}"
     for autoescape in (False, True):
-        jinja = jinja2.Environment(autoescape=autoescape, finalize=lambda value: "" if value is None else value)
+        jinja = jinja2.Environment(
+            autoescape=autoescape, finalize=lambda value: "" if value is None else value
+        )
         expected = [jinja.from_string(source).render(row) for row in ROWS.to_pylist()]
         assert assembled(source, autoescape=autoescape, finalize="none_to_empty") == expected
     with pytest.raises(CompileError, match="a finalize function is not covered"):

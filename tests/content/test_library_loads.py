@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gettext
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -250,3 +252,50 @@ def test_any_creative_survives_its_files(
     )
     library = Library((creative,))
     assert Library.from_files(library.files()) == library
+
+
+def test_templates_share_what_lies_in_the_shared_folder() -> None:
+    shared = {
+        "shared/layout.j2": b"<body>{% block main %}{% endblock %}{{ slot('hero') }}</body>",
+        "shared/parts/button.j2": b"{% macro button(label) %}<a>{{ label }}</a>{% endmacro %}",
+        "welcome/plain/html.j2": b"{% extends 'layout.j2' %}{% block main %}"
+        b"{% from 'parts/button.j2' import button %}{{ button(first_name) }}{% endblock %}",
+        "components/hero/spring/html.j2": b"{% from 'parts/button.j2' import button %}{{ button('Spring') }}",
+    }
+    library = Library.from_files({**EMAIL, **shared})
+    assert Library.from_files(library.files()) == library
+    assert library.files().keys() == {**EMAIL, **shared}.keys()
+    plan = library.creative("welcome/plain").compile(
+        pa.schema({"first_name": pa.string()}), components=library.components
+    )
+    made = plan.assemble_one({"first_name": "<Ann>", "slot:hero": 0})
+    assert isinstance(made, dict)
+    assert made["html"] == "<body><a>&lt;Ann&gt;</a><a>Spring</a></body>"
+
+
+def test_customers_without_consent_are_skipped_by_their_creative() -> None:
+    text = b"{% if not consent %}{% skip 'no consent' %}{% endif %}Hi"
+    files = {"sale/plain/creative.toml": b'channel = "sms"\n', "sale/plain/text.j2": text}
+    plan = Library.from_files(files).creative("sale/plain").compile(pa.schema({"consent": pa.bool_()}))
+    made = plan.assemble(pa.table({"consent": [True, False]})).to_pylist()
+    assert [(row["status"], row["reason"]) for row in made] == [("ok", None), ("skipped", "no consent")]
+
+
+def test_messages_of_a_creative_are_in_the_locale_of_the_customer() -> None:
+    files = {
+        "sale/plain/creative.toml": b'channel = "sms"\n\n[environment]\nextensions = ["jinja2.ext.i18n"]\n',
+        "sale/plain/text.j2": b"{% trans %}Hi{% endtrans %}",
+    }
+
+    class German(gettext.NullTranslations):
+        def gettext(self, message: str) -> str:
+            return {"Hi": "Hallo"}.get(message, message)
+
+    creative = Library.from_files(files).creative("sale/plain")
+    plan = creative.compile(
+        pa.schema({"locale": pa.string()}),
+        translations={"de": German(), "en": gettext.NullTranslations()},
+        locale="locale",
+    )
+    made = plan.assemble(pa.table({"locale": ["de", "en"]})).to_pylist()
+    assert [row["parts"]["text"] for row in made] == ["Hallo", "Hi"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labfactory.compiler.catalogues import read_translations
-from labfactory.compiler.environment import Environment
+from labfactory.compiler.environment import EXTENSIONS, Environment
 from labfactory.compiler.expression import Expression, ExpressionPlan
 from labfactory.compiler.functions import Function, Functions, function
 from labfactory.compiler.link import compile_creative, review_creative
@@ -14,6 +14,7 @@ from labfactory.compiler.tables import Table
 from labfactory.compiler.template import Template
 
 __all__ = [
+    "EXTENSIONS",
     "Environment",
     "Expression",
     "ExpressionPlan",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from labfactory.compiler.code import Code, Instruction
     from labfactory.compiler.expressions import Expressions
+    from labfactory.compiler.fold import Folded
     from labfactory.compiler.inheritance import Rendering
     from labfactory.compiler.lower import Linker
 
@@ -91,11 +92,17 @@ class Statements:
     def _print(self, node: nodes.Expr) -> None:
         span = self.values.span(node)
         try:
-            value = self.values.tree.finalized(self.values.fold(node).value)
-            self.code.write(str(escape(value) if self.values.autoescape else value), span)
+            self.code.write(self._constant_text(self.values.fold(node)), span)
         except nodes.Impossible:
             if not self.values.objects.write(node):
                 self._print_value(node, span)
+
+    def _constant_text(self, folded: Folded) -> str:
+        finalize = self.values.tree.jinja.finalize or (lambda value: value)
+        if not self.values.autoescape:
+            return str(finalize(folded.value))
+        # Jinja2 escapes its own constants before it finalizes them, and None is text then.
+        return str(finalize(escape(folded.value)) if folded.is_literal else escape(finalize(folded.value)))
 
     def _print_value(self, node: nodes.Expr, span: int) -> None:
         suffix = "_escaped" if self.values.autoescape else ""

@@ -53,10 +53,6 @@ class SyntaxTree:
     jinja: jinja2.Environment
     autoescape: bool
 
-    def finalized(self, value: object) -> object:
-        """What is printed for a constant."""
-        return value if self.jinja.finalize is None else self.jinja.finalize(value)
-
     def fail(
         self, message: str, at: nodes.Node | Span, *, code: str = "refused", hint: str | None = None
     ) -> NoReturn:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labfactory.base.errors import CompileError, ContentError
-from labfactory.compiler import Environment, Expression
+from labfactory.compiler import EXTENSIONS, Environment, Expression
 from labfactory.content.segment import check_segment
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class Component:
         """What can be seen of its texts before customers are known: syntax that Jinja2 refuses."""
         for part, source in self.parts.items():
             try:
-                Environment().from_string(source, name=f"{self.path}/{part}.j2")
+                # The creative around it says which extensions there are; here all are.
+                Environment(extensions=EXTENSIONS).from_string(source, name=f"{self.path}/{part}.j2")
             except CompileError as error:
                 yield error
         if self.eligible is not None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # A creative is named <concept>/<variant>, and the folder of components is no concept.
 COMPONENTS_FOLDER = "components"
+# Nor is that of the templates which all others may extend, include and import.
+SHARED_FOLDER = "shared"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,7 +289,7 @@ def structure_problems(
     """
     declaration = f"{name}/creative.toml"
     concept, _, variant = name.partition("/")
-    if not (is_segment(concept) and is_segment(variant)) or concept == COMPONENTS_FOLDER:
+    if not (is_segment(concept) and is_segment(variant)) or concept in (COMPONENTS_FOLDER, SHARED_FOLDER):
         message = (
             f"expected a creative name <concept>/<variant> of a-z, 0-9, '.', '_' and '-', found {name!r}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,8 +22,10 @@ class EnvironmentTable(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     extensions: list[str] = []
+    finalize: Literal["none_to_empty"] | None = None
     keep_trailing_newline: bool = False
     lstrip_blocks: bool = False
+    newstyle_gettext: bool = False
     trim_blocks: bool = False
     undefined: str = "error"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,7 +10,7 @@ from labfactory.base.errors import ContentError, LabfactoryError
 from labfactory.compiler import Environment
 from labfactory.content.channel import channel
 from labfactory.content.component import Component
-from labfactory.content.creative import COMPONENTS_FOLDER, Creative, structure_problems
+from labfactory.content.creative import COMPONENTS_FOLDER, SHARED_FOLDER, Creative, structure_problems
 from labfactory.content.declaration import (
     ComponentDeclaration,
     CreativeDeclaration,
@@ -20,7 +21,7 @@ from labfactory.content.declaration import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
 # A template above this is no template: the largest of 897 public ones has 43 KB.
 _FILE_BYTES = 1 << 20
@@ -103,6 +104,7 @@ def read_creatives(files: Mapping[str, bytes]) -> tuple[list[Creative], list[Lab
     """
     creatives: list[Creative] = []
     problems: list[LabfactoryError] = []
+    shared = _shared(files, problems)
     for folder, texts in _folders(files, problems, of_components=False).items():
         source = texts.get("creative.toml")
         declaration, parts = _declared(CreativeDeclaration, folder, "creative.toml", texts, problems)
@@ -114,6 +116,7 @@ def read_creatives(files: Mapping[str, bytes]) -> tuple[list[Creative], list[Lab
                 **{
                     **declaration.environment.model_dump(),
                     "extensions": tuple(declaration.environment.extensions),
+                    "loader": shared or None,
                 }
             )
         except LabfactoryError as problem:
@@ -164,6 +167,17 @@ def write_creative(creative: Creative) -> dict[str, bytes]:
     return {creative.declaration: write_declaration(values), **_templates(creative.name, creative.parts)}
 
 
+def write_shared(creatives: Iterable[Creative]) -> dict[str, bytes]:
+    """The files of the templates that creatives share."""
+    loaders = (creative.environment.loader for creative in creatives)
+    return {
+        f"{SHARED_FOLDER}/{name}": source.encode()
+        for loader in loaders
+        if isinstance(loader, Mapping)
+        for name, source in loader.items()
+    }
+
+
 def _templates(folder: str, parts: Mapping[str, str]) -> dict[str, bytes]:
     return {f"{folder}/{part}{_TEMPLATE_SUFFIX}": source.encode() for part, source in parts.items()}
 
@@ -175,6 +189,8 @@ def _folders(
     folders: dict[str, dict[str, str]] = {}
     for path, content in sorted(files.items()):
         *above, name = path.split("/")
+        if above[:1] == [SHARED_FOLDER]:
+            continue
         if (above[:1] == [COMPONENTS_FOLDER]) != of_components:
             continue
         expected = "components/<slot>/<component>" if of_components else "<concept>/<variant>"
@@ -182,14 +198,27 @@ def _folders(
             message = f"expected every file in a folder {expected}, found one in {'/'.join(above) or '.'!r}"
             problems.append(ContentError(message, code="unknown_file", template=path))
             continue
-        # The file still counts as present, so that one wrong byte is one problem.
-        folders.setdefault("/".join(above), {})[name] = content.decode(errors="replace")
-        try:
-            content.decode()
-        except UnicodeDecodeError as error:
-            message = f"expected UTF-8, found the byte 0x{content[error.start]:02x} at offset {error.start}"
-            problems.append(ContentError(message, code="encoding", template=path))
+        folders.setdefault("/".join(above), {})[name] = _text(path, content, problems)
     return folders
+
+
+def _shared(files: Mapping[str, bytes], problems: list[LabfactoryError]) -> dict[str, str]:
+    """The templates that all others may extend, include and import, by their path in the shared folder."""
+    return {
+        path.removeprefix(f"{SHARED_FOLDER}/"): _text(path, content, problems)
+        for path, content in sorted(files.items())
+        if path.startswith(f"{SHARED_FOLDER}/")
+    }
+
+
+def _text(path: str, content: bytes, problems: list[LabfactoryError]) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        message = f"expected UTF-8, found the byte 0x{content[error.start]:02x} at offset {error.start}"
+        problems.append(ContentError(message, code="encoding", template=path))
+        # The file still counts as present, so that one wrong byte is one problem.
+        return content.decode(errors="replace")
 
 
 def _declared(

@@ -13,6 +13,7 @@ from labfactory.content.files import (
     read_folder,
     write_component,
     write_creative,
+    write_shared,
 )
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class Library:
 
         Args:
             folder: Holds `<concept>/<variant>/creative.toml` and
-                `components/<slot>/<component>/component.toml`, each beside one `<part>.j2` per part.
+                `components/<slot>/<component>/component.toml`, each beside one `<part>.j2` per part, and in
+                `shared/` the templates that all of them may extend, include and import.
 
         Returns:
             The library.
@@ -129,7 +131,7 @@ class Library:
         Returns:
             Bytes by relative POSIX path, sorted; `from_files` makes an equal library of them.
         """
-        files: dict[str, bytes] = {}
+        files = write_shared(self.creatives)
         for creative in self.creatives:
             files |= write_creative(creative)
         for component in self.components:

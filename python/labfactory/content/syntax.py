@@ -9,6 +9,8 @@ from jinja2 import Environment as JinjaEnvironment
 from jinja2 import nodes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from labfactory.compiler import Environment
 
 
@@ -21,7 +23,7 @@ class SlotCall:
 
 
 def slot_calls(source: str, environment: Environment) -> list[SlotCall]:
-    """The slots that a template calls, in order.
+    """The slots that a template calls, in order, and those of the templates that it extends or includes.
 
     Args:
         source: The template; its syntax is right.
@@ -30,14 +32,33 @@ def slot_calls(source: str, environment: Environment) -> list[SlotCall]:
     Returns:
         One entry per call; calls with computed names are left to the compiler, which refuses them.
     """
-    calls = _jinja(environment).parse(source).find_all(nodes.Call)
-    return [
-        SlotCall(argument.value, int(call.lineno))
-        for call in calls
-        if isinstance(call.node, nodes.Name) and call.node.name == "slot" and len(call.args) == 1
-        for argument in call.args
-        if isinstance(argument, nodes.Const) and isinstance(argument.value, str)
-    ]
+    return list(_slot_calls(source, environment, set()))
+
+
+def _slot_calls(source: str, environment: Environment, seen: set[str]) -> Iterator[SlotCall]:
+    parsed: nodes.Template = _jinja(environment).parse(source)
+    for call in parsed.find_all(nodes.Call):
+        if isinstance(call.node, nodes.Name) and call.node.name == "slot" and len(call.args) == 1:
+            for name in _texts(call.args[0]):
+                yield SlotCall(name, int(call.lineno))
+    for other in parsed.find_all(nodes.Stmt):
+        if not isinstance(other, (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
+            continue
+        for name in _texts(other.template):
+            shared = environment.source(name)
+            if shared is not None and name not in seen:
+                seen.add(name)
+                # A call of a shared template is told where that template is asked for.
+                calls = _slot_calls(shared, environment, seen)
+                yield from (SlotCall(call.slot, int(other.lineno)) for call in calls)
+
+
+def _texts(node: nodes.Node) -> Iterator[str]:
+    """The constant texts of a name, or of a list of names."""
+    for entry in node.items if isinstance(node, (nodes.List, nodes.Tuple)) else [node]:
+        if isinstance(entry, nodes.Const):
+            values = entry.value if isinstance(entry.value, (list, tuple)) else [entry.value]
+            yield from (value for value in values if isinstance(value, str))
 
 
 def line_break(source: str, environment: Environment) -> int | None:
@@ -50,10 +71,4 @@ def line_break(source: str, environment: Environment) -> int | None:
 
 
 def _jinja(environment: Environment) -> JinjaEnvironment:
-    # Nothing is rendered here, so escaping does not matter.
-    return JinjaEnvironment(  # noqa: S701
-        trim_blocks=environment.trim_blocks,
-        lstrip_blocks=environment.lstrip_blocks,
-        keep_trailing_newline=environment.keep_trailing_newline,
-        extensions=environment.extensions,
-    )
+    return environment.jinja2()
