@@ -130,6 +130,21 @@ Array decide(const select::Slot& slot, py::handle columns, std::uint64_t seed, c
   return Array(slot.decide(input, seed, version, threads));
 }
 
+py::tuple decide_one(const select::Slot& slot, std::optional<std::uint64_t> key,
+                     std::vector<std::optional<double>> features, std::vector<std::optional<double>> terms,
+                     std::vector<bool> conditions, std::uint64_t seed, const std::string& version,
+                     const std::optional<Numbers>& prices) {
+  const std::vector<float> taken_off = prices ? numbers_of(*prices) : std::vector<float>();
+  const select::Decision made = slot.decide_one({.key = key,
+                                                 .features = std::move(features),
+                                                 .terms = std::move(terms),
+                                                 .conditions = std::move(conditions),
+                                                 .prices = taken_off},
+                                                seed, version);
+  return py::make_tuple(made.component, made.score, made.propensity, static_cast<int>(made.reason),
+                        made.is_estimate);
+}
+
 using LimitTuple = std::tuple<std::int32_t, std::int32_t, std::vector<std::pair<std::int32_t, std::int32_t>>>;
 
 std::vector<Array> decide_together(const std::vector<const select::Slot*>& slots,
@@ -181,7 +196,11 @@ void register_select(py::module_& module) {
            "Decides every row of a record batch: hashes of the keys (uint64), then features, terms and "
            "conditions. `prices` (float32 [candidates]) are taken off the scores before they are compared; "
            "the "
-           "first column of `shared` (int8) has the reason that a row gets nothing by, or 0.");
+           "first column of `shared` (int8) has the reason that a row gets nothing by, or 0.")
+      .def("decide_one", &decide_one, py::arg("key"), py::kw_only(), py::arg("features"), py::arg("terms"),
+           py::arg("conditions"), py::arg("seed"), py::arg("version"), py::arg("prices") = py::none(),
+           "Decides one customer, as decide() does: component or -1, score, propensity, position in REASONS, "
+           "whether the propensity is an estimate.");
   select.def(
       "decide_together", &decide_together, py::arg("slots"), py::arg("columns"), py::kw_only(),
       py::arg("shared"), py::arg("limits"), py::arg("prices"), py::arg("seed"), py::arg("version"),

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "labfactory/base/dispatch.hpp"
-#include "labfactory/base/hash.hpp"
 #include "labfactory/select/squarecb.hpp"
 
 namespace labfactory::select {
@@ -24,14 +23,6 @@ std::int32_t nth_eligible(std::span<const std::uint64_t> eligible, std::size_t r
     if (has(eligible[c], row) && nth-- == 0) return static_cast<std::int32_t>(c);
   }
   return -1;
-}
-
-std::vector<std::uint32_t> hashes_of(const SlotSettings& settings) {
-  std::vector<std::uint32_t> hashes;
-  for (const std::int32_t candidate : settings.candidates) {
-    hashes.push_back(hash32(settings.components[static_cast<std::size_t>(candidate)]));
-  }
-  return hashes;
 }
 
 bool is_uncertain(Base base) {
@@ -61,6 +52,7 @@ Scratch::Scratch(const Slot& slot) {
   eligible.resize(candidates);
   picks.resize(candidates);
   reachable.resize(candidates);
+  conditions.resize(slot.condition_count());
 }
 
 Decider::Decider(const Slot& slot, const DecisionInput& input, const Output& output, std::uint64_t seed,
@@ -74,18 +66,31 @@ Decider::Decider(const Slot& slot, const DecisionInput& input, const Output& out
       kernels_(kernels(dispatch_level())),
       choice_(seed, version, settings_.name, "choice"),
       belief_(seed, version, settings_.name, "belief"),
-      hashes_(hashes_of(settings_)),
-      thompson_(belief_, hashes_, exploration_.strength),
+      thompson_(belief_, slot.hashes(), exploration_.strength),
       prices_(input.prices.begin(), input.prices.end()),
       has_scores_(shares_limits || (exploration_.base != Base::best && exploration_.base != Base::beta) ||
                   !model_.is_sum() || !settings_.arbitration.is_empty()) {
   for (const Column* const column : input.conditions) conditions_.emplace_back(*column);
-  if (exploration_.base == Base::beta) race_ = BetaRace(settings_.beliefs, input.prices);
+  if (exploration_.base == Base::beta && !input.prices.empty()) {
+    priced_race_ = BetaRace(settings_.beliefs, input.prices);
+  }
   if (!prices_.empty()) prices_.resize(static_cast<std::size_t>(model_.groups() * kGroup));
 }
 
 std::int64_t Decider::block(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
-  prepare(first, rows, scratch);
+  read(first, rows, scratch);
+  admit(rows, scratch);
+  return choose(first, rows, scratch);
+}
+
+void Decider::one(Scratch& scratch) const {
+  scratch.control = 0;
+  scratch.gates[0] = (scratch.open & 1) != 0 ? Reason::chosen : Reason::missing_key;
+  admit(1, scratch);
+  choose(0, 1, scratch);
+}
+
+std::int64_t Decider::choose(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
   rank(scratch);
   draw(first, rows, scratch);
   const std::uint64_t open = scratch.open & ~scratch.missing;
@@ -100,16 +105,19 @@ std::int64_t Decider::block(std::int64_t first, std::int64_t rows, Scratch& scra
   return finish(first, rows, scratch);
 }
 
-void Decider::prepare(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
-  scratch.decided = scratch.estimated = scratch.control = 0;
+void Decider::read(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
+  scratch.control = 0;
   scratch.missing = model_.read(kernels_, input_.features, first, rows, scratch.features.data());
   scratch.open = valid_rows(*input_.keys, first, rows);
   gate(first, rows, scratch);
   read_terms(first, rows, scratch);
-  scratch.conditions.resize(conditions_.size());
   for (std::size_t i = 0; i < conditions_.size(); ++i) {
     scratch.conditions[i] = conditions_[i].word(first, rows);
   }
+}
+
+void Decider::admit(std::int64_t rows, Scratch& scratch) const {
+  scratch.decided = scratch.estimated = 0;
   slot_.mask().fill(scratch.conditions, rows, scratch.eligible.data());
   scratch.admitted = 0;
   for (const std::uint64_t word : scratch.eligible) scratch.admitted |= word;
@@ -172,7 +180,7 @@ void Decider::draw(std::int64_t first, std::int64_t rows, Scratch& scratch) cons
     scratch.splits[at] = {};
     if (eligible < 2) continue;  // one candidate has probability 1, whatever the number
     const double rate = has(scratch.control, at) ? 1.0 : exploration_.rate(eligible);
-    scratch.splits[at] = split(choice_.uniform(customer(first + r)), rate, eligible);
+    scratch.splits[at] = split(choice_.uniform(customer(first + r, scratch)), rate, eligible);
     numbers[at] = scratch.splits[at].base;
   }
   draw_base(first, rows, numbers.data(), scratch);
@@ -206,7 +214,7 @@ void Decider::draw_base(std::int64_t first, std::int64_t rows, const double* num
       for (std::int64_t r = 0; r < rows; ++r) {
         if (!has(scratch.open, static_cast<std::size_t>(r))) continue;
         scratch.draws[static_cast<std::size_t>(r)].candidate =
-            thompson_.draw(beliefs(scratch), scratch.reachable.data(), r, customer(first + r));
+            thompson_.draw(beliefs(scratch), scratch.reachable.data(), r, customer(first + r, scratch));
       }
       return;
     case Base::beta:
@@ -218,6 +226,7 @@ void Decider::draw_base(std::int64_t first, std::int64_t rows, const double* num
 }
 
 void Decider::draw_beta(std::size_t r, double number, Scratch& scratch) const {
+  const BetaRace& race = prices_.empty() ? slot_.race() : priced_race_;
   const std::size_t candidates = scratch.eligible.size();
   std::vector<std::uint64_t> set((candidates + 63) / 64);
   for (std::size_t c = 0; c < candidates; ++c) {
@@ -227,7 +236,7 @@ void Decider::draw_beta(std::size_t r, double number, Scratch& scratch) const {
   if (found == scratch.odds.end()) {
     std::vector<std::uint8_t> is_eligible(candidates);
     for (std::size_t c = 0; c < candidates; ++c) is_eligible[c] = has(scratch.eligible[c], r) ? 1 : 0;
-    found = scratch.odds.emplace(std::move(set), race_.probabilities(is_eligible)).first;
+    found = scratch.odds.emplace(std::move(set), race.probabilities(is_eligible)).first;
   }
   scratch.chances[r] = &found->second;
   double sum = 0.0;

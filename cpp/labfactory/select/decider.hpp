@@ -43,6 +43,7 @@ struct Scratch {
   std::array<Draw, kBlockRows> draws{};
   std::array<const std::vector<double>*, kBlockRows> chances{};
   std::array<Reason, kBlockRows> gates{};
+  std::uint64_t customer = 0;  // the hash of the key, where there is no column of them
   std::uint64_t open = 0;      // rows that something may be chosen for
   std::uint64_t control = 0;   // rows of a control arm
   std::uint64_t missing = 0;   // rows without some feature
@@ -60,9 +61,13 @@ class Decider {
   // Decides rows [first, first + rows) of the batch, at most kBlockRows; returns how many got nothing.
   std::int64_t block(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
 
-  // The steps of block(): reads the rows and what each may get; finds the best candidates; draws; decides one
-  // row and says the candidate; says why a row gets none; ends the block.
-  void prepare(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  // Decides the one row whose features, terms, conditions and open bit the scratch has.
+  void one(Scratch& scratch) const;
+
+  // The steps of block(): reads the rows; finds what each may get, and scores it; finds the best candidates;
+  // draws; decides one row and says the candidate; says why a row gets none; ends the block.
+  void read(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  void admit(std::int64_t rows, Scratch& scratch) const;
   void rank(Scratch& scratch) const;
   void draw(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   std::int32_t decide(std::int64_t first, std::size_t r, Scratch& scratch) const;
@@ -76,10 +81,11 @@ class Decider {
   }
   [[nodiscard]] const float* prices() const { return prices_.empty() ? nullptr : prices_.data(); }
   [[nodiscard]] Beliefs beliefs(const Scratch& scratch) const;
-  [[nodiscard]] std::uint64_t customer(std::int64_t row) const {
-    return static_cast<std::uint64_t>(input_.keys->integer(row));
+  [[nodiscard]] std::uint64_t customer(std::int64_t row, const Scratch& scratch) const {
+    return input_.keys == nullptr ? scratch.customer : static_cast<std::uint64_t>(input_.keys->integer(row));
   }
 
+  std::int64_t choose(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   void gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   void read_terms(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   void draw_base(std::int64_t first, std::int64_t rows, const double* numbers, Scratch& scratch) const;
@@ -95,9 +101,8 @@ class Decider {
   const Kernels& kernels_;
   Stream choice_;
   Stream belief_;
-  std::vector<std::uint32_t> hashes_;  // of the candidates' names
   Thompson thompson_;
-  BetaRace race_;
+  BetaRace priced_race_;  // of Base::beta where there are prices
   std::vector<Condition> conditions_;
   std::vector<float> prices_;  // padded to whole groups; empty: none
   bool has_scores_;            // a matrix of scores is made, else choose() keeps them in registers

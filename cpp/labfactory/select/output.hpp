@@ -47,6 +47,14 @@ class Output {
     at<std::uint64_t>(estimated_)[block] = estimated;
   }
 
+  // What was written for a row that is decided, or not.
+  [[nodiscard]] std::int32_t component(std::int64_t row) const { return at<std::int32_t>(index_)[row]; }
+  [[nodiscard]] float score(std::int64_t row) const { return at<float>(score_)[row]; }
+  [[nodiscard]] double propensity(std::int64_t row) const { return at<double>(propensity_)[row]; }
+  [[nodiscard]] Reason reason(std::int64_t row) const {
+    return static_cast<Reason>(at<std::int8_t>(reason_)[row]);
+  }
+
   // A struct for each row: component dictionary<int32, utf8>, index int32, score float32, propensity float64
   // (these are null where there is no decision), reason dictionary<int8, utf8>,
   // is_estimate boolean.

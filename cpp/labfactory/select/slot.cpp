@@ -4,9 +4,11 @@
 #include <atomic>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <memory>
 
 #include "labfactory/base/error.hpp"
+#include "labfactory/base/hash.hpp"
 #include "labfactory/base/parallel.hpp"
 #include "labfactory/select/decider.hpp"
 #include "labfactory/select/output.hpp"
@@ -28,10 +30,27 @@ std::size_t count_conditions(const SlotSettings& settings) {
   return static_cast<std::size_t>(last + 1);
 }
 
+std::vector<std::uint32_t> hashes_of(const SlotSettings& settings) {
+  std::vector<std::uint32_t> hashes;
+  for (const std::int32_t candidate : settings.candidates) {
+    hashes.push_back(hash32(settings.components.at(static_cast<std::size_t>(candidate))));
+  }
+  return hashes;
+}
+
 void expect(std::size_t expected, std::size_t found, const char* what) {
   if (expected == found) return;
   throw Error(ErrorKind::selection, "decision_input",
               "expected " + std::to_string(expected) + " " + what + ", found " + std::to_string(found));
+}
+
+// A thread keeps the scratch of the slot that it decided by last: to make it costs as much as the decision.
+Scratch& kept_scratch(const Slot& slot, std::uint64_t number) {
+  thread_local std::unique_ptr<Scratch> kept;
+  thread_local std::uint64_t kept_for = 0;
+  if (!kept || kept_for != number) kept = std::make_unique<Scratch>(slot);
+  kept_for = number;
+  return *kept;
 }
 
 // Calls work(first row, rows, worker) for every block of the rows.
@@ -55,7 +74,10 @@ Slot::Slot(SlotSettings settings)
       condition_count_(count_conditions(settings_)) {
   const std::size_t count = settings_.candidates.size();
   expect(count, settings_.bias.size(), "biases, one for each candidate");
-  if (settings_.exploration.base == Base::beta) expect(count, settings_.beliefs.size(), "beliefs");
+  if (settings_.exploration.base == Base::beta) {
+    expect(count, settings_.beliefs.size(), "beliefs");
+    race_ = BetaRace(settings_.beliefs, {});
+  }
   const bool is_uncertain =
       settings_.exploration.base == Base::ucb || settings_.exploration.base == Base::thompson;
   if (is_uncertain && settings_.uncertainty.is_empty()) {
@@ -69,6 +91,9 @@ Slot::Slot(SlotSettings settings)
                       std::to_string(candidate));
     }
   }
+  hashes_ = hashes_of(settings_);
+  static std::atomic<std::uint64_t> slots = 0;
+  number_ = ++slots;
   for (const std::vector<std::int32_t>& needed : settings_.needed) {
     for (const std::int32_t condition : needed) {
       if (condition >= 0) continue;
@@ -134,6 +159,41 @@ ArrayPointer Slot::decide(const DecisionInput& input, std::uint64_t seed, std::s
     undecided += decider.block(first, count, *own);
   });
   return std::move(output).to_array(undecided, settings_.components);
+}
+
+Decision Slot::decide_one(const CustomerInput& customer, std::uint64_t seed, std::string_view version) const {
+  expect(settings_.missing.size(), customer.features.size(), "features");
+  expect(static_cast<std::size_t>(settings_.arbitration.columns()), customer.terms.size(), "terms");
+  expect(condition_count_, customer.conditions.size(), "conditions");
+  if (!customer.prices.empty()) expect(settings_.candidates.size(), customer.prices.size(), "prices");
+  Scratch& scratch = kept_scratch(*this, number_);
+  scratch.missing = 0;
+  if (!customer.prices.empty()) scratch.odds.clear();
+  const auto place = [&](std::optional<double> value, std::optional<float> stand_in, float& out) {
+    const auto number = static_cast<float>(value.value_or(std::numeric_limits<double>::quiet_NaN()));
+    out = std::isfinite(number) ? number : stand_in.value_or(0.0F);
+    if (!std::isfinite(number) && !stand_in) scratch.missing = 1;
+  };
+  for (std::size_t f = 0; f < customer.features.size(); ++f) {
+    place(customer.features[f], settings_.missing[f], scratch.features[f * kBlockRows]);
+  }
+  for (std::size_t i = 0; i < customer.terms.size(); ++i) {
+    place(customer.terms[i], std::nullopt, scratch.terms[i * kBlockRows]);
+  }
+  for (std::size_t i = 0; i < customer.conditions.size(); ++i) scratch.conditions[i] = customer.conditions[i];
+  scratch.customer = customer.key.value_or(0);
+  scratch.open = customer.key ? 1 : 0;
+  DecisionInput input;
+  input.prices = customer.prices;
+  const Output output(1);
+  Decider(*this, input, output, seed, version, false).one(scratch);
+  if (!customer.prices.empty()) scratch.odds.clear();
+  const bool is_decided = scratch.decided != 0;
+  return {.component = is_decided ? output.component(0) : -1,
+          .score = output.score(0),
+          .propensity = output.propensity(0),
+          .reason = output.reason(0),
+          .is_estimate = scratch.estimated != 0};
 }
 
 std::vector<ArrayPointer> decide_together(std::span<const Slot* const> slots,

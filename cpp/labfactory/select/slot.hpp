@@ -17,6 +17,7 @@
 #include "labfactory/select/beta_race.hpp"
 #include "labfactory/select/mask.hpp"
 #include "labfactory/select/model.hpp"
+#include "labfactory/select/output.hpp"
 #include "labfactory/select/sample.hpp"
 #include "labfactory/select/uncertainty.hpp"
 
@@ -51,6 +52,23 @@ struct DecisionInput {
       nullptr;  // int8, for each customer 0 or the Reason that nothing is chosen by; or none
 };
 
+// One customer, for whom columns would cost more than the decision.
+struct CustomerInput {
+  std::optional<std::uint64_t> key;  // the hash of the key
+  std::vector<std::optional<double>> features;
+  std::vector<std::optional<double>> terms;
+  std::vector<bool> conditions;
+  std::span<const float> prices;
+};
+
+struct Decision {
+  std::int32_t component = -1;  // position in components, or none
+  float score = 0.0F;
+  double propensity = 0.0;
+  Reason reason = Reason::no_candidate;
+  bool is_estimate = false;
+};
+
 class Slot {
  public:
   // Error(selection, "model_shape", "model_value" or "decision_input").
@@ -59,6 +77,10 @@ class Slot {
   [[nodiscard]] const SlotSettings& settings() const { return settings_; }
   [[nodiscard]] const Mask& mask() const { return mask_; }
   [[nodiscard]] const Model& model() const { return model_; }
+  [[nodiscard]] const BetaRace& race() const { return race_; }
+  [[nodiscard]] std::size_t condition_count() const { return condition_count_; }
+  // The 32-bit hashes of the candidates' names.
+  [[nodiscard]] std::span<const std::uint32_t> hashes() const { return hashes_; }
 
   // Takes a slot's columns one after the other: keys, features, terms, conditions; and checks them.
   [[nodiscard]] DecisionInput input_of(const Batch& columns) const;
@@ -69,12 +91,18 @@ class Slot {
   // Output::to_array() says of what. Error(selection, "feature_type", "condition_type" or "decision_input").
   [[nodiscard]] ArrayPointer decide(const DecisionInput& input, std::uint64_t seed, std::string_view version,
                                     int threads) const;
+  // The same decision for one customer. Error(selection, "decision_input").
+  [[nodiscard]] Decision decide_one(const CustomerInput& customer, std::uint64_t seed,
+                                    std::string_view version) const;
 
  private:
   SlotSettings settings_;
   Mask mask_;
   Model model_;
+  BetaRace race_;  // of Base::beta without prices
+  std::vector<std::uint32_t> hashes_;
   std::size_t condition_count_ = 0;
+  std::uint64_t number_ = 0;  // no other slot of the process has it, save copies
 };
 
 // A number of choices that a customer may get among some candidates.

@@ -65,7 +65,8 @@ void Together::block(std::int64_t first, std::int64_t rows, Work& work) const {
 void Together::prepare(std::int64_t first, std::int64_t rows, Work& work) const {
   const std::uint64_t all = rows == kBlockRows ? ~std::uint64_t{0} : (std::uint64_t{1} << rows) - 1;
   for (std::size_t s = 0; s < slots_.size(); ++s) {
-    deciders_[s].prepare(first, rows, work.slots[s]);
+    deciders_[s].read(first, rows, work.slots[s]);
+    deciders_[s].admit(rows, work.slots[s]);
     work.pending[s] = all;
   }
   for (std::size_t k = 0; k < limits_.size(); ++k) {

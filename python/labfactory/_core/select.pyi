@@ -42,6 +42,17 @@ class Slot:
         prices: npt.NDArray[np.float32] | None = None,
         shared: object | None = None,
     ) -> Array: ...
+    def decide_one(
+        self,
+        key: int | None,
+        *,
+        features: Sequence[float | None],
+        terms: Sequence[float | None],
+        conditions: Sequence[bool],
+        seed: int,
+        version: str,
+        prices: npt.NDArray[np.float32] | None = None,
+    ) -> tuple[int, float, float, int, bool]: ...
 
 def decide_together(
     slots: Sequence[Slot],

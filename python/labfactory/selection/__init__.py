@@ -19,6 +19,7 @@ from labfactory.selection.decision import (
     decisions_of,
     slot_columns,
 )
+from labfactory.selection.explanation import compare, drop_off, explain
 from labfactory.selection.exploration import Exploration
 from labfactory.selection.history import History
 from labfactory.selection.learning import Learned, LearnedComponent, learn_policy
@@ -26,6 +27,7 @@ from labfactory.selection.limited import LimitedSelector, Settled
 from labfactory.selection.limits import Limit, Option
 from labfactory.selection.matching import Unmatched, Window
 from labfactory.selection.model import Feature, LinearModel
+from labfactory.selection.one import Decision
 from labfactory.selection.policy import SelectionPolicy
 from labfactory.selection.rules import ChoiceRule, EligibilityRule
 from labfactory.selection.selector import Selector
@@ -40,6 +42,7 @@ __all__ = [
     "Cap",
     "ChoiceRule",
     "ContactRules",
+    "Decision",
     "EligibilityRule",
     "Exploration",
     "Feature",
@@ -62,8 +65,11 @@ __all__ = [
     "Unmatched",
     "Window",
     "allocate",
+    "compare",
     "decision_log_schema",
     "decisions_of",
+    "drop_off",
+    "explain",
     "learn_policy",
     "price_limits",
     "slot_columns",

@@ -24,6 +24,8 @@ class BoundExpression:
 
     plan: ExpressionPlan
     column: str | None = None
+    source: str = ""
+    fields: tuple[pa.Field, ...] = ()
 
     def evaluate(self, batch: pa.RecordBatch) -> pa.Array:
         """The values, null where they are null or the row failed."""
@@ -45,8 +47,9 @@ class ExpressionTable:
         if source not in self.numbers:
             plan = expression.compile(self.schema, constants=self.constants)
             is_bare = plan.columns == (source,) and is_readable(self.schema.field(source).type)
+            fields = tuple(self.schema.field(name) for name in plan.columns)
             self.numbers[source] = len(self.expressions)
-            self.expressions.append(BoundExpression(plan, source if is_bare else None))
+            self.expressions.append(BoundExpression(plan, source if is_bare else None, source, fields))
         number = self.numbers[source]
         return number, self.expressions[number].plan.type
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from labfactory.base.errors import CompileError, SelectionError, nearest
 from labfactory.compiler import Expression
 from labfactory.selection.arbitration import TERMS
 from labfactory.selection.bound_expression import BoundExpression, BoundFeature, ExpressionTable, is_number
+from labfactory.selection.one import OneCustomer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,6 +56,12 @@ class BoundSlot:
     facts: tuple[str | None, str | None] = (None, None)
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     prices: npt.NDArray[np.float32] | None = None
+    one: OneCustomer | None = None
+
+    @cached_property
+    def has_numbers_alone(self) -> bool:
+        """Whether no feature is encoded."""
+        return all(bound.feature.encoding == "number" for bound in self.features)
 
     @property
     def expressions(self) -> tuple[BoundExpression, ...]:
@@ -127,7 +135,7 @@ class SlotBinder:
             **self._numbers(candidates),
             arbitration=arbitration,
         )
-        return BoundSlot(
+        bound = BoundSlot(
             name=fill,
             components=names,
             core=made,
@@ -140,6 +148,7 @@ class SlotBinder:
             facts=(self.slot.channel, self.slot.type),
             tags={part.name: tuple(getattr(part, "tags", ())) for part in self.components},
         )
+        return replace(bound, one=OneCustomer.of(bound, self.schema, self.constants))
 
     def _numbers(self, candidates: Sequence[str]) -> dict[str, Any]:
         model, exploration = self.slot.model, self.slot.exploration

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,6 @@ from labfactory.selection.zones import window_start, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     import numpy.typing as npt
 
@@ -80,6 +80,13 @@ class Gate:
     def needs_now(self) -> bool:
         """Whether it depends on the moment."""
         return self.needs_history or self.rules.quiet_hours is not None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it may stop anybody."""
+        rules = self.rules
+        may_stop = rules.consent or rules.suppressed or rules.holdouts or rules.quiet_hours
+        return bool(self.limits or may_stop)
 
     def check(self, moment: Moment) -> None:
         """Refuses a decision without the moment or the history that the rules need.
@@ -148,6 +155,27 @@ class Gate:
             those = np.isin(codes, [number for number, one in enumerate(starts) if one == start])
             used[those] = _counts(history.since(rule, start, now), hashes[those])
         return np.maximum(rule.at_most - used, 0).astype(np.int32)
+
+    def send_times(self, batch: pa.RecordBatch, now: datetime) -> pa.TimestampArray:
+        """`Selector.send_times` says what."""
+        if self.send_hour is None or now.tzinfo is None:
+            message = f"expected a policy with a send_hour and `now` with a zone, found {now}"
+            raise SelectionError(message, code="decision_input")
+        codes, names = self._zones(batch)
+        hours = np.asarray(self.send_hour.evaluate(batch).fill_null(-1))
+        pairs, places = np.unique(np.stack([codes, hours]), axis=1, return_inverse=True)
+        moments = [self._next(names[code], int(hour), now) for code, hour in pairs.T]
+        return pa.array([moments[place] for place in places.reshape(-1)], pa.timestamp("us", "UTC"))
+
+    def _next(self, name: str | None, hour: int, now: datetime) -> datetime | None:
+        zone = zone_of(name) if name else None
+        quiet = self.rules.quiet_hours
+        if zone is None or not 0 <= hour < 24 or (quiet is not None and quiet.covers(time(hour))):
+            return None
+        local = now.astimezone(zone)
+        day = local.date() if local.hour <= hour else local.date() + timedelta(days=1)
+        moment = datetime.combine(day, time(hour), zone).astimezone(UTC)
+        return max(moment, now.astimezone(UTC))
 
     def _zones(self, batch: pa.RecordBatch) -> tuple[npt.NDArray[np.int64], list[str | None]]:
         """For each customer the number of its zone among the batch's; None is one too."""

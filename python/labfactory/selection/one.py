@@ -1,0 +1,164 @@
+"""One customer from a mapping: the expressions of a policy without columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import numpy as np
+import pyarrow as pa
+
+from labfactory._core import base
+from labfactory.base.errors import SourceError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from labfactory.selection.bound_slot import BoundSlot
+
+_JINJA = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One customer's decision for a slot; docs/selection.md says what the fields mean.
+
+    Args:
+        component: The component; None when none was chosen.
+        index: Its position among the slot's components.
+        score: Its score.
+        propensity: The probability with which this customer gets this component.
+        reason: One of `REASONS`.
+        is_estimate: Whether the propensity is an estimate.
+    """
+
+    component: str | None
+    index: int | None
+    score: float | None
+    propensity: float | None
+    reason: str
+    is_estimate: bool
+
+
+def is_plain(kind: pa.DataType) -> bool:
+    """Whether a Python value of a column's type needs no array to be read as the column's cell is."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    is_number = pa.types.is_integer(kind) or pa.types.is_float32(kind) or pa.types.is_float64(kind)
+    return bool(is_text or is_number or pa.types.is_boolean(kind))
+
+
+@dataclass(frozen=True)
+class OneCustomer:
+    """The expressions of a slot as Jinja2 evaluates them: what the core's columns would hold for one row.
+
+    Args:
+        sources: The features' expressions, then the terms', then the conditions'.
+        bare: For each whether it is a column as it stands, which the mapping gives.
+        columns: The columns that the others read, and whether they are float32, which a value is rounded to.
+        constants: Values that names stand for.
+    """
+
+    sources: tuple[str, ...]
+    bare: tuple[bool, ...]
+    columns: Mapping[str, bool]
+    constants: Mapping[str, object]
+
+    @classmethod
+    def of(cls, slot: BoundSlot, schema: pa.Schema, constants: Mapping[str, object]) -> OneCustomer | None:
+        """For a slot whose columns are plain; None for others, which go through a batch."""
+        kinds = {name: schema.field(name).type for one in slot.expressions for name in one.plan.columns}
+        if not all(is_plain(kind) for kind in kinds.values()):
+            return None
+        read = {name for one in slot.expressions if one.column is None for name in one.plan.columns}
+        columns = {name: pa.types.is_float32(kinds[name]) for name in sorted(read)}
+        sources = tuple(one.source for one in slot.expressions)
+        bare = tuple(one.column is not None for one in slot.expressions)
+        return cls(sources, bare, columns, dict(constants))
+
+    def __post_init__(self) -> None:
+        made = [one for one, is_bare in zip(self.sources, self.bare, strict=True) if not is_bare]
+        # One expression for all: a call costs more than most of them.
+        whole = "[" + ", ".join(f"({source})" for source in made) + "]"
+        compiled = [_JINJA.compile_expression(one, undefined_to_none=False) for one in (whole, *made)]
+        object.__setattr__(self, "_compiled", compiled)
+
+    def evaluate(self, customer: Mapping[str, object]) -> list[Any]:
+        """The values of all expressions; None where one fails.
+
+        Raises:
+            SourceError: `missing_column`.
+        """
+        try:
+            made = iter(self._made(customer)) if not all(self.bare) else iter(())
+            return [
+                customer[source] if is_bare else next(made)
+                for source, is_bare in zip(self.sources, self.bare, strict=True)
+            ]
+        except KeyError as error:
+            message = f"missing column {error.args[0]!r}"
+            hint = nearest(error.args[0], list(customer))
+            raise SourceError(message, code="missing_column", hint=hint) from None
+
+    def _made(self, customer: Mapping[str, object]) -> list[Any]:
+        values = dict(self.constants)
+        for name, is_single in self.columns.items():
+            value: Any = customer[name]
+            values[name] = float(np.float32(value)) if is_single and value is not None else value
+        whole, *each = self._compiled  # type: ignore[attr-defined]
+        try:
+            return whole(values)  # type: ignore[no-any-return]
+        except Exception:  # noqa: BLE001: a value that an operator cannot take may raise anything
+            return [_value_of(one, values) for one in each]
+
+
+def decide_slot(
+    slot: BoundSlot, values: Sequence[Any], key: object, *, seed: int, version: str, reasons: Sequence[str]
+) -> Decision:
+    """The decision of one slot from the values of its expressions."""
+    features = _features(slot, values)
+    terms, last = len(slot.features), len(slot.features) + len(slot.terms)
+    index, score, propensity, reason, is_estimate = slot.core.decide_one(
+        None if key is None else base.hash64(str(key).encode()),
+        features=features,
+        terms=[_number(value) for value in values[terms:last]],
+        conditions=[value is True for value in values[last:]],
+        seed=seed,
+        version=version,
+        prices=slot.prices,
+    )
+    if index < 0:
+        return Decision(None, None, None, None, reasons[reason], is_estimate=False)
+    return Decision(slot.components[index], index, score, propensity, reasons[reason], is_estimate)
+
+
+def _features(slot: BoundSlot, values: Sequence[Any]) -> Sequence[float | None]:
+    if slot.has_numbers_alone:
+        return values[: len(slot.features)]
+    numbers: list[float | None] = []
+    for bound, value in zip(slot.features, values, strict=False):
+        feature = bound.feature
+        if feature.encoding == "number":
+            numbers.append(_number(value))
+            continue
+        if value is None:
+            place = None
+        elif feature.encoding == "hashed":
+            place = base.hash64(str(value).encode()) % feature.buckets
+        else:
+            place = feature.categories.index(str(value)) if str(value) in feature.categories else None
+        numbers.extend(None if place is None else float(place == at) for at in range(len(feature.columns)))
+    return numbers
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _value_of(expression: Any, values: Mapping[str, object]) -> Any:
+    try:
+        return expression(values)
+    except Exception:  # noqa: BLE001: as above; the row failed, which is null
+        return None
