@@ -28,6 +28,7 @@ from labfactory.factory.sinks import ParquetSink
 from labfactory.factory.tooling import Tooling, channel_rules, selection_of
 from labfactory.governance import Ledger
 from labfactory.handoff import Registry, Trust
+from labfactory.selection import History
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -139,6 +140,7 @@ class Factory:
         columns: Mapping[str, str] | None = None,
         audit: AuditRules | None = None,
         progress: Progress = silent,
+        history: Any = None,
         limits: Mapping[str, Limit] | None = None,
         max_quarantined_share: float = MAX_QUARANTINED_SHARE,
         shard_rows: int = SHARD_ROWS,
@@ -161,6 +163,8 @@ class Factory:
             columns: Names that templates use → the source's columns, where they differ.
             audit: Rules for finished assets, added to those of the channel; what breaks one is quarantined.
             progress: Told the state of each phase, in the calling thread.
+            history: What customers got before, a `History` or a table that it takes in; for policies whose
+                caps and rests read it.
             limits: What all customers together may get, by name, beside the limits that the package has: a
                 run may ask for more than they do, never for less.
             max_quarantined_share: Share of the customers, in [0, 1], that may fail assembly or audit before
@@ -187,6 +191,7 @@ class Factory:
         mapping = dict(columns or {})
         # The channel's own rules first: a run may ask for more than they do, never for less.
         rules = AuditRules((*channel_rules(tooling.creative).rules, *(audit.rules if audit else ())))
+        past = None if history is None else History.of(history)
         line = tooling.line(
             mapped_schema(intake.schema, mapping),
             key=key_field(intake.schema, key),
@@ -198,6 +203,7 @@ class Factory:
             batch_bytes=_BATCH_BYTES,
             metadata={"labfactory.package": package.id, "labfactory.root": package.root},
             limits=limits,
+            history=past,
         )
         header = {
             "audit": digest_of(rules.to_dict()),
@@ -213,6 +219,8 @@ class Factory:
             "root": package.root,
             "seed": seed,
         }
+        if past is not None:
+            header["history"] = past.digest
         if limits:
             header["limits"] = {name: asdict(limit) for name, limit in limits.items()}
         order = Order(package.id, header, threads, shard_rows, max_quarantined_share)
@@ -249,6 +257,7 @@ class Factory:
             creative=order.creative,
             columns=order.source.columns,
             audit=None if order.audit is None else AuditRules.load(order.audit.path),
+            history=None if order.history is None else History.load(order.history.path),
             progress=progress,
             max_quarantined_share=order.limits.quarantined_share,
             shard_rows=order.limits.shard_rows,
@@ -281,6 +290,9 @@ class Factory:
         if job.audit is not None:
             path = job.audit.path
             tried(lambda: AuditRules.load(path))
+        if job.history is not None:
+            past = job.history.path
+            tried(lambda: History.load(past))
         if tooling is not None and schema is not None:
             tried(lambda: _compiled(tooling, schema, key, job))
         place = Path(job.sink.path)
@@ -323,6 +335,7 @@ def _compiled(tooling: Tooling, schema: pa.Schema, key: pa.Field | None, job: Jo
         batch_rows=job.limits.batch_rows,
         batch_bytes=_BATCH_BYTES,
         metadata={},
+        history=None if job.history is None else History.empty(),
     )
 
 

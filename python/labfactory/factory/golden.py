@@ -11,6 +11,7 @@ from labfactory.base.errors import ContentError
 from labfactory.factory.line import Customers
 from labfactory.factory.shard import BLOCK_ROWS
 from labfactory.factory.tooling import Tooling, channel_rules
+from labfactory.selection import History
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -65,6 +66,7 @@ def golden_renderer(
                 batch_rows=BLOCK_ROWS,
                 batch_bytes=_BATCH_BYTES,
                 metadata={},
+                history=History.empty(),
             )
             rules = _standard_rules(tooling.creative) if audit is None else audit
             for batch, chosen in _assembled(line, rows):

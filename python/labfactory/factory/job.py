@@ -69,6 +69,16 @@ class JobAudit(Settings):
     path: str
 
 
+class JobHistory(Settings):
+    """What customers got before.
+
+    Args:
+        path: A Parquet or CSV file of contacts, relative to the job's folder.
+    """
+
+    path: str
+
+
 class JobLimits(Settings):
     """How far a run may go wrong, and how it is cut.
 
@@ -96,6 +106,7 @@ class Job(Settings):
         creative: Which of the package's creatives; may be left out when it has one.
         threads: Workers.
         audit: What finished assets must fulfil.
+        history: What customers got before; for policies whose caps and rests read it.
         limits: How far the run may go wrong.
         functions: Functions of the host; none are available, so the list must be empty.
     """
@@ -109,6 +120,7 @@ class Job(Settings):
     creative: str | None = None
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     audit: JobAudit | None = None
+    history: JobHistory | None = None
     limits: JobLimits = JobLimits()
     functions: Annotated[tuple[str, ...], Field(max_length=0)] = ()
 
@@ -127,7 +139,12 @@ class Job(Settings):
         folder = place.parent
         placed = {
             name: part.model_copy(update={"path": str(folder / part.path)})
-            for name, part in (("source", job.source), ("sink", job.sink), ("audit", job.audit))
+            for name, part in (
+                ("source", job.source),
+                ("sink", job.sink),
+                ("audit", job.audit),
+                ("history", job.history),
+            )
             if part is not None
         }
         return job.model_copy(update=placed)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from labfactory.audit import AuditRules, Rule
-from labfactory.base.errors import UsageError, nearest
+from labfactory.base.errors import SelectionError, UsageError, nearest
 from labfactory.base.instants import instant
 from labfactory.content import Library
 from labfactory.factory.line import Line
-from labfactory.selection import LimitedSelector, SelectionPolicy
+from labfactory.selection import History, LimitedSelector, SelectionPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +77,7 @@ class Tooling:
         batch_bytes: int,
         metadata: Mapping[str, str],
         limits: Mapping[str, Limit] | None = None,
+        history: History | None = None,
     ) -> Line:
         """Compile the creative and bind its selection, for customers of a schema.
 
@@ -91,6 +92,7 @@ class Tooling:
             batch_bytes: Most bytes of assets in one row group.
             metadata: Written into every file.
             limits: What all customers together may get, beside the limits of the policy itself.
+            history: What customers got before.
 
         Raises:
             CompileError: A template or expression cannot become a plan on this schema.
@@ -105,11 +107,15 @@ class Tooling:
         read = [name for name in plan.columns if not name.startswith(_SLOT)]
         if slots:
             policy, choices = self._policy(slots), self.creative.choices(components)
-            decider = policy.bind(choices, schema, constants)
+            decider = policy.bind(choices, schema, constants).at(now=constants["now"], history=history)
+            if decider.needs_history and history is None:
+                message = "expected a contact history for the policy's caps and rests, found none"
+                raise SelectionError(message, code="decision_input")
             held = self._limits(policy, limits or {})
             if held:
                 channel = self.creative.channel.name
                 limited = LimitedSelector.of(policy, held, choices, schema, constants, channel=channel)
+                limited = limited.at(now=constants["now"], history=history)
             read += [name for name in decider.columns if name not in read]
         return Line(
             creative=self.creative.name,
@@ -139,7 +145,11 @@ class Tooling:
         if self.selection is None:
             message = f"expected a selection policy for the slots {', '.join(slots)}, found none"
             raise UsageError(message, code="selection_missing")
-        filled = {name: slot for name, slot in self.selection.slots.items() if name in slots}
+        filled = {
+            name: slot
+            for name, slot in self.selection.slots.items()
+            if set(slots) & set(slot.fills or (name,))
+        }
         return replace(self.selection, slots=filled)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from labfactory.base.errors import SelectionError
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -85,6 +88,36 @@ class History:
             for name, column in zip(table.schema.names, table.columns, strict=True)
         ]
         return cls(pa.table(dict(narrow)))
+
+    @classmethod
+    def load(cls, path: str | Path) -> History:
+        """Reads a Parquet or CSV file.
+
+        Raises:
+            SelectionError: `history` when it cannot be read or is not one.
+        """
+        try:
+            is_csv = str(path).endswith(".csv")
+            frame = pl.read_csv(path, try_parse_dates=True) if is_csv else pl.read_parquet(path)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            message = f"expected a contact history at {path}, found none that can be read: {error}"
+            raise SelectionError(message, code="history") from error
+        return cls.of(frame)
+
+    @classmethod
+    def empty(cls) -> History:
+        """Nobody got anything."""
+        texts = {name: pa.array([], pa.utf8()) for name in ("key", *_TEXTS, "tags")}
+        return cls(pa.table({**texts, "at": pa.array([], pa.timestamp("us", "UTC"))}))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of its rows in their order, for the record of a run."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.table.schema) as writer:
+            for batch in self.table.combine_chunks().to_batches():
+                writer.write_batch(batch)
+        return sha256(sink.getvalue()).hexdigest()
 
     def check(self, columns: tuple[str, ...]) -> None:
         """Refuses a history that lacks a column which a rule reads.

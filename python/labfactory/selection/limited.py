@@ -19,6 +19,7 @@ from labfactory.selection.model import LinearModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     import numpy.typing as npt
 
@@ -173,6 +174,11 @@ class LimitedSelector:
                     wanted = self.valuing.slots[name].index(candidates[turn])
                     worth[:, firsts[name] + turn] = _scores_of(decided.column(name), wanted)
         return worth
+
+    def at(self, *, now: datetime | None = None, history: object = None) -> LimitedSelector:
+        """The same at a moment, as `Selector.at`."""
+        selector = self.selector.at(now=now, history=history)
+        return replace(self, selector=selector, valuing=self.valuing.at(now=now, history=history))
 
     def learn(self, sample: Values, *, customers: int, threads: int = 2) -> LimitedSelector:
         """The same selector with prices, learned on a sample of customers.
