@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import traceback
 from typing import Any
 
@@ -40,6 +41,11 @@ def nullable(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(st.none(), values, values, values)
 
 
+def list_of_pairs(entries: dict[str, Any]) -> list[tuple[str, Any]]:
+    return list(entries.items())
+
+
+MAP = pa.map_(pa.string(), pa.int64())
 products = st.fixed_dictionaries(
     {
         "sku": nullable(texts),
@@ -60,6 +66,15 @@ COLUMNS: dict[str, tuple[st.SearchStrategy[Any], list[pa.DataType]]] = {
     "ns": (st.lists(nullable(integers), max_size=4), [pa.list_(pa.int64())]),
     "r": (products, [PRODUCT]),
     "ps": (st.lists(nullable(products), max_size=3), [pa.list_(PRODUCT), pa.large_list(PRODUCT)]),
+    "de": (st.decimals(-999, 999, places=2), [pa.decimal128(5, 2), pa.decimal128(20, 4)]),
+    "d": (st.dates(), [pa.date32(), pa.date64()]),
+    "z": (
+        st.datetimes(dt.datetime(1901, 1, 1), dt.datetime(2100, 1, 1)),
+        [pa.timestamp("us", "UTC"), pa.timestamp("us", "Europe/Berlin"), pa.timestamp("us", "-03:30")],
+    ),
+    "s": (st.timedeltas(dt.timedelta(-99), dt.timedelta(99)), [pa.duration("us")]),
+    "h": (st.times(), [pa.time64("us")]),
+    "m": (st.dictionaries(texts, nullable(integers), max_size=3).map(list_of_pairs), [MAP]),
 }
 
 
@@ -81,6 +96,60 @@ def quoted(text: str) -> str:
 
 
 TEXTS = ["t", "u", "r.sku", "r['sku']", "x", "xs[0]", "q.sku", "v", "gone"]
+OTHERS = [
+    *(
+        "de",
+        "d",
+        "z",
+        "s",
+        "h",
+        "m",
+        "r",
+        "ps",
+        "xs",
+        "ps[-1]",
+        "{'a': t, i: xs, k: de}",
+        "[r, m]",
+        "(t, de, d)",
+    ),
+    *(
+        "m.a",
+        "r[t]",
+        "m[t]",
+        "[s, h]",
+        "{'q': r}.q.tags",
+        "(r or m)",
+        "(ps[0] if b else r)",
+        "z.hour",
+        "s.days",
+    ),
+    *(
+        "ps[1:]",
+        "xs[::-1]",
+        "t[1:-1]",
+        "(u|e)[:3]",
+        "z - s",
+        "d + s",
+        "s * k",
+        "de * k",
+        "de + i",
+        "de / 7",
+        "-s",
+    ),
+    *(
+        "(z - z)",
+        "{t: i}[t]",
+        "{}",
+        "[]",
+        "()",
+        "d.year",
+        "(ns or [])[k:]",
+        "z < z",
+        "de < f",
+        "k ** 2",
+        "2 ** p",
+    ),
+]
 NUMBERS = ["i", "k", "p", "f", "b", "r.price", "ns[1]", "q.price", "loop.index", "loop.revindex0", "w", "n"]
 LISTS = [
     "(xs or [])",
@@ -124,7 +193,7 @@ TESTS = [
 
 
 def expressions(depth: int) -> st.SearchStrategy[str]:
-    return st.one_of(strings(depth), numbers(depth), truths(depth))
+    return st.one_of(strings(depth), numbers(depth), truths(depth), st.sampled_from(OTHERS))
 
 
 def strings(depth: int) -> st.SearchStrategy[str]:
@@ -187,9 +256,11 @@ def truths(depth: int) -> st.SearchStrategy[str]:
         st.builds("({} is {})".format, other, st.sampled_from(TESTS)),
         st.builds("(({}) is {})".format, number, st.sampled_from(["odd", "even"])),
         st.builds("({} == {})".format, other, other),
+        st.builds("({} {} {})".format, other, st.sampled_from(["in", "<"]), st.sampled_from(OTHERS)),
     )
 
 
+FOR_KEYS = "{{% for x in {} %}}{{{{ loop.index }}}}{{{{ x }}}}{}{{% endfor %}}"
 FOR_ELSE = "{{% for x in {} %}}{}{{% else %}}{}{{% endfor %}}"
 FOR_IF = "{{% for q in ps or [] if q and {} %}}{}{{% else %}}E{{% endfor %}}"
 FOR_PREVIOUS = "{{% for n in (ns or []) if n %}}{{{{ loop.previtem|d('-') }}}}{}{{% endfor %}}"
@@ -218,6 +289,9 @@ def statements(depth: int) -> st.SearchStrategy[str]:
             st.builds("{{% if {} %}}{}{{% endif %}}".format, truths(2), inner),
             st.builds(FOR_ELSE.format, st.sampled_from(LISTS), inner, inner),
             st.builds("{{% for q in ps or [] %}}{}{{% endfor %}}".format, inner),
+            st.builds(
+                FOR_KEYS.format, st.sampled_from(["r", "m", "t", "{'a': 1, t: 2}", "ps[0] or r"]), inner
+            ),
             st.builds(FOR_IF.format, truths(1), inner),
             st.builds(FOR_PREVIOUS.format, inner),
             st.builds(AUTOESCAPE.format, st.sampled_from(["true", "false"]), inner),
