@@ -55,6 +55,24 @@ NUMBER = ("x", -1, "root", "integer")
         ([("loop_attribute", 0, 0, 0), ("end",)], {}),
         ([("loop_next", 0, 0, 0), ("end",)], {}),
         ([("list", 0, 3, 4), ("end",)], {}),
+        ([("captured", 0, 0), ("end",)], {}),
+        ([("capture",), ("end",)], {}),
+        ([("capture",), ("part", 0), ("captured", 0, 0), ("end",)], {"parts": ["html"]}),
+        ([("capture",), ("capture",), ("captured", 0, 1), ("end",)], {}),
+        (
+            [
+                ("constant", 0, 0),
+                ("jump_if_true", 0, 3),
+                ("capture",),
+                ("emit", 0),
+                ("captured", 1, 0),
+                ("end",),
+            ],
+            {"constants": [1]},
+        ),
+        ([("fail", 0), ("end",)], {}),
+        ([("fail", 99), ("end",)], {}),
+        ([("constant", 0, 0), ("unpack", 1, 0, -1), ("end",)], {"constants": [1]}),
         ([("constant", 0, 0), ("filter", 1, 0, 0, 1), ("end",)], {"constants": [1]}),
         ([("constant", 0, 0), ("format", 1, 0, 0, 2), ("end",)], {"constants": [1], "formats": ["%d"]}),
         ([("slot", 0, 0), ("end",)], {"columns": [("s", -1, "root", "text")], "tables": [[1]]}),
@@ -236,3 +254,29 @@ def test_the_explanation_names_columns_constants_and_places():
         "code (4 registers)",
         "  0 column r0 <- x  ; t:1:1",
     ]
+
+
+def test_what_is_captured_is_a_value_and_no_output():
+    (chunk,) = program(
+        [
+            ("emit_literal", 0),
+            ("capture",),
+            ("emit_literal", 1),
+            ("capture",),
+            ("emit_column", 0),
+            ("captured", 1, 1),
+            ("emit_literal", 1),
+            ("captured", 0, 0),
+            ("emit", 1),
+            ("emit_escaped", 0),
+            ("end",),
+        ],
+        columns=[NUMBER],
+        literals=["a", "<"],
+    ).assemble(pa.record_batch({"x": [1, 22]}))
+    assert pa.record_batch(chunk).column("asset").to_pylist() == ["a1&lt;&lt;", "a22&lt;&lt;"]
+
+
+def test_a_program_fails_where_it_says():
+    (chunk,) = program([("fail", plan.OUTCOMES["type_error"])]).assemble(pa.record_batch({"x": [1]}))
+    assert pa.record_batch(chunk).column("code").to_pylist() == ["type_error"]

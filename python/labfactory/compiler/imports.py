@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from jinja2 import nodes
+
 from labfactory.compiler.inheritance import Rendering
 from labfactory.compiler.objects import Module
 from labfactory.compiler.scope import Binding, Context, Variable
@@ -13,8 +15,6 @@ from labfactory.compiler.types import Static
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from jinja2 import nodes
 
     from labfactory.compiler.expressions import Expressions
     from labfactory.compiler.statements import Statements
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 def lower_include(statements: Statements, node: nodes.Include) -> None:
     """Lowers an include: the template's text, with the names that are visible here or with none."""
     values, linker = statements.values, statements.linker
+    if isinstance(node.template, nodes.CondExpr) and node.template.expr2 is not None:
+        statements.body([_by_condition(node, node.template, node.template.expr2)])
+        return
     found = linker.first(values, node.template, node, "include")
     if found is None:
         if not node.ignore_missing:
@@ -32,6 +35,15 @@ def lower_include(statements: Statements, node: nodes.Include) -> None:
     context = Context(values.options, outer=values.scope) if node.with_context else _apart(values)
     with _inside(statements, node, found):
         Rendering(linker, context).root(found)
+
+
+def _by_condition(node: nodes.Include, template: nodes.CondExpr, other: nodes.Expr) -> nodes.If:
+    """`{% include a if c else b %}` as an include under a condition."""
+    first, second = (
+        nodes.Include(name, node.with_context, node.ignore_missing, lineno=node.lineno)
+        for name in (template.expr1, other)
+    )
+    return nodes.If(template.test, [first], [], [second], lineno=node.lineno)
 
 
 def lower_import(statements: Statements, node: nodes.Import) -> None:

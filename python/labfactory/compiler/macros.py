@@ -146,7 +146,7 @@ def attribute_of(macro: Macro, name: str) -> object:
     if name == "name":
         return macro.name
     if name == "arguments":
-        return [argument.name for argument in macro.node.args]
+        return tuple(argument.name for argument in macro.node.args)
     _, special = macro.scope.of_macro(macro.node)
     return name.removeprefix("catch_") in special
 
