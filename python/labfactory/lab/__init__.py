@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from labfactory.lab.adaptive import AdaptiveAllocation, AdaptiveEstimate, AdaptiveLog
-from labfactory.lab.adjustment import Cuped, Estimator, PostStratified, Regression, Welch, ZTest
+from labfactory.lab.adjustment import Estimator, Welch, ZTest
 from labfactory.lab.aggregates import Aggregates
 from labfactory.lab.bayes import Bayes
 from labfactory.lab.bootstrap import Bootstrap
 from labfactory.lab.comparison import Arm, Check, Comparison, Interaction, SegmentComparison
+from labfactory.lab.covariates import Cuped, Regression
 from labfactory.lab.design import Baseline, Design, Sizing
 from labfactory.lab.evaluation import Evaluation
 from labfactory.lab.experiment import Experiment
@@ -30,6 +31,7 @@ from labfactory.lab.overdispersion import Overdispersion, overdispersion
 from labfactory.lab.plots import look_plot
 from labfactory.lab.preregistration import Departure, Preregistration
 from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, GroupSequential, Look, StopRule
+from labfactory.lab.strata import PostStratified
 
 __all__ = [
     "AdaptiveAllocation",
