@@ -20,8 +20,10 @@ namespace {
 // Until a plan has run, this many bytes a row are a guess that growing corrects.
 constexpr std::int64_t kFirstBytesARow = 512;
 constexpr std::int64_t kLeastCapacity = 4096;
-// A morsel below this many rows costs more in bookkeeping than it gives to the other thread.
-constexpr std::int64_t kLeastMorselRows = 4096;
+// A morsel of less text or more rows costs more in bookkeeping than it gives to the other thread.
+constexpr std::int64_t kLeastMorselBytes = std::int64_t{256} << 10;
+constexpr std::int64_t kLeastMorselRows = 64;
+constexpr std::int64_t kMostLeastRows = 4096;
 
 ArrayPointer names(const std::vector<std::string>& values) {
   std::vector<std::optional<std::string_view>> views(values.begin(), values.end());
@@ -78,15 +80,13 @@ class Morsel {
   bool write_row(Chunk& chunk, std::int64_t row) {
     for (;;) {
       RowEvent event = machine_.assemble(row, chunk.cursors());
+      if (event.kind == RowEvent::Kind::done && chunk.commit(program_.limits.asset_bytes, batch_bytes_))
+        return true;
       const std::int64_t bytes = chunk.bytes();
       const bool is_too_large = bytes - chunk.committed_bytes() > program_.limits.asset_bytes;
       if (event.kind == RowEvent::Kind::done && !is_too_large) {
-        if (bytes > batch_bytes_ && chunk.rows() > 0) {
-          chunk.rewind();
-          return false;
-        }
-        chunk.commit();
-        return true;
+        chunk.rewind();
+        return false;
       }
       if (event.outcome == Outcome::suspended) {
         // Its other calls are asked for at once, so that the batch runs again once and not once for each.
@@ -165,7 +165,10 @@ std::vector<ArrayPointer> Assembler::assemble(const std::shared_ptr<const Batch>
   const Binding binding(*program_, batch, options.memo);
   const std::int64_t rows = binding.rows();
   const std::int64_t even = (rows + options.threads - 1) / options.threads;
-  const std::int64_t step = std::clamp(even, kLeastMorselRows, kMostChunkRows);
+  std::int64_t row_bytes = 1;
+  for (std::size_t part = 0; part < part_count(*program_); ++part) row_bytes += bytes_a_row_[part].load();
+  const std::int64_t least = std::clamp(kLeastMorselBytes / row_bytes, kLeastMorselRows, kMostLeastRows);
+  const std::int64_t step = std::clamp(even, least, kMostChunkRows);
   const std::int64_t morsels = (rows + step - 1) / step;
   std::vector<std::vector<ArrayPointer>> made(static_cast<std::size_t>(morsels));
   parallel_for(options.threads, morsels, [&](std::int64_t task, int) {

@@ -80,7 +80,8 @@ Chunk::Chunk(const Program& program, const Assembler::Dictionaries& dictionaries
 void Chunk::commit(const RowEvent& event) {
   rewind();
   notes_.push_back({rows_, event});
-  commit();
+  committed_bytes_ = place_ends();
+  ++rows_;
 }
 
 void Chunk::rewind() {

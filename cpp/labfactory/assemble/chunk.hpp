@@ -34,16 +34,14 @@ class Chunk {
   // Text of the rows that were kept.
   [[nodiscard]] std::int64_t committed_bytes() const { return committed_bytes_; }
 
-  // Keeps the row under way.
-  void commit() {
+  // Keeps the row under way where its text has at most `row_bytes` and the chunk's then at most
+  // `chunk_bytes`; the first row of a chunk may have more than that.
+  [[nodiscard]] bool commit(std::int64_t row_bytes, std::int64_t chunk_bytes) {
+    const std::int64_t total = place_ends();
+    if (total - committed_bytes_ > row_bytes || (total > chunk_bytes && rows_ > 0)) return false;
     ++rows_;
-    std::int64_t total = 0;
-    for (std::size_t part = 0; part < texts_.size(); ++part) {
-      const auto end = static_cast<std::int32_t>(bytes(part));
-      total += end;
-      std::memcpy(offsets_[part].data() + static_cast<std::size_t>(rows_) * sizeof end, &end, sizeof end);
-    }
     committed_bytes_ = total;
+    return true;
   }
   // Keeps the row without text: skipped or failed.
   void commit(const RowEvent& event);
@@ -60,6 +58,16 @@ class Chunk {
     RowEvent event;
   };
 
+  // Notes where the row under way ends in each part; all text up to there.
+  std::int64_t place_ends() {
+    std::int64_t total = 0;
+    for (std::size_t part = 0; part < texts_.size(); ++part) {
+      const auto end = static_cast<std::int32_t>(bytes(part));
+      total += end;
+      std::memcpy(offsets_[part].data() + static_cast<std::size_t>(rows_ + 1) * sizeof end, &end, sizeof end);
+    }
+    return total;
+  }
   std::vector<Field> note_fields();
   ArrayPointer text_array(std::size_t part, const SharedBuffer& validity, std::int64_t nulls);
 

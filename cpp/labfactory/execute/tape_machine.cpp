@@ -1,9 +1,11 @@
 #include "labfactory/execute/tape_machine.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "labfactory/execute/copy.hpp"
 #include "labfactory/execute/pure.hpp"
+#include "labfactory/values/escape_entity.hpp"
 #include "labfactory/values/moment.hpp"
 #include "labfactory/values/text.hpp"
 
@@ -102,7 +104,42 @@ Outcome relate_plainly(const Scope& scope, Opcode relation, const Value& a, cons
   return relate_plainly(scope, relation, a, b, out);
 }
 
+template <class T>
+[[gnu::always_inline]] inline T load_as(const char* at) {
+  T value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+[[gnu::always_inline]] inline bool bit_at(const char* bits, std::int64_t i) {
+  return ((static_cast<unsigned char>(bits[i >> 3]) >> (i & 7)) & 1) != 0;
+}
+// Whether a row is not null.
+[[gnu::always_inline]] inline bool is_set(const Reader& reader, std::int64_t row) {
+  return reader.validity == nullptr ||
+         bit_at(reinterpret_cast<const char*>(reader.validity), reader.first_bit + row);
+}
+// The text of a view that does not hold it itself.
+[[gnu::always_inline]] inline const char* viewed(const Reader& reader, const char* view) {
+  return static_cast<const char*>(reader.variadic[load_as<std::int32_t>(view + 8)]) +
+         load_as<std::int32_t>(view + 12);
+}
+
 }  // namespace
+
+// A text of up to 12 bytes with entities where bytes are marked.
+[[gnu::noinline]] char* write_marked(char* out, const char* text, std::size_t size, std::uint32_t marked) {
+  std::size_t from = 0;
+  while (marked != 0) {
+    const auto at = static_cast<std::size_t>(std::countr_zero(marked));
+    for (; from < at; ++from) *out++ = text[from];
+    const auto& entity = escape_detail::kEntityTable.at[static_cast<unsigned char>(text[from++])];
+    std::memcpy(out, entity.text, sizeof entity.text);
+    out += entity.size;
+    marked &= marked - 1;
+  }
+  for (; from < size; ++from) *out++ = text[from];
+  return out;
+}
 
 // Where the part under way is written; kept in registers while a row runs.
 class TapeMachine::Output {
@@ -129,6 +166,62 @@ class TapeMachine::Output {
     if (size > room()) return false;
     copy_wide(at_, text, size);
     at_ += size;
+    return true;
+  }
+
+  // A step's literal before a text; no, and nothing that counts is written, where there is no room.
+  [[gnu::always_inline]] bool lead_text(const char* literal, std::size_t literal_bytes, std::string_view text,
+                                        bool is_escaped, EscapeWriter escape) {
+    if (literal_bytes + text.size() > room()) return false;
+    if (!is_escaped) {
+      lead(literal, literal_bytes);
+      copy_bytes(at_ + literal_bytes, text.data(), text.size());
+      at_ += literal_bytes + text.size();
+      return true;
+    }
+    if (literal_bytes + escaped_bound(text.size()) - kEscapeSlack > room()) return false;
+    lead(literal, literal_bytes);
+    at_ += literal_bytes;
+    if (text.size() <= kMostUnescaped && copy_unescaped(at_, text.data(), text.size())) {
+      at_ += text.size();
+    } else {
+      at_ = escape(at_, text);
+    }
+    return true;
+  }
+  // The same of up to 12 bytes that lie in a view, with its size before them.
+  [[gnu::always_inline]] bool lead_inlined(const char* literal, std::size_t literal_bytes, const char* view,
+                                           std::size_t size, bool is_escaped) {
+    // Room for the case that every byte becomes an entity; the longest has five.
+    if (literal_bytes + 5 * size > room()) return false;
+    std::uint64_t halves[2] = {0, 0};
+    std::memcpy(&halves[0], view + 4, 8);
+    std::memcpy(&halves[1], view + 12, 4);
+    Bytes16 bytes;
+    std::memcpy(&bytes, halves, sizeof bytes);
+    lead(literal, literal_bytes);
+    at_ += literal_bytes;
+    store16(at_, bytes);
+    if (is_escaped) {
+      std::uint32_t marked = mask16(marks16(bytes)) & ((1U << size) - 1);
+      if (marked != 0) [[unlikely]] {
+        at_ = write_marked(at_, view + 4, size, marked);
+        return true;
+      }
+    }
+    at_ += size;
+    return true;
+  }
+  // A step's literal where there is room for it; most are short.
+  [[gnu::always_inline]] void lead(const char* literal, std::size_t literal_bytes) {
+    store16(at_, load16(literal));
+    store16(at_ + 16, load16(literal + 16));
+    if (literal_bytes > 32) copy_wide(at_, literal, literal_bytes);
+  }
+  [[gnu::always_inline]] bool lead_literal(const char* literal, std::size_t literal_bytes) {
+    if (literal_bytes > room()) return false;
+    lead(literal, literal_bytes);
+    at_ += literal_bytes;
     return true;
   }
 
@@ -172,11 +265,53 @@ TapeMachine::TapeMachine(const Program& program, const Tape& tape, const Binding
       most_arena_bytes_(kArenaShare * static_cast<std::size_t>(program.limits.asset_bytes)),
       most_charged_(kLooksAStep * static_cast<std::size_t>(program.limits.work)),
       escape_(escape_writer()),
+      steps_(tape.steps),
       slots_(static_cast<std::size_t>(tape.slots)),
       loops_(static_cast<std::size_t>(program.loops)),
       captures_(program) {
   for (const auto& [slot, constant] : tape.presets) {
     slots_[static_cast<std::size_t>(slot)] = program.constants[static_cast<std::size_t>(constant)];
+  }
+  bind_steps();
+}
+
+void TapeMachine::bind_steps() {
+  std::vector<char> is_constant(slots_.size(), 0);
+  for (const auto& [slot, constant] : tape_.presets) is_constant[static_cast<std::size_t>(slot)] = 1;
+  for (Step& step : steps_) {
+    const auto access = [&] { return scope_.cells.reader(static_cast<std::size_t>(step.column)).access; };
+    const bool is_field = step.kind == StepKind::emit_field || step.kind == StepKind::fixed_field;
+    const auto chosen = [&](StepKind column, StepKind field) { step.kind = is_field ? field : column; };
+    switch (step.kind) {
+      case StepKind::emit_column:
+      case StepKind::emit_field:
+        if (access() == Access::utf8_view) {
+          chosen(StepKind::emit_view_column, StepKind::emit_view_field);
+        } else if (access() == Access::utf8) {
+          chosen(StepKind::emit_utf8_column, StepKind::emit_utf8_field);
+        } else if (access() == Access::int64) {
+          chosen(StepKind::emit_int64_column, StepKind::emit_int64_field);
+        }
+        break;
+      case StepKind::fixed_column:
+      case StepKind::fixed_field:
+        if (access() == Access::float64)
+          chosen(StepKind::fixed_float64_column, StepKind::fixed_float64_field);
+        break;
+      case StepKind::jump_column:
+        if (access() == Access::boolean) step.kind = StepKind::jump_bit_column;
+        break;
+      case StepKind::compare_column: {
+        const auto other = static_cast<std::size_t>(step.other);
+        const bool is_integer = is_constant[other] != 0 && slots_[other].kind == Kind::integer;
+        if (access() == Access::int64 && is_integer && step.relation <= Opcode::greater_equal) {
+          step.kind = StepKind::compare_int64_column;
+        }
+        break;
+      }
+      default:
+        break;
+    }
   }
 }
 
@@ -198,7 +333,7 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
   Value* const slots = slots_.data();
   const Frame<1> frame{slots};
   const Cells& cells = scope_.cells;
-  const Step* const steps = tape_.steps.data();
+  const Step* const steps = steps_.data();
   const char* const literals = tape_.literals.data();
   const Instruction* const instructions = tape_.instructions.data();
   const EscapeWriter escape = escape_;
@@ -218,6 +353,12 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
     return RowEvent{RowEvent::Kind::full, Outcome::ok, part, at->span};
   };
 
+  // Where a record's field lies in its own column; false where it is another record, or none.
+  const auto own_row = [&](const Step& step, std::int64_t& index) __attribute__((always_inline)) {
+    const Value& base = slots[step.source];
+    index = base.payload.integer;
+    return base.kind == Kind::record && base.column == step.parent;
+  };
   // A record's field, as read_field() does, its own column first.
   const auto read_field_of = [&](const Step& step, Value& out) __attribute__((always_inline)) {
     const Value base = slots[step.source];
@@ -274,14 +415,102 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
     return emit(slots[at->target], at->flag);
   };
 
+  const auto emit_view = [&](std::int64_t index) __attribute__((always_inline)) {
+    const Reader& reader = cells.reader(static_cast<std::size_t>(at->column));
+    if (!is_set(reader, index)) return false;
+    const char* const view = reader.values + index * 16;
+    const auto size = static_cast<std::size_t>(load_as<std::uint32_t>(view));
+    const char* const literal = literals + at->literal_at;
+    // Up to 12 bytes lie in the view itself, behind its size.
+    if (size <= 12) return output.lead_inlined(literal, at->literal_bytes, view, size, at->flag);
+    return output.lead_text(literal, at->literal_bytes, {viewed(reader, view), size}, at->flag, escape);
+  };
+  const auto emit_utf8 = [&](std::int64_t index) __attribute__((always_inline)) {
+    const Reader& reader = cells.reader(static_cast<std::size_t>(at->column));
+    if (!is_set(reader, index)) return false;
+    const char* const offsets = reader.offsets + index * 4;
+    const auto first = load_as<std::int32_t>(offsets);
+    const auto size = static_cast<std::size_t>(load_as<std::int32_t>(offsets + 4) - first);
+    const char* const literal = literals + at->literal_at;
+    return output.lead_text(literal, at->literal_bytes, {reader.values + first, size}, at->flag, escape);
+  };
+
+  Value value;
   for (;;) {
-    Value value;
     switch (at->kind) {
       case StepKind::literal:
         if (!output.literal(literals + at->literal_at, at->literal_bytes)) return full();
         break;
 
+      // What is null or has no room is left to the plain steps.
+      case StepKind::emit_view_column:
+        if (emit_view(row)) break;
+        goto plain_column;
+      case StepKind::emit_view_field:
+        if (std::int64_t index = 0; own_row(*at, index) && emit_view(index)) break;
+        goto plain_field;
+      case StepKind::emit_utf8_column:
+        if (emit_utf8(row)) break;
+        goto plain_column;
+      case StepKind::emit_utf8_field:
+        if (std::int64_t index = 0; own_row(*at, index) && emit_utf8(index)) break;
+        goto plain_field;
+      case StepKind::emit_int64_column:
+      case StepKind::emit_int64_field: {
+        std::int64_t index = row;
+        const bool is_field = at->kind == StepKind::emit_int64_field;
+        if (is_field && !own_row(*at, index)) goto plain_field;
+        const Reader& reader = cells.reader(static_cast<std::size_t>(at->column));
+        if (!is_set(reader, index)) {
+          if (is_field) goto plain_field;
+          goto plain_column;
+        }
+        if (!output.lead_literal(literals + at->literal_at, at->literal_bytes)) return full();
+        if (!output.advance(write_integer(output.at(), load_as<std::int64_t>(reader.values + index * 8))))
+          return full();
+        break;
+      }
+      case StepKind::fixed_float64_column:
+      case StepKind::fixed_float64_field: {
+        std::int64_t index = row;
+        const bool is_field = at->kind == StepKind::fixed_float64_field;
+        if (is_field && !own_row(*at, index)) goto plain_fixed;
+        const Reader& reader = cells.reader(static_cast<std::size_t>(at->column));
+        if (!is_set(reader, index)) goto plain_fixed;
+        if (!output.lead_literal(literals + at->literal_at, at->literal_bytes)) return full();
+        const auto number = load_as<double>(reader.values + index * 8);
+        // Such a number has fewer bytes than the slack.
+        if (number < 1e9 && number > -1e9 && at->other <= 8 && scope_.most_bytes > 2 * kFormatReserve) {
+          if (!output.advance(write_fixed(output.at(), number, at->other))) return full();
+          break;
+        }
+        if (const Written w = emit_fixed(Value::floating(number)); w != Written::yes) {
+          return w == Written::full ? full() : failed(outcome, at->span);
+        }
+        break;
+      }
+      case StepKind::jump_bit_column: {
+        const Reader& reader = cells.reader(static_cast<std::size_t>(at->column));
+        const bool holds = is_set(reader, row) && bit_at(reader.values, reader.first_bit + row);
+        if (holds == at->flag) {
+          at = steps + at->to;
+          continue;
+        }
+        break;
+      }
+      case StepKind::compare_int64_column: {
+        const Reader& reader = cells.reader(static_cast<std::size_t>(at->column));
+        if (!is_set(reader, row)) goto plain_compare;
+        const auto number = load_as<std::int64_t>(reader.values + row * 8);
+        if (relate(at->relation, number, slots[at->other].payload.integer) == at->flag) {
+          at = steps + at->to;
+          continue;
+        }
+        break;
+      }
+
       case StepKind::emit_column:
+      plain_column:
         if (!lead()) return full();
         if (outcome = read_column_of(*at, value); outcome != Outcome::ok)
           return failed(outcome, at->read_span);
@@ -290,6 +519,7 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
         }
         break;
       case StepKind::emit_field:
+      plain_field:
         if (!lead()) return full();
         if (outcome = read_field_of(*at, value); outcome != Outcome::ok)
           return failed(outcome, at->read_span);
@@ -307,12 +537,14 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
       case StepKind::fixed_slot:
       case StepKind::fixed_column:
       case StepKind::fixed_field:
+      plain_fixed:
         if (!lead()) return full();
         if (at->kind == StepKind::fixed_slot) {
           value = slots[at->source];
         } else {
-          outcome =
-              at->kind == StepKind::fixed_column ? read_column_of(*at, value) : read_field_of(*at, value);
+          const bool is_field =
+              at->kind == StepKind::fixed_field || at->kind == StepKind::fixed_float64_field;
+          outcome = is_field ? read_field_of(*at, value) : read_column_of(*at, value);
           if (outcome != Outcome::ok) return failed(outcome, at->read_span);
         }
         if (const Written w = emit_fixed(value); w != Written::yes) {
@@ -358,24 +590,26 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
       }
       case StepKind::compare_slot:
       case StepKind::compare_column:
-      case StepKind::compare_field: {
-        if (at->kind == StepKind::compare_slot) {
-          value = slots[at->source];
-        } else {
-          outcome =
-              at->kind == StepKind::compare_column ? read_column_of(*at, value) : read_field_of(*at, value);
-          if (outcome != Outcome::ok) return failed(outcome, at->read_span);
+      case StepKind::compare_field:
+      plain_compare:
+        {
+          if (at->kind == StepKind::compare_slot) {
+            value = slots[at->source];
+          } else {
+            outcome =
+                at->kind == StepKind::compare_field ? read_field_of(*at, value) : read_column_of(*at, value);
+            if (outcome != Outcome::ok) return failed(outcome, at->read_span);
+          }
+          bool holds = false;
+          outcome = relation_of(scope_, at->relation, value, slots[at->other], holds);
+          if (outcome == Outcome::ok) outcome = charge();
+          if (outcome != Outcome::ok) return failed(outcome, at->span);
+          if (holds == at->flag) {
+            at = steps + at->to;
+            continue;
+          }
+          break;
         }
-        bool holds = false;
-        outcome = relation_of(scope_, at->relation, value, slots[at->other], holds);
-        if (outcome == Outcome::ok) outcome = charge();
-        if (outcome != Outcome::ok) return failed(outcome, at->span);
-        if (holds == at->flag) {
-          at = steps + at->to;
-          continue;
-        }
-        break;
-      }
 
       case StepKind::loop_begin: {
         Loop& loop = loops_[static_cast<std::size_t>(at->other)];

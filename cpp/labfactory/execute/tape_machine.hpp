@@ -27,6 +27,8 @@ class TapeMachine {
  private:
   class Output;
 
+  // Chooses the steps that read a column's layout themselves.
+  void bind_steps();
   RowEvent assemble_once(std::int64_t row, std::span<PartCursor> parts);
 
   // The row's limits of what operators took: intermediate text and looking through lists and texts.
@@ -42,6 +44,7 @@ class TapeMachine {
   std::size_t most_arena_bytes_;
   std::size_t most_charged_;
   EscapeWriter escape_;
+  std::vector<Step> steps_;  // those of the tape, bound
   std::vector<Value> slots_;
   std::vector<Loop> loops_;
   Captures captures_;

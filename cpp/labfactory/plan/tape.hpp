@@ -44,6 +44,17 @@ enum class StepKind : std::uint8_t {
   capture,
   captured,
   end,
+  // What a machine makes of the steps above when it knows how a batch's columns lie; never on a tape.
+  emit_view_column,  // utf8_view
+  emit_view_field,
+  emit_utf8_column,
+  emit_utf8_field,
+  emit_int64_column,
+  emit_int64_field,
+  fixed_float64_column,
+  fixed_float64_field,
+  jump_bit_column,       // boolean
+  compare_int64_column,  // with a constant integer
 };
 
 struct Step {

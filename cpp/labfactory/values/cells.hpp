@@ -68,6 +68,9 @@ class Cells {
   [[nodiscard]] const Cell& at(std::size_t column) const { return cells_[column]; }
   [[nodiscard]] Cell& at(std::size_t column) { return cells_[column]; }
 
+  // For a machine that reads a column's layout itself.
+  [[nodiscard]] const Reader& reader(std::size_t column) const { return readers_[column]; }
+
   void reserve(std::size_t columns) { cells_.reserve(columns); }
   // The next column of the plan.
   void append(Cell cell);

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 # The default budget of text in one chunk: its offsets fit 32 bits and it stays in recycled memory.
 BATCH_BYTES = 64 << 20
+# A stream's batches: text of one thread that stays in its cache, and no fewer rows than a call is worth.
+_CACHED_BYTES = 4 << 20
+_LEAST_ROWS = 512
+_MOST_ROWS = 65536
 # What an asset is called by plans of one lone template.
 LONE_PART = "asset"
 
@@ -170,7 +174,7 @@ class Plan:
             data: A frame, table, batch, reader or file that has the columns of the plan.
             threads: Threads that share the rows of a batch.
             batch_bytes: Text that one batch may hold, in bytes.
-            verify: Rows of each batch of the data, evenly spaced, that Jinja2 renders too.
+            verify: Rows of each piece of the data, evenly spaced, that Jinja2 renders too.
 
         Yields:
             Batches as `assemble_batch` returns them.
@@ -178,13 +182,27 @@ class Plan:
         Raises:
             AssemblyError: `verify_failed` before a batch is given whose sample Jinja2 renders differently.
         """
-        memo = core.Memo()
-        first = 0
-        for batch in self._batches(data):
-            made = self.assemble_batch(batch, threads=threads, batch_bytes=batch_bytes, memo=memo)
-            self._verify(batch, made, first, verify)
-            first += len(batch)
+        # What stays inside the processor's cache is written again before it goes to memory.
+        for made in self._pieces(data, _CACHED_BYTES * threads, threads, batch_bytes, verify):
             yield from made
+
+    def _pieces(
+        self, data: Any, piece_bytes: int | None, threads: int, batch_bytes: int, verify: int
+    ) -> Iterator[list[pa.RecordBatch]]:
+        """The chunks of each piece; the text of the piece before says how many rows make so many bytes."""
+        memo = core.Memo()
+        first, rows = 0, _MOST_ROWS
+        for batch in self._batches(data):
+            at = 0
+            while at < max(1, len(batch)):
+                piece = batch.slice(at, rows)
+                made = self.assemble_batch(piece, threads=threads, batch_bytes=batch_bytes, memo=memo)
+                self._verify(piece, made, first, verify)
+                at, first = at + max(1, len(piece)), first + len(piece)
+                if piece_bytes is not None and len(piece):
+                    row_bytes = sum(chunk.nbytes for chunk in made) // len(piece) + 1
+                    rows = min(max(piece_bytes // row_bytes, _LEAST_ROWS), _MOST_ROWS)
+                yield made
 
     def _verify(self, batch: pa.RecordBatch, made: list[pa.RecordBatch], first: int, count: int) -> None:
         if count < 1 or not len(batch):
@@ -222,7 +240,8 @@ class Plan:
             AssemblyError: `verify_failed` when Jinja2 renders a row of the sample differently; rows that
                 overflow 64 bits are left out of the comparison.
         """
-        made = list(self.stream(data, threads=threads, batch_bytes=batch_bytes, verify=verify))
+        pieces = self._pieces(data, None, threads, batch_bytes, verify)
+        made = [chunk for chunks in pieces for chunk in chunks]
         schema = made[0].schema if made else self._output_schema()
         return pa.Table.from_batches(made, schema=schema)
 
