@@ -55,7 +55,9 @@ class Desk {
   void seat(std::int64_t row);
   void draw_over(std::size_t limit);
   bool chain(std::size_t limit);
-  [[nodiscard]] std::vector<Move> edges() const;
+  [[nodiscard]] std::vector<bool> edges() const;
+  [[nodiscard]] std::vector<Move> along(std::int64_t from, std::int64_t to) const;
+  void walk(std::size_t limit, std::int64_t from, const std::vector<std::int64_t>& next);
   std::size_t apply(std::vector<Move>& moves);
   void in_order(std::vector<Move>& moves) const;
 
@@ -212,28 +214,60 @@ void Desk::draw_over(std::size_t limit) {
   }
 }
 
-// For each pair of options, nothing last, the customer who goes from one to the other at the least loss.
-std::vector<Move> Desk::edges() const {
+// For each pair of options, nothing last, whether some customer can go from one to the other.
+std::vector<bool> Desk::edges() const {
   const std::int64_t nodes = options_ + 1;
-  std::vector<Move> best(static_cast<std::size_t>(nodes * nodes));
-  for (const std::int64_t row : order_) {
+  std::vector<bool> found(static_cast<std::size_t>(nodes * nodes));
+  for (std::int64_t row = 0; row < rows_; ++row) {
     const std::int32_t from = option(row, now(row));
     const std::int64_t source = from < 0 ? options_ : from;
     for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
-      if (entry == now(row)) continue;
-      Move& edge = best[static_cast<std::size_t>(source * nodes + option(row, entry))];
-      const double worth = value(row, entry) - value(row, now(row));
-      if (edge.row < 0 || worth > edge.worth) edge = {worth, row, entry};
+      if (entry != now(row)) found[static_cast<std::size_t>(source * nodes + option(row, entry))] = true;
     }
   }
-  return best;
+  return found;
+}
+
+// The customers who can go from one option to another, nothing last, those who lose least first.
+std::vector<Move> Desk::along(std::int64_t from, std::int64_t to) const {
+  std::vector<Move> moves;
+  for (const std::int64_t row : order_) {
+    const std::int32_t here = option(row, now(row));
+    if ((here < 0 ? options_ : here) != from) continue;
+    for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
+      if (option(row, entry) != to) continue;
+      moves.push_back({value(row, entry) - value(row, now(row)), row, entry});
+      break;
+    }
+  }
+  in_order(moves);
+  return moves;
+}
+
+// Moves customers along a chain of options, one at each link, as often as the minimum needs and all links
+// can.
+void Desk::walk(std::size_t limit, std::int64_t from, const std::vector<std::int64_t>& next) {
+  std::vector<std::vector<Move>> links;
+  std::int64_t last = from;
+  for (; next[static_cast<std::size_t>(last)] >= 0; last = next[static_cast<std::size_t>(last)]) {
+    links.push_back(along(last, next[static_cast<std::size_t>(last)]));
+  }
+  const auto start = static_cast<std::int32_t>(from == options_ ? -1 : from);
+  const auto end = static_cast<std::int32_t>(last);
+  for (std::size_t turn = 0; used_[limit] < input_.limits[limit].bound; ++turn) {
+    for (const std::vector<Move>& link : links) {
+      if (turn == link.size()) return;
+    }
+    if (!fits(start, end) || !may_leave(start, end)) return;
+    for (const std::vector<Move>& link : links) put(link[turn].row, link[turn].entry);
+  }
 }
 
 // A chain of moves, each into the place that the next one leaves, that ends one higher in a minimum.
 // Backwards, breadth first, from the options that count there; as augmenting paths of a flow.
 bool Desk::chain(std::size_t limit) {
   const std::int64_t nodes = options_ + 1;
-  const std::vector<Move> edge = edges();
+  const std::vector<bool> edge = edges();
   std::vector<std::int64_t> next(static_cast<std::size_t>(nodes), -1);
   std::vector<bool> seen(static_cast<std::size_t>(nodes));
   std::queue<std::int64_t> open;
@@ -247,7 +281,7 @@ bool Desk::chain(std::size_t limit) {
     const std::int64_t to = open.front();
     open.pop();
     for (std::int64_t from = 0; from < nodes; ++from) {
-      if (seen[static_cast<std::size_t>(from)] || edge[static_cast<std::size_t>(from * nodes + to)].row < 0)
+      if (seen[static_cast<std::size_t>(from)] || !edge[static_cast<std::size_t>(from * nodes + to)])
         continue;
       seen[static_cast<std::size_t>(from)] = true;
       next[static_cast<std::size_t>(from)] = to;
@@ -257,12 +291,7 @@ bool Desk::chain(std::size_t limit) {
       const auto start = static_cast<std::int32_t>(from == options_ ? -1 : from);
       const auto end = static_cast<std::int32_t>(last);
       if (!fits(start, end) || !may_leave(start, end)) continue;
-      for (std::int64_t node = from; next[static_cast<std::size_t>(node)] >= 0;) {
-        const std::int64_t into = next[static_cast<std::size_t>(node)];
-        const Move& move = edge[static_cast<std::size_t>(node * nodes + into)];
-        put(move.row, move.entry);
-        node = into;
-      }
+      walk(limit, from, next);
       return true;
     }
   }

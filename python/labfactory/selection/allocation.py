@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
+from labfactory._core import base as core_base
 from labfactory._core import limits as core
 from labfactory.base.canonical import canonical_json
 from labfactory.base.errors import SelectionError
@@ -307,9 +309,9 @@ def allocate(
         ([1, 0, 1], 1.9)
     """
     matrix = _matrix(values)
-    hashes = (
-        np.arange(len(matrix), dtype=np.uint64) if keys is None else np.ascontiguousarray(keys, np.uint64)
-    )
+    # Numbers are hashed: customers in the order of their values would make the first ones a poor sample.
+    numbered = np.asarray(pa.array(core_base.hash_keys(pa.array(np.arange(len(matrix))))))
+    hashes = np.ascontiguousarray(numbered if keys is None else keys, np.uint64)
     if len(hashes) != len(matrix):
         message = f"expected a key for each of {len(matrix)} customers, found {len(hashes)}"
         raise SelectionError(message, code="allocation_input")
