@@ -409,3 +409,16 @@ def test_a_limit_that_is_wrong_is_shown_in_the_file(line: str, code: str, place:
     assert caught.value.code == code
     assert caught.value.line in (2, 3)
     assert place is None or place in str(caught.value.hint)
+
+
+def test_customers_who_are_all_alike_exchange_places_until_nothing_is_gained() -> None:
+    # Prices cannot tell twins apart, so all of them would take the same: the best of these is known.
+    values = np.full((2000, 3), np.nan, np.float32)
+    values[:1000, 0], values[:1000, 1] = 1.0, 0.1
+    values[1000:, 0], values[1000:, 2] = 0.2, 1.0
+    limits = {"a": Limit(component="0", minimum=1000, maximum=1000), "b": Limit(component="1", minimum=500)}
+    keys = np.random.default_rng(8).permutation(2000).astype(np.uint64)
+    allocation = allocate(values, limits, keys=keys, sample=300)
+    check(values, limits, allocation)
+    assert allocation.value == pytest.approx(500 * 0.1 + 500 * 1.0 + 500 * 0.2 + 500 * 1.0)
+    assert allocation.gap < 1e-3

@@ -88,7 +88,8 @@ std::vector<select::Limit> limits_of(
 py::dict settle(const Numbers<std::uint64_t>& keys, const Numbers<std::int32_t>& options,
                 const Numbers<float>& values, const Numbers<std::int32_t>& chosen,
                 const Numbers<double>& prices,
-                const std::vector<std::tuple<std::vector<std::int64_t>, std::int64_t, bool>>& limits) {
+                const std::vector<std::tuple<std::vector<std::int64_t>, std::int64_t, bool>>& limits,
+                double paid) {
   expect(options.ndim() == 2 && values.ndim() == 2, "expected shortlists of two dimensions, found others");
   expect(options.shape(0) == keys.size() && options.size() == values.size() && values.shape(0) == keys.size(),
          "expected a shortlist of options and values for each key, found other sizes");
@@ -110,7 +111,8 @@ py::dict settle(const Numbers<std::uint64_t>& keys, const Numbers<std::int32_t>&
                            .width = options.shape(1),
                            .chosen = span_of(chosen),
                            .prices = span_of(prices),
-                           .limits = bounds});
+                           .limits = bounds,
+                           .paid = paid});
   }
   py::dict found;
   found["entries"] = array_of(made.entries);
@@ -133,7 +135,7 @@ void register_limits(py::module_& module) {
              py::arg("groups"), py::arg("threads"),
              "The options of each row that are worth keeping, and their values.");
   limits.def("settle", &settle, py::arg("keys"), py::arg("options"), py::arg("values"), py::arg("chosen"),
-             py::arg("prices"), py::arg("limits"),
+             py::arg("prices"), py::arg("limits"), py::arg("paid"),
              "One option for every row within limits given as (costs, bound, is_minimum).");
 }
 

@@ -1,6 +1,8 @@
 #include "labfactory/select/settle.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <queue>
@@ -12,6 +14,13 @@ namespace {
 
 // Rounds of filling: a move frees room for the next; the third changed nothing in any instance measured.
 constexpr int kFillRounds = 8;
+
+// Rounds of exchanging, of chains of so many links: each round is a pass over all shortlists.
+constexpr int kExchangeRounds = 100;
+constexpr std::size_t kLongestChain = 4;
+// Exchanging stops this near to the bound: half of what is promised.
+constexpr double kNear = 5e-4;
+constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 // A change of one customer to another entry.
 struct Move {
@@ -27,6 +36,7 @@ class Desk {
   void take_turns();
   void meet_minimums();
   void fill();
+  void exchange();
   [[nodiscard]] Settlement result() const;
 
  private:
@@ -57,6 +67,10 @@ class Desk {
   bool chain(std::size_t limit);
   [[nodiscard]] std::vector<bool> edges() const;
   [[nodiscard]] std::vector<Move> along(std::int64_t from, std::int64_t to) const;
+  [[nodiscard]] std::vector<double> gains() const;
+  [[nodiscard]] std::vector<std::int64_t> best_chain() const;
+  [[nodiscard]] bool is_near() const;
+  bool trade(const std::vector<std::int64_t>& chain);
   void walk(std::size_t limit, std::int64_t from, const std::vector<std::int64_t>& next);
   std::size_t apply(std::vector<Move>& moves);
   void in_order(std::vector<Move>& moves) const;
@@ -234,6 +248,7 @@ std::vector<Move> Desk::along(std::int64_t from, std::int64_t to) const {
   for (const std::int64_t row : order_) {
     const std::int32_t here = option(row, now(row));
     if ((here < 0 ? options_ : here) != from) continue;
+    if (to == options_) moves.push_back({-value(row, now(row)), row, -1});
     for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
       if (option(row, entry) != to) continue;
       moves.push_back({value(row, entry) - value(row, now(row)), row, entry});
@@ -312,6 +327,114 @@ void Desk::fill() {
   }
 }
 
+// For each pair of options, nothing last, what is gained by the customer who gains most by going.
+std::vector<double> Desk::gains() const {
+  const std::int64_t nodes = options_ + 1;
+  std::vector<double> best(static_cast<std::size_t>(nodes * nodes), kNothing);
+  for (std::int64_t row = 0; row < rows_; ++row) {
+    const std::int32_t from = option(row, now(row));
+    const std::int64_t source = from < 0 ? options_ : from;
+    const double here = value(row, now(row));
+    if (from >= 0) {
+      double& leaving = best[static_cast<std::size_t>(source * nodes + options_)];
+      leaving = std::max(leaving, -here);
+    }
+    for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
+      if (entry == now(row)) continue;
+      double& edge = best[static_cast<std::size_t>(source * nodes + option(row, entry))];
+      edge = std::max(edge, value(row, entry) - here);
+    }
+  }
+  return best;
+}
+
+// The chain of options along which customers, one at each link, gain most together: a circle, or a path whose
+// ends have the room; empty when none gains. By the best chains of one link, two, ….
+std::vector<std::int64_t> Desk::best_chain() const {
+  const std::int64_t nodes = options_ + 1;
+  const std::vector<double> gain = gains();
+  const auto name = [&](std::int64_t node) {
+    return static_cast<std::int32_t>(node == options_ ? -1 : node);
+  };
+  double most = 0.0;
+  std::vector<std::int64_t> found;
+  for (std::int64_t start = 0; start < nodes; ++start) {
+    std::vector<double> reached(static_cast<std::size_t>(nodes), kNothing);
+    std::vector<std::vector<std::int64_t>> before;
+    reached[static_cast<std::size_t>(start)] = 0.0;
+    for (std::size_t links = 1; links <= kLongestChain; ++links) {
+      std::vector<double> further(static_cast<std::size_t>(nodes), kNothing);
+      before.emplace_back(static_cast<std::size_t>(nodes), -1);
+      for (std::int64_t from = 0; from < nodes; ++from) {
+        if (std::isinf(reached[static_cast<std::size_t>(from)])) continue;
+        for (std::int64_t to = 0; to < nodes; ++to) {
+          const double worth =
+              reached[static_cast<std::size_t>(from)] + gain[static_cast<std::size_t>(from * nodes + to)];
+          if (worth > further[static_cast<std::size_t>(to)]) {
+            further[static_cast<std::size_t>(to)] = worth;
+            before.back()[static_cast<std::size_t>(to)] = from;
+          }
+        }
+      }
+      reached = std::move(further);
+      for (std::int64_t end = 0; end < nodes; ++end) {
+        if (!(reached[static_cast<std::size_t>(end)] > most)) continue;
+        if (end != start && !(fits(name(start), name(end)) && may_leave(name(start), name(end)))) continue;
+        most = reached[static_cast<std::size_t>(end)];
+        found.assign(1, end);
+        for (std::size_t link = links; link > 0; --link) {
+          found.insert(found.begin(), before[link - 1][static_cast<std::size_t>(found.front())]);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+// Moves customers along a chain while they gain together and its ends have room; whether any moved.
+bool Desk::trade(const std::vector<std::int64_t>& chain) {
+  std::vector<std::vector<Move>> links;
+  for (std::size_t link = 0; link + 1 < chain.size(); ++link)
+    links.push_back(along(chain[link], chain[link + 1]));
+  const auto start = static_cast<std::int32_t>(chain.front() == options_ ? -1 : chain.front());
+  const auto end = static_cast<std::int32_t>(chain.back() == options_ ? -1 : chain.back());
+  bool moved = false;
+  for (std::size_t turn = 0;; ++turn) {
+    double worth = 0.0;
+    for (std::size_t link = 0; link < links.size(); ++link) {
+      if (turn == links[link].size()) return moved;
+      const std::int32_t here = option(links[link][turn].row, now(links[link][turn].row));
+      // A chain that passes an option twice may have moved this customer already.
+      if ((here < 0 ? options_ : here) != chain[link]) return moved;
+      for (std::size_t other = 0; other < link; ++other) {
+        if (links[other][turn].row == links[link][turn].row) return moved;
+      }
+      worth += links[link][turn].worth;
+    }
+    if (!(worth > 0.0) || (start != end && !(fits(start, end) && may_leave(start, end)))) return moved;
+    for (const std::vector<Move>& link : links) put(link[turn].row, link[turn].entry);
+    moved = true;
+  }
+}
+
+bool Desk::is_near() const {
+  double worth = 0.0;
+  double bound = input_.paid;
+  for (const std::int64_t row : order_) {
+    worth += value(row, now(row));
+    bound += net(row, best_entry(row));
+  }
+  return bound - worth <= kNear * std::abs(bound);
+}
+
+// Where customers are so alike that prices cannot tell them apart, chains of them still gain together.
+void Desk::exchange() {
+  for (int round = 0; round < kExchangeRounds && !is_near(); ++round) {
+    const std::vector<std::int64_t> chain = best_chain();
+    if (chain.empty() || !trade(chain)) return;
+  }
+}
+
 Settlement Desk::result() const {
   Settlement made;
   made.entries = entries_;
@@ -340,6 +463,7 @@ Settlement settle(const SettleInput& input) {
   desk.take_turns();
   desk.meet_minimums();
   desk.fill();
+  desk.exchange();
   return desk.result();
 }
 

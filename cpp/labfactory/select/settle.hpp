@@ -26,6 +26,7 @@ struct SettleInput {
       chosen;                      // of each customer the entry that was drawn, -1 for none; empty: the best
   std::span<const double> prices;  // of each option
   std::span<const Limit> limits;
+  double paid = 0.0;  // what the limits' prices come to: with the surplus, the bound
 };
 
 struct Settlement {
@@ -39,7 +40,8 @@ struct Settlement {
 
 // Customers come by what they would lose, most first, and take their choice, or the next best that has room.
 // Then minimums that are short draw over those who lose least, by chains where none can go directly; then
-// room that is left is filled by those who gain most. No limit is ever exceeded; a minimum may stay short.
+// room that is left is filled by those who gain most; and while the bound is far, chains of customers
+// exchange places that gain together. No limit is ever exceeded; a minimum may stay short.
 [[nodiscard]] Settlement settle(const SettleInput& input);
 
 }  // namespace labfactory::select

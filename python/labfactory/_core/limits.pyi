@@ -23,4 +23,5 @@ def settle(
     chosen: npt.NDArray[np.int32],
     prices: npt.NDArray[np.float64],
     limits: Sequence[tuple[Sequence[int], int, bool]],
+    paid: float,
 ) -> dict[str, Any]: ...

@@ -191,6 +191,10 @@ class PricedLimits:
         Raises:
             SelectionError: `limits_infeasible` when minimums cannot be met, naming what is short.
         """
+        paid = sum(
+            bound.sign * price * bound.amount
+            for bound, price in zip(self.bounds, self.prices.tolist(), strict=True)
+        )
         limits = [(list(bound.costs), bound.bound, bound.is_minimum) for bound in self.bounds]
         found = core.settle(
             shortlists.keys,
@@ -199,6 +203,7 @@ class PricedLimits:
             shortlists.chosen,
             self.option_prices,
             limits,
+            float(paid),
         )
         self._refuse_short(found["used"], found["reachable"])
         entries = found["entries"]
@@ -206,10 +211,6 @@ class PricedLimits:
             shortlists.options[np.arange(len(entries)), np.maximum(entries, 0)] if len(entries) else entries
         )
         choices = np.where(entries < 0, np.int32(-1), picked).astype(np.int32)
-        paid = sum(
-            bound.sign * price * bound.amount
-            for bound, price in zip(self.bounds, self.prices.tolist(), strict=True)
-        )
         names = [bound.name for bound in self.bounds]
         return Allocation(
             prices=dict(zip(names, self.prices.tolist(), strict=True)),
