@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
@@ -19,11 +18,13 @@ from markupsafe import Markup
 from labfactory._core import plan as core
 from labfactory.compiler.calls import lower_call, lower_filter, lower_test
 from labfactory.compiler.code import Label
+from labfactory.compiler.constants import check_constant
 from labfactory.compiler.fold import Folded, Folder
 from labfactory.compiler.formats import format_arguments, lower_format
 from labfactory.compiler.hints import meant
 from labfactory.compiler.i18n import constant_message, lower_message
 from labfactory.compiler.object_calls import ObjectCalls
+from labfactory.compiler.results import holds_dict, result_of
 from labfactory.compiler.scope import LoopName, Options, Scope, Unassigned, Variable
 from labfactory.compiler.sequences import iterable
 from labfactory.compiler.types import (
@@ -31,7 +32,6 @@ from labfactory.compiler.types import (
     DICTS,
     GENERATOR,
     NONE,
-    NUMBERS,
     PARTS,
     SEQUENCES,
     TUPLE,
@@ -44,7 +44,6 @@ from labfactory.compiler.types import (
     spoken,
     static_of,
 )
-from labfactory.compiler.zones import zone_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
     from labfactory.compiler.positions import Span
     from labfactory.compiler.syntax import SyntaxTree
 
-_INTEGERS = range(-(2**63), 2**63)
 _BINARY = {
     nodes.Add: "add",
     nodes.Sub: "subtract",
@@ -92,12 +90,6 @@ _LOOP_CONSTANTS = {"depth": 1, "depth0": 0}
 _LOOP_ITEMS = ("previtem", "nextitem")
 _LOOP_FLAGS = ("first", "last")
 _ANY = object()
-# A timedelta of this many days has microseconds past 64 bits.
-_MOST_DAYS = 106_751_991
-# What the core holds of a decimal: decimal128's digits, and exponents far from where contexts end.
-_MOST_DIGITS = 38
-_MOST_EXPONENT = 100_000
-_CONSTANTS = (bool, int, float, str, datetime.date, datetime.time, datetime.timedelta, Decimal)
 # Attributes that Python's values of each kind have: methods and such, which a template could call.
 _METHODS: dict[str, frozenset[str]] = {
     "boolean": frozenset(dir(bool)),
@@ -273,31 +265,9 @@ class Expressions:
 
     def constant(self, value: object, target: int, node: nodes.Node) -> Static:
         """Leaves a constant in a register."""
-        self._check_constant(value, node)
+        check_constant(self, value, node)
         self.code.emit("constant", target, self.code.constant(value), span=self.span(node))
         return static_of(value)
-
-    def _check_constant(self, value: object, node: nodes.Node) -> None:
-        if isinstance(value, (list, tuple, dict)):
-            for entry in [*value, *(value.values() if isinstance(value, dict) else ())]:
-                self._check_constant(entry, node)
-        elif isinstance(value, int) and value not in _INTEGERS:
-            self.refuse("an integer past 64 bits", node)
-        elif isinstance(value, float) and not math.isfinite(value):
-            self.refuse("a constant that is not finite", node)
-        elif isinstance(value, datetime.datetime) and value.tzinfo is not None and zone_name(value) is None:
-            hint = "expected datetime.timezone with whole minutes, or zoneinfo.ZoneInfo of a name in tzdata."
-            self.refuse("a datetime of this zone", node, hint=hint)
-        elif isinstance(value, datetime.time) and value.tzinfo is not None:
-            self.refuse("a time that has a zone", node)
-        elif isinstance(value, (datetime.time, datetime.datetime)) and value.tzinfo is None and value.fold:
-            self.refuse("a fold without zone", node)
-        elif isinstance(value, datetime.timedelta) and abs(value.days) >= _MOST_DAYS:
-            self.refuse("a timedelta past 64 bits of microseconds", node)
-        elif isinstance(value, Decimal) and not _is_content(value):
-            self.refuse("a decimal that is not finite, or has more than 38 digits", node)
-        elif value is not None and not isinstance(value, _CONSTANTS):
-            self.refuse(f"a constant of type {type(value).__name__}", node)
 
     def outcome(self, name: str) -> int:
         """The number of a row's error."""
@@ -434,7 +404,7 @@ class Expressions:
                 self.into(bound, first + offset)
         self.code.emit("slice", target, first, 4, span=self.span(node))
         # The chainable undefined is its own slice.
-        return Static(static.kinds & (SEQUENCES | {"text", UNDEFINED}), item=static.item)
+        return Static(static.kinds & (SEQUENCES | {"text", UNDEFINED}), item=static.items())
 
     def item(self, static: Static, node: nodes.Node) -> Static:
         """What is known of the items of a value that is looped over or unpacked."""
@@ -457,9 +427,9 @@ class Expressions:
 
     def _item_of(self, static: Static) -> Static:
         text = Static.of("text") if static.may_be("text") else None
-        items = [static.item, *(static.parts or ())] if static.may_be(*SEQUENCES) else []
+        item = static.items() if static.may_be(*SEQUENCES) else None
         values = self.values(static) if static.may_be(*DICTS) else None
-        found = joined(filter(None, [text, values, *items]))
+        found = joined(filter(None, [text, values, item]))
         return found.join(Static.of(UNDEFINED)) if found else Static.of(UNDEFINED)
 
     def _attribute(self, node: nodes.Expr, name: str, register: int, static: Static, target: int) -> Static:
@@ -589,17 +559,7 @@ class Expressions:
             self.refuse("** of decimals", node)
         if isinstance(node, nodes.Mod) and left.may_be("text"):
             self.refuse("a format that is not constant", node)
-        found = _number_kinds(node, left, right) | _temporal_kinds(node, left, right)
-        item = None
-        if isinstance(node, nodes.Add):
-            same = left.kinds & right.kinds & (SEQUENCES | {"text"})
-            found |= same
-            if same & SEQUENCES:
-                item = left.join(right).item
-        if isinstance(node, nodes.Mul):
-            found |= _repeated(left, right) | _repeated(right, left)
-            item = left.item or right.item
-        return Static(frozenset(found), item=item)
+        return result_of(node, left, right)
 
     def _unary(self, node: nodes.UnaryExpr, target: int) -> Static:
         register, static = self.operand(node.node)
@@ -675,7 +635,7 @@ class Expressions:
         if opcode in ("contains", "not_contains"):
             self.as_dict(other, node)
             other = other.iterated()
-        if _holds_dict(one) and _holds_dict(other):
+        if holds_dict(one) and holds_dict(other):
             self.whole(one, node)
             self.whole(other, node)
         self.code.emit(opcode, target, left[0], right[0], span=self.span(node))
@@ -695,73 +655,6 @@ class Expressions:
             values.append(self.into(pair.value, first + 2 * at + 1))
         self.code.emit("dict", target, first, 2 * len(node.items), span=self.span(node))
         return Static(frozenset({"dict"}), item=joined(keys), value=joined(values))
-
-
-def _number_kinds(node: nodes.BinExpr, left: Static, right: Static) -> set[str]:
-    exact = {"boolean", "integer", "decimal"}
-    kinds = set()
-    if left.join(right).may_be("decimal") and left.may_be(*exact) and right.may_be(*exact):
-        kinds.add("decimal")
-    one, other = left.kinds & NUMBERS, right.kinds & NUMBERS
-    if not one or not other:
-        return kinds
-    if isinstance(node, nodes.Div):
-        return kinds | {"floating"}
-    if "floating" in one | other or (isinstance(node, nodes.Pow) and not _is_counting(node.right)):
-        kinds.add("floating")
-    return kinds | ({"integer"} if one - {"floating"} and other - {"floating"} else set())
-
-
-def _is_counting(node: nodes.Expr) -> bool:
-    """Whether an exponent surely is not negative."""
-    return isinstance(node, nodes.Const) and isinstance(node.value, int) and node.value >= 0
-
-
-_MOMENTS = frozenset({"date", "timestamp", "zoned"})
-
-
-def _temporal_kinds(node: nodes.BinExpr, left: Static, right: Static) -> set[str]:
-    one, other = left.kinds, right.kinds
-    numeric = one | other if "duration" in one | other else frozenset[str]()
-    match node:
-        case nodes.Add():
-            return set(one & (_MOMENTS | {"duration"}) if "duration" in other else ()) | set(
-                other & (_MOMENTS | {"duration"}) if "duration" in one else ()
-            )
-        case nodes.Sub():
-            kinds = set(one & (_MOMENTS | {"duration"})) if "duration" in other else set()
-            return kinds | ({"duration"} if one & other & _MOMENTS else set())
-        case nodes.Mul():
-            return {"duration"} if numeric & NUMBERS else set()
-        case nodes.Div() | nodes.FloorDiv():
-            if "duration" not in one:
-                return set()
-            ratio = "floating" if isinstance(node, nodes.Div) else "integer"
-            return ({"duration"} if other & NUMBERS else set()) | ({ratio} if "duration" in other else set())
-        case nodes.Mod():
-            return {"duration"} if "duration" in one & other else set()
-        case _:
-            return set()
-
-
-def _repeated(sequence: Static, times: Static) -> set[str]:
-    if not times.may_be("integer", "boolean"):
-        return set()
-    return set(sequence.kinds & (SEQUENCES | {"text"}))
-
-
-def _holds_dict(static: Static | None) -> bool:
-    return static is not None and (
-        static.may_be(*DICTS) or _holds_dict(static.item) or _holds_dict(static.value)
-    )
-
-
-def _is_content(value: Decimal) -> bool:
-    return (
-        value.is_finite()
-        and len(value.as_tuple().digits) <= _MOST_DIGITS
-        and abs(value.adjusted()) < _MOST_EXPONENT
-    )
 
 
 _LOWER: dict[type[Any], Callable[[Expressions, Any, int], Static]] = {

@@ -213,10 +213,14 @@ class Static:
         """Whether it may be of one of these kinds."""
         return not self.kinds.isdisjoint(kinds)
 
+    def items(self) -> Static | None:
+        """What is known of any item of a list or tuple; None of an empty one."""
+        return joined(filter(None, [self.item, *(self.parts or ())]))
+
     def iterated(self) -> Static:
         """What is known of the items that a loop over it gives."""
         text = Static.of("text") if self.may_be("text", "record") else None
-        return joined(filter(None, [self.item, text, *(self.parts or ())])) or Static.of(NONE)
+        return _join(self.items(), text) or Static.of(NONE)
 
     @property
     def is_unset(self) -> bool:
