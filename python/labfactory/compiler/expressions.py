@@ -645,7 +645,8 @@ class Expressions:
         first = self.code.take(len(node.items))
         items = [self.into(entry, first + offset) for offset, entry in enumerate(node.items)]
         self.code.emit(kind, target, first, len(node.items), span=self.span(node))
-        return Static(frozenset({kind}), item=joined(items))
+        parts = tuple(items) if kind == "tuple" else None
+        return Static(frozenset({kind}), item=joined(items), parts=parts)
 
     def _dict(self, node: nodes.Dict, target: int) -> Static:
         first = self.code.take(2 * len(node.items))

@@ -261,8 +261,10 @@ def static_of(value: object) -> Static:
         case Decimal():
             return Static.of("decimal")
         case list() | tuple():
-            kind = TUPLE if isinstance(value, tuple) else "list"
-            return Static(frozenset({kind}), item=joined(map(static_of, value)))
+            items = tuple(map(static_of, value))
+            if isinstance(value, tuple):
+                return Static(frozenset({TUPLE}), item=joined(items), parts=items)
+            return Static(frozenset({"list"}), item=joined(items))
         case dict():
             values = joined(map(static_of, value.values()))
             return Static(frozenset({"dict"}), item=joined(map(static_of, value)), value=values)
