@@ -1,13 +1,18 @@
 """Decisions a second against NumPy: `python -m benchmarks.selection [--rows N] [--repeats N]`.
 
 Customers with 32 float32 features, 100 candidates with a random mask; NumPy multiplies, masks and takes the
-maximum in batches of 65,536 rows. Both sides have the arrays ready in memory.
+maximum in batches of 65,536 rows. Both sides have the arrays ready in memory. Then 1,000 candidates with 64
+features, whose scores are never all in memory, by the rate of multiplications and additions; bandits with an
+uncertainty for every weight; and one customer at a time.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
+import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +20,7 @@ import pyarrow as pa
 
 from benchmarks.timing import Timed, interleaved
 from labfactory._core import select
+from labfactory.selection import Exploration, SelectionPolicy, SlotPolicy
 
 FEATURES, CANDIDATES, BATCH_ROWS = 32, 100, 65_536
 
@@ -30,38 +36,41 @@ class Workload:
     columns: pa.RecordBatch
 
 
-def make_workload(rows: int) -> Workload:
+def make_workload(rows: int, count: int = FEATURES, candidates: int = CANDIDATES) -> Workload:
     random = np.random.default_rng(0)
-    features = random.standard_normal((rows, FEATURES), dtype=np.float32)
-    eligible = random.random((rows, CANDIDATES)) < 0.7
+    features = random.standard_normal((rows, count), dtype=np.float32)
+    eligible = random.random((rows, candidates)) < 0.7
     columns = [
         pa.array(random.integers(0, 2**63, rows).astype(np.uint64)),
-        *(pa.array(np.ascontiguousarray(features[:, number])) for number in range(FEATURES)),
-        *(pa.array(np.ascontiguousarray(eligible[:, number])) for number in range(CANDIDATES)),
+        *(pa.array(np.ascontiguousarray(features[:, number])) for number in range(count)),
+        *(pa.array(np.ascontiguousarray(eligible[:, number])) for number in range(candidates)),
     ]
     return Workload(
         features,
         eligible,
-        random.standard_normal((CANDIDATES, FEATURES), dtype=np.float32),
-        random.standard_normal(CANDIDATES, dtype=np.float32),
+        random.standard_normal((candidates, count), dtype=np.float32),
+        random.standard_normal(candidates, dtype=np.float32),
         pa.RecordBatch.from_arrays(columns, [str(number) for number in range(len(columns))]),
     )
 
 
-def slot(work: Workload, *, temperature: float | None = None, epsilon: float = 0.0) -> select.Slot:
+def slot(work: Workload, base: str = "best", strength: float = 0.0, epsilon: float = 0.0) -> select.Slot:
+    candidates, features = work.weights.shape
+    spread = np.full((candidates, features), 0.01, np.float32) if base in ("ucb", "thompson") else None
     return select.Slot(
         name="hero",
-        components=[f"block{number}" for number in range(CANDIDATES)],
-        candidates=range(CANDIDATES),
-        needed=[[number] for number in range(CANDIDATES)],
+        components=[f"block{number}" for number in range(candidates)],
+        candidates=range(candidates),
+        needed=[[number] for number in range(candidates)],
         rules=None,
-        missing=[None] * FEATURES,
+        missing=[None] * features,
         weights=work.weights,
         bias=work.bias,
         scale="sum",
-        base="best" if temperature is None else "softmax",
-        strength=temperature or 0.0,
+        base=base,
+        strength=strength,
         epsilon=epsilon,
+        uncertainty=spread,
     )
 
 
@@ -89,7 +98,10 @@ def compare(rows: int, repeats: int) -> dict[str, Timed]:
     assert (np.array(decided.field("index").fill_null(0)) == by_numpy(work)).mean() > 0.999
     calls = {f"greedy, {n} threads": (greedy, n) for n in (1, 2)}
     calls |= {"epsilon, 2 threads": (slot(work, epsilon=0.1), 2)}
-    calls |= {"softmax, 2 threads": (slot(work, temperature=2.0), 2)}
+    calls |= {"softmax, 2 threads": (slot(work, "softmax", 2.0), 2)}
+    calls |= {"squarecb, 2 threads": (slot(work, "squarecb", 10.0), 2)}
+    calls |= {"ucb (variances), 2 threads": (slot(work, "ucb", 1.0), 2)}
+    calls |= {"thompson (variances, with propensities), 2 threads": (slot(work, "thompson", 1.0), 2)}
     timed = {
         name: (lambda made=made, n=n: made.decide(work.columns, seed=1, version="1", threads=n), rows)
         for name, (made, n) in calls.items()
@@ -104,6 +116,52 @@ def compare(rows: int, repeats: int) -> dict[str, Timed]:
     )
 
 
+def wide(rows: int, repeats: int) -> tuple[float, float]:
+    """Billions of multiplications and additions a second: 100 x 32, and 1,000 x 64."""
+    shapes = {"small": (rows, 32, 100), "large": (rows // 8, 64, 1000)}
+    works = {name: make_workload(*shape) for name, shape in shapes.items()}
+
+    def decide(work: Workload, made: select.Slot) -> object:
+        return made.decide(work.columns, seed=1, version="1", threads=2)
+
+    timed = interleaved(
+        {name: (partial(decide, work, slot(work)), len(work.features)) for name, work in works.items()},
+        repeats=repeats,
+    )
+    small, large = (2 * work.weights.size / timed[name].median_ns for name, work in works.items())
+    return small, large
+
+
+@dataclass(frozen=True)
+class Named:
+    """A component without a condition."""
+
+    name: str
+    eligible: None = None
+
+
+def one_customer(calls: int = 2_000) -> float:
+    """Microseconds of the median decision of one customer among 100 components with 32 features, by softmax."""
+    columns = [f"f{number}" for number in range(FEATURES)]
+    policy = SlotPolicy.build(
+        components=[f"c{number}" for number in range(CANDIDATES)],
+        features={name: name for name in columns},
+        weights=np.random.default_rng(0).normal(size=(CANDIDATES, FEATURES)),
+        eligible=["age >= 18"],
+        exploration=Exploration(mode="softmax", temperature=1.0),
+    )
+    schema = pa.schema([*((name, pa.float32()) for name in columns), ("age", pa.int64())])
+    blocks = [Named(name) for name in policy.components]
+    selector = SelectionPolicy.build("1", hero=policy).bind({"hero": blocks}, schema)
+    customer = {name: 0.1 * at for at, name in enumerate(columns)} | {"age": 40}
+    times = []
+    for number in range(calls):
+        started = time.perf_counter()
+        selector.decide_one(customer, key=number, seed=1)
+        times.append(time.perf_counter() - started)
+    return 1e6 * statistics.median(times)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.selection")
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -115,6 +173,11 @@ def main() -> None:
     print("| | ns a customer: median (lowest–highest) | of greedy on 2 threads |\n|---|--:|--:|")
     for name, figures in timed.items():
         print(f"| {name} | {figures} | {figures.median_ns / ours:.2f}x |")
+    small, large = wide(options.rows, options.repeats)
+    print(
+        f"\n100 candidates x 32 features: {small:,.0f} GFLOP/s; 1,000 x 64: {large:,.0f} ({large / small:.2f}x)"
+    )
+    print(f"one customer, 100 candidates: {one_customer():.0f} us (median)")
 
 
 if __name__ == "__main__":
