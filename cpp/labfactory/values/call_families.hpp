@@ -54,6 +54,7 @@ Outcome length(const Scope& scope, const Value* a, Value& out);
 Outcome list(const Scope& scope, const Value* a, Value& out);
 Outcome max_by(const Scope& scope, const Value* a, Value& out);
 Outcome min_by(const Scope& scope, const Value* a, Value& out);
+Outcome range(const Scope& scope, const Value* a, Value& out);
 Outcome reverse(const Scope& scope, const Value* a, Value& out);
 Outcome slice(const Scope& scope, const Value* a, Value& out);
 Outcome sort_by(const Scope& scope, const Value* a, Value& out);

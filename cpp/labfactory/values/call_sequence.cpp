@@ -109,6 +109,31 @@ Outcome min_by(const Scope& scope, const Value* a, Value& out) {
   return extreme_by(scope, a[0], a[1], Order::less, out);
 }
 
+Outcome range(const Scope& scope, const Value* a, Value& out) {
+  for (int i = 0; i < 3; ++i) {
+    // An undefined value is no index, to Python as to us.
+    if (a[i].kind != Kind::integer && a[i].kind != Kind::boolean) return Outcome::type_error;
+  }
+  const std::int64_t start = a[0].payload.integer;
+  const std::int64_t stop = a[1].payload.integer;
+  const std::int64_t step = a[2].payload.integer;
+  if (step == 0) return Outcome::value_error;
+  const bool is_empty = step > 0 ? start >= stop : start <= stop;
+  const auto distance = step > 0 ? static_cast<std::uint64_t>(stop) - static_cast<std::uint64_t>(start)
+                                 : static_cast<std::uint64_t>(start) - static_cast<std::uint64_t>(stop);
+  const std::uint64_t stride =
+      step > 0 ? static_cast<std::uint64_t>(step) : 0 - static_cast<std::uint64_t>(step);
+  const std::uint64_t count = is_empty ? 0 : (distance - 1) / stride + 1;
+  Value* items = nullptr;
+  if (const Outcome o = allocate_items(scope, count, items); o != Outcome::ok) return o;
+  std::uint64_t next = static_cast<std::uint64_t>(start);
+  for (std::uint64_t i = 0; i < count; ++i, next += static_cast<std::uint64_t>(step)) {
+    items[i] = Value::integer(static_cast<std::int64_t>(next));
+  }
+  out = Value::list(items, static_cast<std::uint32_t>(count));
+  return Outcome::ok;
+}
+
 Outcome reverse(const Scope& scope, const Value* a, Value& out) {
   return labfactory::reverse(scope, a[0], out);
 }

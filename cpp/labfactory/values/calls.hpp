@@ -58,6 +58,7 @@ enum class Filter : std::uint8_t {
   max_by,    // keys
   is_new,    // of a list of keys: whether it lacks the argument
   divisible,
+  range,  // of a start: stop, step
 };
 
 struct FilterShape {
@@ -110,9 +111,10 @@ inline constexpr std::array kFilters = {
     FilterShape{"max_by", 1, false},
     FilterShape{"is_new", 1, false},
     FilterShape{"divisible", 1, false},
+    FilterShape{"range", 2, false},
 };
 
-static_assert(kFilters.size() == static_cast<std::size_t>(Filter::divisible) + 1);
+static_assert(kFilters.size() == static_cast<std::size_t>(Filter::range) + 1);
 
 enum class Test : std::uint8_t {
   defined,

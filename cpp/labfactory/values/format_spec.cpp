@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "labfactory/values/format.hpp"
+#include "labfactory/values/moment_methods.hpp"
 #include "labfactory/values/text.hpp"
 #include "labfactory/values/unicode.hpp"
 
@@ -286,9 +287,16 @@ Outcome format_value(const Scope& scope, const Value& value, std::string_view te
     case Kind::integer:
     case Kind::floating:
       break;
+    case Kind::decimal:
+      return Outcome::unsupported;
     case Kind::date:
     case Kind::timestamp:
-      return Outcome::unsupported;
+    case Kind::zoned:
+    case Kind::time: {
+      std::string_view shown;
+      if (const Outcome o = strftime_text(scope, value, text, shown); o != Outcome::ok) return o;
+      return out.append(shown) ? Outcome::ok : Outcome::asset_too_large;
+    }
     default:
       // object.__format__ takes no specification.
       return Outcome::type_error;

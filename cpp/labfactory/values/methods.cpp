@@ -8,7 +8,9 @@
 #include "labfactory/values/html.hpp"
 #include "labfactory/values/iteration.hpp"
 #include "labfactory/values/lines.hpp"
+#include "labfactory/values/moment_methods.hpp"
 #include "labfactory/values/str_format.hpp"
+#include "labfactory/values/temporal.hpp"
 #include "labfactory/values/text_methods.hpp"
 #include "labfactory/values/unicode.hpp"
 
@@ -108,6 +110,7 @@ Outcome call_method(const Scope& scope, Method method, const Value* a, std::uint
     }
     return call_text_method(scope, method, a, out);
   }
+  if (is_temporal(a[0])) return call_moment_method(scope, method, a, out);
   if (is_mapping(a[0])) return of_dict(scope, method, a, out);
   if (is_list(a[0]) && (method == Method::count || method == Method::index))
     return search(scope, method, a, out);

@@ -5,6 +5,7 @@
 #include "labfactory/values/arena_text.hpp"
 #include "labfactory/values/format_spec.hpp"
 #include "labfactory/values/iteration.hpp"
+#include "labfactory/values/repr.hpp"
 #include "labfactory/values/unicode.hpp"
 
 namespace labfactory {
@@ -169,10 +170,11 @@ class Formatter {
 
   Outcome convert(char conversion, Value& value) {
     if (conversion == '\0') return Outcome::ok;
-    if (conversion == 'r' || conversion == 'a') return Outcome::unsupported;
-    if (conversion != 's') return Outcome::value_error;
+    if (conversion == 'a') return Outcome::unsupported;
+    if (conversion != 's' && conversion != 'r') return Outcome::value_error;
     std::string_view text;
-    if (const Outcome o = text_of(scope_, value, text); o != Outcome::ok) return o;
+    const Outcome outcome = conversion == 's' ? text_of(scope_, value, text) : repr(scope_, value, text);
+    if (outcome != Outcome::ok) return outcome;
     value = Value::text(text);
     return Outcome::ok;
   }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import nodes
 
+from labfactory._core import plan as core
 from labfactory.compiler.applied import (
     FilterCall,
     apply_filter,
@@ -21,10 +22,10 @@ from labfactory.compiler.function_calls import lower_function
 from labfactory.compiler.methods import lower_method
 from labfactory.compiler.scope import Unassigned
 from labfactory.compiler.sequences import source_of
+from labfactory.compiler.types import VIEW, Static
 
 if TYPE_CHECKING:
     from labfactory.compiler.expressions import Expressions
-    from labfactory.compiler.types import Static
 
 # Filters that read a generator and are no loops themselves.
 _READING = ("first", "join", "last", "length", "urlencode")
@@ -115,7 +116,39 @@ def lower_call(lowering: Expressions, node: nodes.Call, target: int) -> Static:
         if node.node.name == "slot":
             hint = "a slot stands alone, as {{ slot('hero') }}."
             lowering.refuse("slot inside an expression", node, hint=hint)
+        if node.node.name in _GLOBALS and not lowering.is_known(node.node.name):
+            return _GLOBALS[node.node.name](lowering, node, target)
         lowering.refuse(f"a call of {node.node.name}", node)
     if isinstance(node.node, nodes.Getattr):
         return lower_method(lowering, node, target)
     return lowering.refuse("a call", node)
+
+
+def _range(lowering: Expressions, node: nodes.Call, target: int) -> Static:
+    count = len(node.args)
+    if node.kwargs or node.dyn_args or node.dyn_kwargs or not 1 <= count <= 3:
+        lowering.tree.fail("expected (start, stop, step) for range", node, code="arguments")
+    first = lowering.code.take(3)
+    # range(stop) starts at 0.
+    places = [first + 1] if count == 1 else range(first, first + count)
+    for argument, place in zip(node.args, places, strict=True):
+        lowering.into(argument, place)
+    if count == 1:
+        lowering.constant(0, first, node)
+    if count < 3:
+        lowering.constant(1, first + 2, node)
+    lowering.code.emit("filter", target, core.FILTERS["range"], first, 3, span=lowering.span(node))
+    return Static(frozenset({VIEW}), item=Static.of("integer"))
+
+
+def _dict(lowering: Expressions, node: nodes.Call, target: int) -> Static:
+    if node.args or node.dyn_args or node.dyn_kwargs:
+        lowering.refuse("dict of another dict", node, hint="write its entries, as dict(a=1).")
+    pairs = [
+        nodes.Pair(nodes.Const(keyword.key, lineno=node.lineno), keyword.value, lineno=node.lineno)
+        for keyword in node.kwargs
+    ]
+    return lowering.into(nodes.Dict(pairs, lineno=node.lineno), target)
+
+
+_GLOBALS = {"dict": _dict, "range": _range}

@@ -174,7 +174,7 @@ class Expressions:
 
     def _settled(self, node: nodes.Node, static: Static, *, lazily: bool) -> Static:
         if static.may_be(GENERATOR, VIEW) and not lazily:
-            what = "a generator" if static.may_be(GENERATOR) else "a view of a dict"
+            what = "a generator" if static.may_be(GENERATOR) else "a view or range"
             self.refuse(f"{what} as a value", node, hint="make a list of it, by |list.")
         return static
 

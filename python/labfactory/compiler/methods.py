@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 _TEXT, _INTEGER, _TRUTH = Static.of("text"), Static.of("integer"), Static.of("boolean")
 _PARTS = Static(frozenset({TUPLE}), parts=(_TEXT, _TEXT, _TEXT))
 _LISTS = frozenset({"list", TUPLE})
+_STAMPS = frozenset({"timestamp", "zoned"})
+_DAYS = _STAMPS | {"date"}
+# What strftime prints alike on every machine, in the C locale.
+_DIRECTIVE = re.compile(r"%(?:[-_0^]?[aAbBdehHIjklmMpSuUVwWy]|[cDfFGnrRtTxXYzZ%])|[^%]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,13 @@ METHODS: dict[str, MethodShape] = {
     "items": MethodShape(DICTS, None),
     "keys": MethodShape(DICTS, None),
     "values": MethodShape(DICTS, None),
+    "date": MethodShape(_STAMPS, Static.of("date")),
+    "time": MethodShape(_STAMPS, Static.of("time")),
+    "weekday": MethodShape(_DAYS, _INTEGER),
+    "isoweekday": MethodShape(_DAYS, _INTEGER),
+    "isoformat": MethodShape(_DAYS | {"time"}, _TEXT, (("sep", "T"), ("timespec", "auto")), by_name=2),
+    "strftime": MethodShape(_DAYS | {"time"}, _TEXT, (("format", REQUIRED),), by_name=1),
+    "total_seconds": MethodShape(frozenset({"duration"}), Static.of("floating")),
     "is_integer": MethodShape(frozenset({"floating"}), _TRUTH),
 }
 _CHANGING = {
@@ -108,6 +120,10 @@ def lower_method(lowering: Expressions, node: nodes.Call, target: int) -> Static
             statics.append(_argument(lowering, name, given[parameter], at))
         else:
             statics.append(lowering.constant(default, at, node))
+    if name == "strftime":
+        _check_directives(lowering, given["format"], value)
+    if name == "isoformat" and given and not value.kinds <= {*_STAMPS, NONE, UNDEFINED}:
+        lowering.refuse("arguments of isoformat of a date or time", node)
     if value.may_be(*DICTS) and found is None:
         value = lowering.whole(value, node)
     count = 1 + len(shape.parameters)
@@ -167,6 +183,17 @@ def _refuse(lowering: Expressions, node: nodes.Call, name: str, value: Static | 
     elif value is not None and value.may_be("floating", "integer"):
         hint = "make it text first, as (value|string)."
     lowering.refuse(f"a call of the method {name}", node, hint=hint)
+
+
+def _check_directives(lowering: Expressions, node: nodes.Expr, value: Static) -> None:
+    """Refuses what a format shows differently from machine to machine."""
+    try:
+        text = str(lowering.fold(node).value)
+    except nodes.Impossible:
+        return
+    rest = _DIRECTIVE.sub("", text)
+    if rest or (value.may_be("zoned") and "%Z" in text):
+        lowering.refuse(f"the directive {rest[:2] or '%Z'!r} of strftime", node)
 
 
 def _fields(lowering: Expressions, given: dict[str, nodes.Expr], value: Static) -> Static | None:
