@@ -179,7 +179,7 @@ class PricedLimits:
     def settle(self, shortlists: Shortlists) -> Allocation:
         """Give every customer one option, within every limit.
 
-        One process and one thread. Beside the shortlists it holds 33 bytes for each customer, and while it
+        One process and one thread. Beside the shortlists it holds 37 bytes for each customer, and while it
         fills or repairs 24 for each option that somebody would rather have.
 
         Args:
