@@ -1,85 +1,73 @@
-"""Prints one Markdown table of ratios: `python -m benchmarks [--rows N] [--repeats N] [--json FILE]`."""
+"""Prints one Markdown table of ratios, or that of `scaling` or `instructions`: `python -m benchmarks --help`."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import subprocess
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import assembly, end_to_end
-from benchmarks.data import EMAIL, SMS
+from benchmarks import end_to_end, figures
+from benchmarks.compare import NotComparableError, read, slower
+from benchmarks.machine import Machine, commit
+from benchmarks.suite import WORKLOADS
 
-# E-mails are larger, so fewer of them fill the memory that DuckDB and Polars need for theirs.
-WORKLOADS = ((SMS, 1.0), (EMAIL, 0.2))
-
-
-def machine() -> dict[str, object]:
-    """What a figure depends on beside the code."""
-    model = "unknown processor"
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [
-            line.split(":", 1)[1].strip()
-            for line in cpuinfo.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        model = names[0] if names else model
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return {
-        "processor": model,
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "commit": commit.stdout.strip() or "not a checkout",
-    }
+# Not a ratio: it has a table of its own.
+FACTORY = "factory"
 
 
-def table(comparison: assembly.Comparison) -> str:
-    ours = comparison.timed["labfactory, streamed"].median_ns
-    lines = [
-        f"### {comparison.workload}: {comparison.rows:,} rows, {comparison.mean_bytes:,.0f} bytes each",
-        "",
-        "| engine | ns a row: median (lowest–highest) | GB/s | labfactory is faster by |",
-        "|---|--:|--:|--:|",
-    ]
-    for name, timed in sorted(comparison.timed.items(), key=lambda item: item[1].median_ns):
-        rate = comparison.mean_bytes / timed.median_ns
-        lines.append(f"| {name} | {timed} | {rate:.2f} | {timed.median_ns / ours:.2f}x |")
-    return "\n".join(lines)
-
-
-def main() -> None:
+def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
+    names = [*WORKLOADS, FACTORY]
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--only", default=",".join(names), help=f"workloads of {', '.join(names)}")
     parser.add_argument(
-        "--rows", type=int, default=1_000_000, help="rows of the short message; others are scaled"
+        "--rows", type=int, default=1_000_000, help="rows of short messages; larger assets get fewer"
     )
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="write all figures to this file too")
-    options = parser.parse_args()
-    about = machine()
-    print(
-        f"{about['processor']}, {about['cores']} cores, Python {about['python']}, commit {about['commit']}\n"
-    )
-    comparisons = [
-        assembly.compare(workload, rows=int(options.rows * share), repeats=options.repeats)
-        for workload, share in WORKLOADS
+    parser.add_argument("--json", type=Path, help="write every sample to this file too")
+    parser.add_argument("--compare", type=Path, help="fail where something is slower than in this file")
+    options = parser.parse_args(arguments)
+    options.only = options.only.split(",")
+    unknown = sorted(set(options.only) - set(names))
+    if unknown:
+        parser.error(f"expected workloads of {', '.join(names)}, found {', '.join(unknown)}")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = options_of(arguments)
+    machine, made_by = Machine.here(), commit()
+    try:
+        before = read(options.compare, machine) if options.compare else None
+    except NotComparableError as error:
+        print(error)
+        return 2
+    print(f"{machine}, commit {made_by}, {options.repeats} rounds\n")
+    found = [
+        figure
+        for name in WORKLOADS
+        if name in options.only
+        for figure in WORKLOADS[name].figures(options.rows, options.repeats)
     ]
-    print("\n\n".join(table(comparison) for comparison in comparisons))
-    whole = end_to_end.measure(customers=options.rows // 5)
-    print(f"\n{end_to_end.table(whole)}")
+    if found:
+        print(figures.table(found), flush=True)
+    other = {}
+    if FACTORY in options.only:
+        whole = end_to_end.measure(customers=max(1, options.rows // 5))
+        print(f"\n{end_to_end.table(whole)}")
+        other["end_to_end"] = asdict(whole)
     if options.json:
-        figures = {
-            "machine": about,
-            "assembly": [asdict(c) for c in comparisons],
-            "end_to_end": asdict(whole),
-        }
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        figures.write(options.json, found, machine, made_by, **other)
+    if before is None:
+        return 0
+    try:
+        complaints = slower(found, before)
+    except NotComparableError as error:
+        print(error)
+        return 2
+    print("\n" + ("\n".join(["slower:", *complaints]) if complaints else "nothing is slower"))
+    return 1 if complaints else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import duckdb
 import jinja2
 import minijinja
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
 import labfactory as lf
-from benchmarks.data import Workload, customers
-from benchmarks.timing import Timed, interleaved
+from benchmarks.copies import BLOCK, RecycledCopy
+from benchmarks.data import EMAIL, SMS, Workload, customers
+from benchmarks.figures import Figure, beside, limit, mean_bytes
+from benchmarks.timing import interleaved
 
 THREADS = 2
 # Peers that take microseconds a row get fewer rows; all figures are a row.
@@ -23,14 +22,10 @@ SLOW_PEER_ROWS = 20_000
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;"}
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One workload, all peers."""
-
-    workload: str
-    rows: int
-    mean_bytes: float
-    timed: dict[str, Timed]
+def drain(plan: lf.Plan, data: object, *, threads: int = THREADS) -> None:
+    """Streams all of the data through recycled buffers."""
+    for _ in plan.stream(data, threads=threads, batch_bytes=BLOCK):
+        pass
 
 
 def jinja2_texts(workload: Workload, rows: list[dict[str, object]]) -> list[str]:
@@ -47,13 +42,12 @@ def polars_texts(workload: Workload, frame: pl.DataFrame) -> pl.Series:
     def escaped(column: str) -> pl.Expr:
         return pl.col(column).str.replace_many(list(ESCAPES), list(ESCAPES.values()))
 
-    greeting, place, offer, price, points, farewell = workload.text
+    greeting, place, offer, price, points, yes, no = workload.text
     cents = (pl.col("price") * 100).round().cast(pl.Int64)
-    plain_end = pl.lit("." + farewell.removeprefix(" points."))
     expression = pl.concat_str(
         pl.lit(greeting), escaped("first_name"), pl.lit(place), escaped("city"), pl.lit(offer), escaped("offer"),
         pl.lit(price), (cents // 100).cast(pl.String), pl.lit("."), (cents % 100).cast(pl.String).str.zfill(2),
-        pl.when("vip").then(pl.concat_str(pl.lit(points), pl.col("points").cast(pl.String), pl.lit(farewell))).otherwise(plain_end),
+        pl.lit(points), pl.col("points").cast(pl.String), pl.when("vip").then(pl.lit(yes)).otherwise(pl.lit(no)),
     )  # fmt: skip
     return frame.select(text=expression)["text"]
 
@@ -65,35 +59,12 @@ def duckdb_texts(workload: Workload, connection: duckdb.DuckDBPyConnection) -> p
             sql = f"replace({sql}, '{character.replace(chr(39), chr(39) * 2)}', '{entity}')"
         return sql
 
-    greeting, place, offer, price, points, farewell = (text.replace("'", "''") for text in workload.text)
-    plain_end = "." + farewell.removeprefix(" points.")
+    greeting, place, offer, price, points, yes, no = (text.replace("'", "''") for text in workload.text)
     return connection.sql(
         f"SELECT concat('{greeting}', {escaped('first_name')}, '{place}', {escaped('city')}, '{offer}', {escaped('offer')}, "
-        f"'{price}', printf('%.2f', price), CASE WHEN vip THEN concat('{points}', points, '{farewell}') ELSE '{plain_end}' END) "
+        f"'{price}', printf('%.2f', price), '{points}', points, CASE WHEN vip THEN '{yes}' ELSE '{no}' END) "
         f"AS text FROM customers"
     ).to_arrow_table()
-
-
-class RecycledCopy:
-    """Copies the finished bytes again, 2 MiB at a time into the same memory: what assembly cannot beat."""
-
-    BLOCK = 2 << 20
-
-    def __init__(self, text: pa.Array) -> None:
-        self.source = np.frombuffer(text.buffers()[2], dtype=np.uint8)
-        self.blocks = [np.empty(self.BLOCK, np.uint8) for _ in range(THREADS)]
-        self.pool = ThreadPoolExecutor(THREADS)
-
-    def _share(self, worker: int) -> None:
-        size = len(self.source) // THREADS
-        share = self.source[worker * size : (worker + 1) * size]
-        block = self.blocks[worker]
-        for start in range(0, len(share), self.BLOCK):
-            piece = share[start : start + self.BLOCK]
-            np.copyto(block[: len(piece)], piece)
-
-    def __call__(self) -> None:
-        list(self.pool.map(self._share, range(THREADS)))
 
 
 def agree(
@@ -113,41 +84,50 @@ def agree(
     assert duckdb_texts(workload, connection)["text"].slice(0, 20_000).to_pylist() == some, "DuckDB differs"
 
 
-def compare(workload: Workload, *, rows: int, repeats: int) -> Comparison:
+def compare(workload: Workload, targets: dict[str, float | None], *, rows: int, repeats: int) -> list[Figure]:
     """Times one workload with every peer at its best; conversions are not timed."""
     frame = customers(rows)
+    arrow = frame.to_arrow()
     plan = lf.Template(workload.template, autoescape=True).compile(frame)
     connection = duckdb.connect()
     connection.execute(f"SET threads = {THREADS}")
-    connection.register("customers_view", frame.to_arrow())
+    connection.register("customers_view", arrow)
     connection.execute("CREATE TABLE customers AS SELECT * FROM customers_view")
     agree(workload, plan, frame, connection)
-    finished = plan.assemble(frame)["asset"].combine_chunks() if rows * 3000 < 2**31 else None
     few = frame.head(SLOW_PEER_ROWS).to_dicts()
-    sample = plan.assemble(frame.head(10_000))["asset"].to_pylist()
-    mean_bytes = sum(len(text.encode()) for text in sample) / len(sample)
-    copy = (
-        RecycledCopy(finished.chunk(0) if isinstance(finished, pa.ChunkedArray) else finished)
-        if finished is not None
-        else None
-    )
-
-    def drain(batches: Iterator[pa.RecordBatch]) -> None:
-        for _ in batches:
-            pass
-
-    arrow = frame.to_arrow()
+    sample = plan.assemble(frame.head(SLOW_PEER_ROWS))["asset"].combine_chunks()
     work: dict[str, tuple[Callable[[], object], int]] = {
-        "labfactory, streamed": (
-            lambda: drain(plan.stream(arrow, threads=THREADS, batch_bytes=2 << 20)),
-            rows,
-        ),
+        "memcpy": (RecycledCopy(sample, rows=rows), rows),
+        "labfactory": (lambda: drain(plan, arrow), rows),
         "labfactory, whole table": (lambda: plan.assemble(arrow, threads=THREADS), rows),
         "DuckDB concat": (lambda: duckdb_texts(workload, connection), rows),
         "Polars concat_str": (lambda: polars_texts(workload, frame), rows),
         "minijinja": (lambda: minijinja_texts(workload, few), len(few)),
         "Jinja2": (lambda: jinja2_texts(workload, few), len(few)),
     }
-    if copy is not None:
-        work = {"memcpy, recycled": (copy, rows), **work}
-    return Comparison(workload.name, rows, mean_bytes, interleaved(work, repeats=repeats))
+    timed = interleaved(work, repeats=repeats)
+    return beside(
+        timed,
+        workload=workload.name,
+        rows=rows,
+        mean_bytes=mean_bytes(sample.to_pylist()),
+        targets={peer: targets.get(peer) for peer in timed if peer != "labfactory"},
+        single=("minijinja", "Jinja2"),
+    )
+
+
+def sms(rows: int, repeats: int) -> list[Figure]:
+    """A short message."""
+    targets: dict[str, float | None] = {
+        "Jinja2": 300.0,
+        "minijinja": 40.0,
+        "Polars concat_str": 20.0,
+        "DuckDB concat": 12.0,
+    }
+    figures = compare(SMS, targets, rows=rows, repeats=repeats)
+    return [*figures, limit(figures[0], 30.0, "30 ns a row")]
+
+
+def email(rows: int, repeats: int) -> list[Figure]:
+    """An e-mail in recycled buffers."""
+    return compare(EMAIL, {"memcpy": 0.8}, rows=rows, repeats=repeats)

@@ -24,7 +24,7 @@ class Workload:
 
     name: str
     template: str
-    text: tuple[str, str, str, str, str, str]
+    text: tuple[str, str, str, str, str, str, str]
 
 
 def customers(rows: int, *, seed: int = 7) -> pl.DataFrame:
@@ -44,14 +44,21 @@ def customers(rows: int, *, seed: int = 7) -> pl.DataFrame:
 
 
 def _message(name: str, filler: str) -> Workload:
-    text = ("Hi ", " from ", ", enjoy ", " for EUR ", " with ", " points.")
-    greeting = filler + text[0]
-    farewell = text[5] + filler
-    template = (
-        f"{greeting}{{{{ first_name }}}}{text[1]}{{{{ city }}}}{text[2]}{{{{ offer }}}}{text[3]}"
-        f"{{{{ '%.2f' | format(price) }}}}{{% if vip %}}{text[4]}{{{{ points }}}}{farewell}{{% else %}}.{filler}{{% endif %}}"
+    text = (
+        f"{filler}Hi ",
+        " from ",
+        ", enjoy ",
+        " for EUR ",
+        ". You have ",
+        f" points, free delivery.{filler}",
+        f" points. Thank you!{filler}",
     )
-    return Workload(name, template, (greeting, text[1], text[2], text[3], text[4], farewell))
+    greeting, place, offer, price, points, yes, no = text
+    template = (
+        f"{greeting}{{{{ first_name }}}}{place}{{{{ city }}}}{offer}{{{{ offer }}}}{price}{{{{ '%.2f' | format(price) }}}}"
+        f"{points}{{{{ points }}}}{{% if vip %}}{yes}{{% else %}}{no}{{% endif %}}"
+    )
+    return Workload(name, template, text)
 
 
 # 1,150 bytes before and after the words: what an e-mail's frame of tables and styles weighs.
@@ -60,5 +67,5 @@ _FRAME = (
 )
 FILLER = (_FRAME * 12)[:1150]
 
-SMS = _message("SMS, about 80 bytes", "")
-EMAIL = _message("e-mail, about 2.4 KB", FILLER)
+SMS = _message("SMS", "")
+EMAIL = _message("e-mail of 2.4 KB", FILLER)

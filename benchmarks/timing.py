@@ -11,11 +11,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timed:
-    """Nanoseconds a row over the repeats."""
+    """What one of the works took, a row and round.
 
-    median_ns: float
-    low_ns: float
-    high_ns: float
+    Args:
+        samples: Nanoseconds a row, in the order of the rounds.
+    """
+
+    samples: tuple[float, ...]
+
+    @property
+    def median_ns(self) -> float:
+        return statistics.median(self.samples)
+
+    @property
+    def low_ns(self) -> float:
+        return min(self.samples)
+
+    @property
+    def high_ns(self) -> float:
+        return max(self.samples)
+
+    @property
+    def spread(self) -> float:
+        """Median distance from the median, as a share of it."""
+        middle = self.median_ns
+        return statistics.median(abs(sample - middle) for sample in self.samples) / middle
 
     def __str__(self) -> str:
         return f"{self.median_ns:,.1f} ({self.low_ns:,.1f}–{self.high_ns:,.1f})"
@@ -36,7 +56,4 @@ def interleaved(work: Mapping[str, tuple[Callable[[], object], int]], *, repeats
             call()
             if repeat > 0:
                 seconds[name].append(time.perf_counter() - started)
-    return {
-        name: Timed(*(1e9 * pick(times) / work[name][1] for pick in (statistics.median, min, max)))
-        for name, times in seconds.items()
-    }
+    return {name: Timed(tuple(1e9 * s / work[name][1] for s in times)) for name, times in seconds.items()}
