@@ -31,8 +31,12 @@ if TYPE_CHECKING:
 
 _NEVER = {
     "attr": "write value.name or value['name'].",
-    "pprint": None,
-    "random": None,
+    "callable": "values are no functions.",
+    "filter": "the filters are known when a template is written.",
+    "pprint": "print it as it is, or as |tojson(2).",
+    "random": "decide by a column what a customer gets.",
+    "sameas": "compare by ==.",
+    "test": "the tests are known when a template is written.",
     "urlize": "write the link, as <a href=…>.",
 }
 

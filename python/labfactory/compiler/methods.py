@@ -108,10 +108,10 @@ def lower_method(lowering: Expressions, node: nodes.Call, target: int) -> Static
         _refuse(lowering, node, name)
     if name == "format":
         return _format(lowering, node, target)
-    given = _bind(lowering, node, name, shape)
     first = lowering.code.take(1 + len(shape.parameters))
     value = lowering.into(node.node.node, first)
     _check_value(lowering, node, name, shape, value)
+    given = _bind(lowering, node, name, shape)
     found = _fields(lowering, given, value) if name == "get" else None
     statics = [value]
     for offset, (parameter, default) in enumerate(shape.parameters):
