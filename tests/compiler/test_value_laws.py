@@ -71,6 +71,10 @@ OPERATORS: dict[str, Callable[[Any, Any], object]] = {
     "{{ 1 / a - b }}": lambda a, b: 1 / a - b,
     "{{ a|float }}": lambda a, _: float(a),
     "{{ '%.3f' % (a * b) }}": lambda a, b: "%.3f" % (a * b),
+    "{{ '{:,.2f}|{:+.0f}|{:>12}'.format(a, a, a) }}": lambda a, _: f"{a:,.2f}|{a:+.0f}|{a:>12}",
+    "{{ '{:010.1%}|{:f}|{:^+15,f}|{:.4f}'.format(a, a, a, a) }}": lambda a, _: (
+        f"{a:010.1%}|{a:f}|{a:^+15,f}|{a:.4f}"
+    ),
 }
 
 

@@ -397,4 +397,26 @@ char* write_decimal(char* out, const Decimal& value) {
   return write_integer(out, before - point);
 }
 
+char* write_fixed(char* out, const Decimal& value, int places) {
+  Wide scaled_up(value.coefficient);
+  const int dropped = -value.exponent - places;
+  if (dropped > 0 && dropped > count_digits(value.coefficient)) {
+    scaled_up = Wide(0);
+  } else if (dropped > 0) {
+    scaled_up.shrink(dropped);
+  } else if (dropped < 0) {
+    scaled_up.grow(-dropped);
+  }
+  // From the last digit on; one stands before the point at least.
+  char digits[128];
+  char* at = digits + sizeof digits;
+  for (int i = 0; i <= places || !scaled_up.is_zero(); ++i) {
+    if (i == places && places > 0) *--at = '.';
+    *--at = static_cast<char>('0' + scaled_up.divide(10));
+  }
+  const auto size = static_cast<std::size_t>(digits + sizeof digits - at);
+  std::memcpy(out, at, size);
+  return out + size;
+}
+
 }  // namespace labfactory

@@ -61,4 +61,8 @@ enum class Whole : std::uint8_t { cut, floor, ceil };
 // str(value). Needs kDecimalBound bytes.
 char* write_decimal(char* out, const Decimal& value);
 
+// The digits with so many behind the point, ties to even, of a value that is not negative. Places and
+// exponents of up to 30; needs 4 * kDecimalBound bytes.
+char* write_fixed(char* out, const Decimal& value, int places);
+
 }  // namespace labfactory

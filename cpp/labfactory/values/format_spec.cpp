@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "labfactory/values/decimal.hpp"
 #include "labfactory/values/format.hpp"
 #include "labfactory/values/moment_methods.hpp"
 #include "labfactory/values/text.hpp"
@@ -176,6 +177,35 @@ Outcome format_floating(const Scope& scope, const FormatSpec& spec, double value
   return lay_out(scope, spec, {is_negative, {}, written.substr(0, digits), written.substr(digits)}, out);
 }
 
+// Decimal.__format__ with fixed digits: its own, or as many as the precision says, ties to even.
+Outcome format_decimal(const Scope& scope, const FormatSpec& spec, Decimal value, ArenaText& out) {
+  const bool is_fixed = spec.type == 'f' || spec.type == 'F' || spec.type == '%';
+  const bool is_plain = spec.type == '\0' && spec.precision < 0;
+  if ((!is_fixed && !is_plain) || spec.is_alternate || spec.no_negative_zero || spec.grouping == '_') {
+    return Outcome::unsupported;
+  }
+  // Far more places than a decimal has digits.
+  constexpr std::int64_t kMostPlaces = 30;
+  if (spec.precision > kMostPlaces || value.exponent > kMostPlaces || value.exponent < -kMostPlaces) {
+    return Outcome::unsupported;
+  }
+  char* const begin = scope.arena.allocate(std::size_t{4} * kDecimalBound);
+  char* end = begin;
+  const bool is_negative = value.is_negative;
+  value.is_negative = false;
+  if (is_plain) {
+    end = write_decimal(begin, value);
+  } else {
+    if (spec.type == '%') value.exponent += 2;
+    const std::int64_t places = spec.precision >= 0 ? spec.precision : std::max(-value.exponent, 0);
+    end = write_fixed(begin, value, static_cast<int>(places));
+    if (spec.type == '%') *end++ = '%';
+  }
+  const std::string_view written(begin, static_cast<std::size_t>(end - begin));
+  const std::size_t digits = std::min(written.find_first_not_of("0123456789"), written.size());
+  return lay_out(scope, spec, {is_negative, {}, written.substr(0, digits), written.substr(digits)}, out);
+}
+
 Outcome format_character(const FormatSpec& spec, std::int64_t value, ArenaText& out) {
   if (spec.sign != '\0' || spec.is_alternate || spec.grouping != '\0') return Outcome::value_error;
   if (value < 0 || value >= std::int64_t{kNotUtf8}) return Outcome::float_overflow;
@@ -288,7 +318,7 @@ Outcome format_value(const Scope& scope, const Value& value, std::string_view te
     case Kind::floating:
       break;
     case Kind::decimal:
-      return Outcome::unsupported;
+      break;
     case Kind::date:
     case Kind::timestamp:
     case Kind::zoned:
@@ -304,6 +334,7 @@ Outcome format_value(const Scope& scope, const Value& value, std::string_view te
   if (const Outcome o = parse_format_spec(text, spec); o != Outcome::ok) return o;
   if (value.is_text()) return format_text(spec, value.view(), out);
   if (value.kind == Kind::floating) return format_floating(scope, spec, value.payload.floating, out);
+  if (value.kind == Kind::decimal) return format_decimal(scope, spec, decimal_of(value), out);
   return format_integer(scope, spec, value.payload.integer, out);
 }
 
