@@ -280,3 +280,14 @@ def test_what_is_captured_is_a_value_and_no_output():
 def test_a_program_fails_where_it_says():
     (chunk,) = program([("fail", plan.OUTCOMES["type_error"])]).assemble(pa.record_batch({"x": [1]}))
     assert pa.record_batch(chunk).column("code").to_pylist() == ["type_error"]
+
+
+def test_appending_to_a_constant_list_leaves_the_constant_as_it_is():
+    rows = [
+        *(("constant", 0, 0), ("constant", 1, 1), ("append", 0, 1), ("append", 0, 1), ("emit", 0)),
+        *(("constant", 0, 0), ("append", 0, 1), ("emit", 0), ("constant", 2, 0), ("emit", 2), ("end",)),
+    ]
+    for length in (0, 1, 3, 5, 8):
+        made = program(rows, constants=[[7] * length, 9]).assemble(pa.record_batch({"x": [1, 2]}))
+        text = f"{[7] * length + [9, 9]}{[7] * length + [9]}{[7] * length}"
+        assert assembled(made)["asset"].to_pylist() == [text, text]
