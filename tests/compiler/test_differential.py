@@ -176,8 +176,25 @@ FILTERS = [
     ),
     *("trim('ab')", "truncate(6)", "truncate(5, true, '…', 0)", "string|length", "replace('a', '<')", "d(t)"),
     *("replace('<'|safe, t, 1)", "replace(t, u)", "escape|upper", "truncate(k, leeway=p)", "join('-')"),
+    *("center(9)", "indent(2, true)", "striptags", "urlencode", "forceescape", "wordcount", "tojson", "int"),
+    *("string|wordwrap(5)", "string|wordwrap(k or 4, false, '<')", "float", "reverse", "first", "last"),
+    *("map('upper')|join('<')", "list|tojson", "unique|join", "sort|join", "select|map('e')|join('&')"),
 ]
+LIST_FILTERS = [
+    *("sort|join('-')", "unique|join", "reverse|join", "batch(2, '-')|map('join')|join('/')", "max", "min"),
+    *("slice(3, t)|map('join')|join('|')", "groupby(0)|map('last')|map('length')|join", "sum", "list|tojson"),
+    *("select('string')|map('upper')|join", "reject('none')|sort(true)|first", "map('default', t)|join('<')"),
+    *("map('string')|sort(case_sensitive=true)|join", "first", "last", "map('tojson')|join", "map('int')|sum"),
+]
+METHODS = [
+    *("upper()", "title()", "swapcase()", "casefold()", "split()|join('/')", "rsplit('a', 1)|join('/')"),
+    *("strip(' a')", "replace('a', '<b>')", "find('o')", "count('a')", "startswith(('a', '<'))", "zfill(4)"),
+    *("center(7, '*')", "partition('o')|join('|')", "splitlines()|length", "istitle()", "isalnum()"),
+    *("join(['<', t|string])", "format(t, u, x=i)", "removeprefix('a')", "islower()", "isnumeric()"),
+]
+SPECS = ["", ">8", "^9.3", "+d", ",", ".2f", "08.1f", "x", "_", "%", "e", "*<7", ".3", "g", "5"]
 NUMBER_FILTERS = [
+    *("abs", "filesizeformat", "int", "float", "tojson"),
     "round",
     "round(1)",
     "round(k or 0)",
@@ -188,7 +205,7 @@ NUMBER_FILTERS = [
 ]
 TESTS = [
     *("defined", "undefined", "none", "boolean", "integer", "float", "number", "string", "sequence", "true"),
-    *("false", "not none", "eq 1", "in ns"),
+    *("false", "not none", "eq 1", "in ns", "iterable", "mapping", "escaped", "upper", "lower"),
 ]
 
 
@@ -213,6 +230,9 @@ def strings(depth: int) -> st.SearchStrategy[str]:
         st.builds("({} if {})".format, inner, truths(depth - 1)),
         st.builds("({} + {})".format, inner, inner),
         st.builds("{}|join({})".format, st.sampled_from(LISTS), inner),
+        st.builds("{}|{}".format, st.sampled_from(LISTS), st.sampled_from(LIST_FILTERS)),
+        st.builds("({}|string).{}".format, inner, st.sampled_from(METHODS)),
+        st.builds("'{{:{}}}'.format({})".format, st.sampled_from(SPECS), other),
         st.builds("('%s<%5s>' % ({}, {}))".format, other, inner),
         st.builds("('<%s>'|safe % ({}))".format, other),
         st.builds("'%r|%-4s'|format({}, {})".format, other, other),
