@@ -46,6 +46,7 @@ SOURCES = r"""
 {{ dict(a=1, b=n)|tojson }}{{ dict(a=n).a }}
 {% for k, v in dict(b=1, a=2)|dictsort %}{{ k }}{{ v }}{% endfor %}
 {{ {'x': n}.get('x') }}{{ {'x': n}.items()|list }}{% for k, v in st.items() %}{{ k }}{{ v }}{% endfor %}
+{{ n in range(2, 5) }}{{ 'a' in st.keys() }}{{ 1 in st.values() }}{{ n not in xs|map('abs') }}
 {{ st.get('a') }}{{ st.get('a', 5) }}{{ st.get('zz', 5) }}
 {{ st|items|list }}{{ st|dictsort }}{{ st|xmlattr }}{{ st|tojson }}{{ {'a': [1, {'b': none}]}|tojson }}
 {{ dec|float }}|{{ dec|int }}|{{ dec|round(1) }}|{{ dec|abs }}|{{ [dec, dec]|sum }}

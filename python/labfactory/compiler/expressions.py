@@ -616,7 +616,9 @@ class Expressions:
         for position, operand in enumerate(node.ops):
             if position:
                 self.code.emit("jump_if_false", target, done, span=self.span(node))
-            right, other = self.operand(operand.expr)
+            # What is looked into may be a view, a range or a generator.
+            is_search = operand.op in ("in", "notin")
+            right, other = (self.iterable if is_search else self.operand)(operand.expr)
             self.compare_pair(node, _COMPARE[operand.op], (left, one), (right, other), target)
             left, one = right, other
         self.code.place(done)
