@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         Statsig,
         Unleash,
     )
-    from labfactory.audit import AuditRules, Finding, Findings, Rule
+    from labfactory.audit import AuditRules, Finding, Findings, Rule, sms_segments
     from labfactory.base.errors import (
         AssemblyError,
         CompileError,
@@ -288,6 +288,7 @@ __all__ = [
     "pool_effects",
     "read_translations",
     "register_channel",
+    "sms_segments",
 ]
 
 # Where each name is at home; a room is imported when one of its names is first asked for, so that the command
@@ -304,7 +305,7 @@ _HOMES = {
         "Statsig",
         "Unleash",
     ),
-    "audit": ("AuditRules", "Finding", "Findings", "Rule"),
+    "audit": ("AuditRules", "Finding", "Findings", "Rule", "sms_segments"),
     "base.errors": (
         "AssemblyError",
         "CompileError",

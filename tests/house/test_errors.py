@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from labfactory.audit import rules
+from labfactory.audit import rule
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -63,7 +63,7 @@ def native_codes(source: str) -> list[str]:
 
 
 def codes() -> set[str]:
-    found = {f"audit_{kind}" for kind in rules._KINDS}
+    found = {f"audit_{kind}" for kind in rule.KINDS}
     for path in (ROOT / "python").rglob("*.py"):
         found.update(python_codes(path.read_text(encoding="utf-8")))
     for path in (ROOT / "cpp" / "labfactory").rglob("*.?pp"):

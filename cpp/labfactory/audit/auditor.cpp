@@ -4,7 +4,9 @@
 #include <array>
 #include <utility>
 
+#include "labfactory/audit/characters.hpp"
 #include "labfactory/audit/links.hpp"
+#include "labfactory/audit/sms.hpp"
 #include "labfactory/base/error.hpp"
 #include "labfactory/base/parallel.hpp"
 
@@ -16,9 +18,9 @@ namespace {
 constexpr std::int64_t kTaskRows = 2048;
 
 // In the order of RuleKind.
-constexpr std::array<std::string_view, 9> kKindNames = {"required_text", "forbidden_text", "max_bytes",
-                                                        "min_bytes",     "single_line",    "no_delimiters",
-                                                        "link_schemes",  "no_empty_links", "required_link"};
+constexpr std::array<std::string_view, 12> kKindNames = {
+    "required_text", "forbidden_text", "max_bytes",     "min_bytes",    "max_json_bytes", "max_segments",
+    "single_line",   "no_controls",    "no_delimiters", "link_schemes", "no_empty_links", "required_link"};
 static_assert(kKindNames.size() == static_cast<std::size_t>(RuleKind::required_link) + 1);
 
 bool reads_links(RuleKind kind) {
@@ -31,10 +33,6 @@ bool has_delimiter(std::string_view text) {
     if (at + 1 < text.size() && (text[at + 1] == '{' || text[at + 1] == '%')) return true;
   }
   return false;
-}
-
-bool has_line_break(std::string_view text) {
-  return text.find('\n') != std::string_view::npos || text.find('\r') != std::string_view::npos;
 }
 
 void expect_text(const Column& column, const std::string& name) {
@@ -154,11 +152,17 @@ bool Auditor::is_broken_by(std::string_view text, std::size_t rule) const {
     case RuleKind::forbidden_text:
       return needles_[rule].is_in(text);
     case RuleKind::max_bytes:
-      return size > rules_[rule].bytes;
+      return size > rules_[rule].limit;
     case RuleKind::min_bytes:
-      return size < rules_[rule].bytes;
+      return size < rules_[rule].limit;
+    case RuleKind::max_json_bytes:
+      return json_bytes(text) > rules_[rule].limit;
+    case RuleKind::max_segments:
+      return sms_size(text).segments > rules_[rule].limit;
     case RuleKind::single_line:
       return has_line_break(text);
+    case RuleKind::no_controls:
+      return has_control(text);
     case RuleKind::no_delimiters:
       return has_delimiter(text);
     default:

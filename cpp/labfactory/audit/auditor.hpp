@@ -18,9 +18,12 @@ namespace labfactory {
 enum class RuleKind : std::uint8_t {
   required_text,   // `text` is in the part
   forbidden_text,  // `text` is not in the part
-  max_bytes,       // at most `bytes`
-  min_bytes,       // at least `bytes`
-  single_line,     // no CR and no LF
+  max_bytes,       // at most `limit` bytes
+  min_bytes,       // at least `limit` bytes
+  max_json_bytes,  // at most `limit` bytes as a JSON string
+  max_segments,    // at most `limit` messages as an SMS
+  single_line,     // no line break
+  no_controls,     // no character that XML 1.0 forbids
   no_delimiters,   // no {{ and no {%
   link_schemes,  // every link has one of `schemes`, or none where `allow_relative`; links to a fragment pass
   no_empty_links,  // no link is empty or a lone #
@@ -34,7 +37,7 @@ struct AuditRule {
   std::string part;
   std::string text;
   bool ignore_case = false;
-  std::int64_t bytes = 0;
+  std::int64_t limit = 0;
   std::vector<std::string> schemes;
   bool allow_relative = false;
 };

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from labfactory.audit.findings import Finding, Findings
-from labfactory.audit.lint import lint_html
-from labfactory.audit.rules import AuditRules, Rule
+from labfactory.audit.lint import lint_html, lint_svg
+from labfactory.audit.rule import Rule
+from labfactory.audit.rules import AuditRules
+from labfactory.audit.sms import sms_segments
 
-__all__ = ["AuditRules", "Finding", "Findings", "Rule", "lint_html"]
+__all__ = ["AuditRules", "Finding", "Findings", "Rule", "lint_html", "lint_svg", "sms_segments"]

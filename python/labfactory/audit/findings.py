@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from labfactory.audit.rules import Rule
+    from labfactory.audit.rule import Rule
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""A closer look at one HTML text: what a reader, a screen reader or a mail client would miss."""
+"""A closer look at one text: what a reader, a screen reader or a mail client would miss."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from xml.parsers import expat
 
 from selectolax.lexbor import LexborHTMLParser
 
@@ -37,6 +38,43 @@ def lint_html(html: str) -> list[Finding]:
     """
     page = LexborHTMLParser(html)
     return [*_check_language(page), *_check_title(page), *_check_images(page), *_check_links(page)]
+
+
+def lint_svg(svg: str) -> list[Finding]:
+    """What keeps an SVG text from being shown: it is no well-formed XML, or not an svg element.
+
+    A document type is refused, since what it declares is read by some viewers and not by others.
+
+    Args:
+        svg: The finished text.
+
+    Returns:
+        The finding ``lint_xml`` for the first thing wrong; none when all is well.
+
+    References:
+        Extensible Markup Language (XML) 1.0, fifth edition; Scalable Vector Graphics (SVG) 2, section 5.
+
+    Example:
+        >>> for finding in lint_svg("<svg><text>Fish & chips</text></svg>"):
+        ...     print(finding)
+        lint_xml: not well-formed (invalid token): line 1, column 17
+    """
+    elements: list[str] = []
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda name, _: elements.append(name)
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    try:
+        parser.Parse(svg.encode(), True)  # noqa: FBT003 - expat takes no names
+    except (expat.ExpatError, ValueError) as problem:
+        return [Finding("lint_xml", str(problem))]
+    if elements[0] != "svg":
+        return [Finding("lint_xml", f"expected an svg element, found {elements[0]!r}")]
+    return []
+
+
+def _refuse_doctype(name: str, *_: object) -> None:
+    message = f"a document type ({name}) is declared"
+    raise ValueError(message)
 
 
 def _check_language(page: LexborHTMLParser) -> list[Finding]:

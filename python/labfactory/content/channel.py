@@ -18,6 +18,9 @@ class Part:
         required: Whether every creative of the channel must have this part.
         single_line: Whether the finished part may hold no line break (a header line).
         max_bytes: The longest finished part in bytes of UTF-8; null where the channel sets no limit.
+        max_json_bytes: The longest finished part in bytes as a JSON string; null for no limit.
+        max_segments: The most messages that the finished part may take as an SMS; null for no limit.
+        no_controls: Whether the finished part may hold no character that XML 1.0 forbids.
     """
 
     name: str
@@ -25,12 +28,17 @@ class Part:
     required: bool = True
     single_line: bool = False
     max_bytes: int | None = None
+    max_json_bytes: int | None = None
+    max_segments: int | None = None
+    no_controls: bool = False
 
     def __post_init__(self) -> None:
         check_segment("part", self.name)
-        if self.max_bytes is not None and self.max_bytes <= 0:
-            message = f"expected max_bytes above 0, found {self.max_bytes} for part {self.name!r}"
-            raise ContentError(message, code="channel")
+        for name in ("max_bytes", "max_json_bytes", "max_segments"):
+            limit = getattr(self, name)
+            if limit is not None and limit <= 0:
+                message = f"expected {name} above 0, found {limit} for part {self.name!r}"
+                raise ContentError(message, code="channel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +85,9 @@ class Channel:
 _CLIPPED_BYTES = 102 * 1024
 # RFC 5322, section 2.1.1: a header line holds at most 998 characters.
 _HEADER_BYTES = 998
-# Ten concatenated segments of 153 characters in the GSM 7-bit alphabet (3GPP TS 23.040, section 9.2.3.24.1).
-_SMS_BYTES = 1530
-# Apple and Google refuse a push message above 4 KB; title and body share it with the envelope.
+# Ten joined messages: 1,530 septets of the GSM 7-bit alphabet, or 670 characters of UCS-2.
+_SMS_SEGMENTS = 10
+# Apple and Google refuse a push message above 4 KB of JSON; title and body share it with the envelope.
 _PUSH_TITLE_BYTES = 512
 _PUSH_BODY_BYTES = 2048
 
@@ -129,22 +137,24 @@ register_channel(
     Channel(
         "email",
         (
-            Part(name="subject", single_line=True, max_bytes=_HEADER_BYTES),
-            Part(name="preheader", required=False, single_line=True, max_bytes=_HEADER_BYTES),
+            Part(name="subject", single_line=True, max_bytes=_HEADER_BYTES, no_controls=True),
+            Part(
+                name="preheader", required=False, single_line=True, max_bytes=_HEADER_BYTES, no_controls=True
+            ),
             Part(name="html", autoescape=True, max_bytes=_CLIPPED_BYTES),
             Part(name="text", max_bytes=_CLIPPED_BYTES),
         ),
     )
 )
-register_channel(Channel("sms", (Part(name="text", max_bytes=_SMS_BYTES),)))
+register_channel(Channel("sms", (Part(name="text", max_segments=_SMS_SEGMENTS),)))
 register_channel(
     Channel(
         "push",
         (
-            Part(name="title", single_line=True, max_bytes=_PUSH_TITLE_BYTES),
-            Part(name="body", max_bytes=_PUSH_BODY_BYTES),
+            Part(name="title", single_line=True, max_json_bytes=_PUSH_TITLE_BYTES, no_controls=True),
+            Part(name="body", max_json_bytes=_PUSH_BODY_BYTES, no_controls=True),
         ),
     )
 )
 register_channel(Channel("web", (Part(name="html", autoescape=True, max_bytes=1 << 20),)))
-register_channel(Channel("svg", (Part(name="svg", autoescape=True, max_bytes=1 << 20),)))
+register_channel(Channel("svg", (Part(name="svg", autoescape=True, max_bytes=1 << 20, no_controls=True),)))

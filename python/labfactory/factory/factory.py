@@ -25,7 +25,7 @@ from labfactory.factory.progress import silent
 from labfactory.factory.run import Order, Run, make_run
 from labfactory.factory.shard import BLOCK_ROWS, SHARD_ROWS
 from labfactory.factory.sinks import ParquetSink
-from labfactory.factory.tooling import Tooling, channel_rules, selection_of
+from labfactory.factory.tooling import Tooling, selection_of
 from labfactory.governance import Ledger
 from labfactory.handoff import Registry, Trust
 from labfactory.selection import History
@@ -190,7 +190,7 @@ class Factory:
         intake = Intake(source, shard_rows=shard_rows)
         mapping = dict(columns or {})
         # The channel's own rules first: a run may ask for more than they do, never for less.
-        rules = AuditRules((*channel_rules(tooling.creative).rules, *(audit.rules if audit else ())))
+        rules = AuditRules((*AuditRules.demanded(tooling.creative).rules, *(audit.rules if audit else ())))
         past = None if history is None else History.of(history)
         line = tooling.line(
             mapped_schema(intake.schema, mapping),

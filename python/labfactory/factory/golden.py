@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from labfactory.audit import AuditRules, lint_html
+from labfactory.audit import AuditRules, lint_html, lint_svg
 from labfactory.base.errors import ContentError
 from labfactory.factory.line import Customers
 from labfactory.factory.shard import BLOCK_ROWS
-from labfactory.factory.tooling import Tooling, channel_rules
+from labfactory.factory.tooling import Tooling
 from labfactory.selection import History
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _standard_rules(creative: Creative) -> AuditRules:
         return AuditRules.standard(creative.channel.name, parts=list(creative.parts))
     except ContentError:
         # A channel that the host registered has no standard rules.
-        return channel_rules(creative)
+        return AuditRules.demanded(creative)
 
 
 def _refused(assets: list[dict[str, Any]], found: Findings) -> list[dict[str, Any]]:
@@ -129,8 +129,13 @@ def _refused(assets: list[dict[str, Any]], found: Findings) -> list[dict[str, An
 
 
 def _linted(asset: dict[str, Any]) -> list[dict[str, Any]]:
-    html = (asset["parts"] or {}).get("html")
-    return [] if html is None else [_finding(asset, f.code, str(f), "warning") for f in lint_html(html)]
+    parts = asset["parts"] or {}
+    warned = [] if parts.get("html") is None else lint_html(parts["html"])
+    wrong = [] if parts.get("svg") is None else lint_svg(parts["svg"])
+    return [
+        *(_finding(asset, found.code, str(found), "warning") for found in warned),
+        *(_finding(asset, found.code, str(found), "error") for found in wrong),
+    ]
 
 
 def _finding(asset: dict[str, Any], code: str, message: str, severity: str) -> dict[str, Any]:

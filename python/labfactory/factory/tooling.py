@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from labfactory.audit import AuditRules, Rule
 from labfactory.base.errors import SelectionError, UsageError, nearest
 from labfactory.base.instants import instant
 from labfactory.content import Library
@@ -151,22 +150,6 @@ class Tooling:
             if set(slots) & set(slot.fills or (name,))
         }
         return replace(self.selection, slots=filled)
-
-
-def channel_rules(creative: Creative) -> AuditRules:
-    """What the creative's channel demands of every asset: a Factory never asks for less."""
-    rules: list[Rule] = []
-    for part in creative.channel.parts:
-        if part.name not in creative.parts:
-            continue
-        rules.append(Rule("no_delimiters", part.name))
-        if part.required:
-            rules.append(Rule("min_bytes", part.name, limit_bytes=1))
-        if part.single_line:
-            rules.append(Rule("single_line", part.name))
-        if part.max_bytes is not None:
-            rules.append(Rule("max_bytes", part.name, limit_bytes=part.max_bytes))
-    return AuditRules(tuple(rules))
 
 
 def selection_of(package: Package) -> SelectionPolicy | None:

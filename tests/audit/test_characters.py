@@ -1,0 +1,86 @@
+"""Rules about single characters refuse exactly what the standards name."""
+
+from __future__ import annotations
+
+import json
+from xml.parsers import expat
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labfactory.audit import AuditRules, Rule, lint_svg
+from labfactory.content import Creative, channel
+
+CHARACTERS = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+# Unicode Standard Annex 14, LineBreak.txt: the classes BK, CR, LF and NL.
+LINE_BREAKS = {"\n", "\v", "\f", "\r", "\x85", "\u2028", "\u2029"}
+
+
+def broken(rule: Rule, texts: list[str]) -> set[str]:
+    found = AuditRules((rule,)).audit_batch(pa.record_batch({rule.part: texts}))
+    return {text for text, at in zip(texts, found.rule.to_pylist(), strict=True) if at is not None}
+
+
+def is_xml(text: str) -> bool:
+    try:
+        expat.ParserCreate().Parse(f"<a>{text}</a>".encode(), True)
+    except expat.ExpatError:
+        return False
+    return True
+
+
+def test_a_single_line_is_broken_by_the_seven_characters_that_end_lines() -> None:
+    assert broken(Rule("single_line", "asset"), CHARACTERS) == LINE_BREAKS
+    between = [f"Hi{character}Bcc" for character in LINE_BREAKS]
+    assert broken(Rule("single_line", "asset"), [*between, "Hi Bcc", "€ Â â", ""]) == set(between)
+
+
+def test_controls_are_what_an_xml_parser_refuses() -> None:
+    # Expat lets U+FFFE and U+FFFF pass that XML 1.0, production 2, leaves out in these two planes' ends.
+    low = [character for character in CHARACTERS if ord(character) < 0x2000 and character not in "<&"]
+    expected = {character for character in low if not is_xml(character)}
+    assert broken(Rule("no_controls", "asset"), CHARACTERS) == expected | {"\ufffe", "\uffff"}
+
+
+@given(st.text())
+def test_bytes_of_json_are_those_that_json_writes(text: str) -> None:
+    exact = len(json.dumps(text, ensure_ascii=False).encode())
+    assert broken(Rule("max_json_bytes", "asset", limit_bytes=exact), [text]) == set()
+    assert broken(Rule("max_json_bytes", "asset", limit_bytes=exact - 1), [text]) == {text}
+
+
+@pytest.mark.parametrize("character", sorted(LINE_BREAKS))
+@pytest.mark.parametrize("part", ["subject", "preheader"])
+def test_a_line_break_of_a_customer_never_reaches_a_header(part: str, character: str) -> None:
+    texts = {"subject": "Hi", "preheader": "Hi", "html": "Hi", "text": "Hi"} | {part: "Hi {{ name }}"}
+    creative = Creative(name="hello/warm", channel=channel("email"), parts=texts)
+    customers = pa.record_batch({"name": ["Ann", f"Ann{character}Bcc: everybody@shop.example"]})
+    assets = creative.compile(customers.schema).assemble(customers)
+    found = AuditRules.demanded(creative).audit_batch(assets)
+    assert found.codes.to_pylist() == [None, "audit_single_line"]
+
+
+def test_a_push_is_measured_as_the_json_it_becomes() -> None:
+    creative = Creative(
+        name="hello/push", channel=channel("push"), parts={"title": "Hi", "body": "{{ name }}"}
+    )
+    customers = pa.record_batch({"name": ["a" * 2046, "a" * 2047, '"' * 1024, "Ann\0"]})
+    assets = creative.compile(customers.schema).assemble(customers)
+    found = AuditRules.demanded(creative).audit_batch(assets)
+    assert found.codes.to_pylist() == [
+        None, "audit_max_json_bytes", "audit_max_json_bytes", "audit_no_controls",
+    ]  # fmt: skip
+
+
+def test_a_banner_escapes_markup_and_refuses_controls() -> None:
+    source = '<svg xmlns="http://www.w3.org/2000/svg"><text x="{{ x }}">{{ name }}</text></svg>'
+    creative = Creative(name="hello/banner", channel=channel("svg"), parts={"svg": source})
+    customers = pa.record_batch({"x": ['"', "'", "1"], "name": ["<&>", "Ann", "Ann\x07"]})
+    assets = creative.compile(customers.schema).assemble(customers)
+    assert AuditRules.demanded(creative).audit_batch(assets).codes.to_pylist() == [
+        None, None, "audit_no_controls",
+    ]  # fmt: skip
+    drawn = [part["svg"] for part in assets["parts"].to_pylist()]
+    assert [len(lint_svg(svg)) for svg in drawn] == [0, 0, 1]
