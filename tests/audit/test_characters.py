@@ -62,6 +62,14 @@ def test_a_line_break_of_a_customer_never_reaches_a_header(part: str, character:
     assert found.codes.to_pylist() == [None, "audit_single_line"]
 
 
+def test_an_sms_of_more_than_ten_messages_is_refused() -> None:
+    creative = Creative(name="hello/sms", channel=channel("sms"), parts={"text": "{{ text }}"})
+    customers = pa.record_batch({"text": ["a" * 1530, "a" * 1531, "ç" * 670, "a" * 670 + "ç"]})
+    assets = creative.compile(customers.schema).assemble(customers)
+    found = AuditRules.demanded(creative).audit_batch(assets)
+    assert found.codes.to_pylist() == [None, "audit_max_segments", None, "audit_max_segments"]
+
+
 def test_a_push_is_measured_as_the_json_it_becomes() -> None:
     creative = Creative(
         name="hello/push", channel=channel("push"), parts={"title": "Hi", "body": "{{ name }}"}

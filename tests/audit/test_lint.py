@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labfactory.audit import Finding, lint_html
+from labfactory.audit import Finding, lint_html, lint_svg
 
 HEAD = '<!doctype html><html lang="en"><head><title>Offers</title></head><body>'
 
@@ -63,3 +63,19 @@ def test_a_finding_prints_without_an_excerpt() -> None:
     assert (
         str(Finding("lint_lang", "the html element has no lang")) == "lint_lang: the html element has no lang"
     )
+
+
+@pytest.mark.parametrize(
+    ("svg", "message"),
+    [
+        ("<svg><text>Fish & chips</text></svg>", "not well-formed (invalid token): line 1, column 17"),
+        ("<svg><text>&nbsp;</text></svg>", "undefined entity: line 1, column 11"),
+        ("<svg><text></svg>", "mismatched tag: line 1, column 13"),
+        ("<!DOCTYPE svg><svg></svg>", "a document type (svg) is declared"),
+        ("<html></html>", "expected an svg element, found 'html'"),
+        ("", "no element found: line 1, column 0"),
+    ],
+)
+def test_a_banner_that_viewers_would_not_show_is_found(svg: str, message: str) -> None:
+    assert lint_svg(svg) == [Finding("lint_xml", message)]
+    assert lint_svg('<svg xmlns="http://www.w3.org/2000/svg"><text>Fish &#38; chips ü</text></svg>') == []
