@@ -24,6 +24,12 @@ UNDEFINED_CLASSES: dict[str, type[jinja2.Undefined]] = {
     "chainable": jinja2.ChainableUndefined,
 }
 EXTENSIONS = ("jinja2.ext.do", "jinja2.ext.i18n", "jinja2.ext.loopcontrols")
+# The names of Jinja2's classes mean the same.
+_CLASSES = {
+    "jinja2.ext.ExprStmtExtension": "jinja2.ext.do",
+    "jinja2.ext.InternationalizationExtension": "jinja2.ext.i18n",
+    "jinja2.ext.LoopControlExtension": "jinja2.ext.loopcontrols",
+}
 _FLAGS = ("autoescape", "trim_blocks", "lstrip_blocks", "keep_trailing_newline")
 _TRIMMED = "ext.i18n.trimmed"
 _DELIMITERS = {
@@ -220,8 +226,9 @@ def _extensions(given: object) -> tuple[str, ...]:
     if isinstance(given, str) or not isinstance(given, (tuple, list)):
         message = f"expected the names of extensions, found {given!r}"
         raise UsageError(message, code="environment")
-    for name in given:
+    known = [_CLASSES.get(name, name) for name in given]
+    for name in known:
         if name not in EXTENSIONS:
             message = f"the extension {name!r} is not covered"
             raise CompileError(message, code="refused", hint=nearest(str(name), EXTENSIONS))
-    return tuple(given)
+    return tuple(known)
