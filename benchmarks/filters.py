@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 
 import jinja2
 import numpy as np
@@ -39,6 +40,10 @@ def rows_of(rows: int, *, seed: int = 13) -> pa.Table:
     return table.append_column("born", birthdays)
 
 
+def _rendered(render: Callable[..., str], rows: list[dict[str, object]]) -> list[str]:
+    return [render(row) for row in rows]
+
+
 def measure(rows: int, repeats: int) -> list[Figure]:
     """Each filter alone, autoescape on."""
     table = rows_of(rows)
@@ -53,10 +58,10 @@ def measure(rows: int, repeats: int) -> list[Figure]:
             continue
         render = environment.from_string(source).render
         ours = plan.assemble(table.slice(0, JINJA2_ROWS))["asset"].to_pylist()
-        assert [render(row) for row in few] == ours, f"Jinja2 differs: {name}"
+        assert _rendered(render, few) == ours, f"Jinja2 differs: {name}"
         work: dict[str, tuple[Callable[[], object], int]] = {
-            "labfactory": (lambda plan=plan: drain(plan, table), rows),  # type: ignore[misc]
-            "Jinja2": (lambda render=render: [render(row) for row in few], len(few)),  # type: ignore[misc]
+            "labfactory": (partial(drain, plan, table), rows),
+            "Jinja2": (partial(_rendered, render, few), len(few)),
         }
         figures += beside(
             interleaved(work, repeats=repeats),

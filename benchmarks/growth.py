@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 
 import pyarrow as pa
 
@@ -23,9 +24,15 @@ BATCH_ROWS = 20_000
 FACTOR = 10
 
 
+@cache
+def _batch() -> pa.RecordBatch:
+    (batch,) = customers(BATCH_ROWS).to_arrow().combine_chunks().to_batches()
+    return batch
+
+
 def endless(rows: int) -> pa.RecordBatchReader:
     """So many rows from a reader that gives one batch again and again: the source takes no time and no memory."""
-    (batch,) = customers(BATCH_ROWS).to_arrow().combine_chunks().to_batches()
+    batch = _batch()
 
     def given() -> Iterator[pa.RecordBatch]:
         left = rows
