@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from labfactory.base.errors import CompileError, ContentError, nearest
 from labfactory.compiler import Environment, Remark, compile_creative, review_creative
+from labfactory.content.needs import check_needs, unknown_needs
 from labfactory.content.segment import is_segment
 from labfactory.content.syntax import line_break, slot_calls
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from labfactory.compiler import Functions, Plan, Review, Table
     from labfactory.content.channel import Channel
     from labfactory.content.component import Component
+    from labfactory.content.needs import Need
     from labfactory.content.syntax import SlotCall
 
 # A creative is named <concept>/<variant>, and the folder of components is no concept.
@@ -39,6 +41,7 @@ class Creative:
         tags: Words to find it by.
         locale: The locale that it is written in; null where it fits every one.
         optional: Columns that customers need not have.
+        needs: What its author expects of columns: for each its kind, one of `NEEDS`.
 
     Raises:
         ContentError: The first of `structure_problems`.
@@ -58,9 +61,12 @@ class Creative:
     tags: tuple[str, ...] = ()
     locale: str | None = None
     optional: tuple[str, ...] = ()
+    needs: Mapping[str, Need] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for problem in structure_problems(self.name, self.channel, self.parts, self.slots):
+            raise problem
+        for problem in unknown_needs(self.needs, self.declaration):
             raise problem
         ordered = {part.name: self.parts[part.name] for part in self.channel.parts if part.name in self.parts}
         object.__setattr__(self, "parts", ordered)
@@ -68,6 +74,7 @@ class Creative:
         object.__setattr__(self, "environment", replace(self.environment, autoescape=False))
         object.__setattr__(self, "tags", tuple(self.tags))
         object.__setattr__(self, "optional", tuple(self.optional))
+        object.__setattr__(self, "needs", {column: self.needs[column] for column in sorted(self.needs)})
 
     @property
     def declaration(self) -> str:
@@ -163,8 +170,10 @@ class Creative:
 
         Raises:
             CompileError: A template or expression cannot become a plan.
-            ContentError: `unknown_component`, or a line break in a single-line part.
+            ContentError: `needs`, with every column that is missing or of another kind than declared;
+                `unknown_component`, or a line break in a single-line part.
         """
+        check_needs(self.needs, schema, optional=self.optional, template=self.declaration)
         return compile_creative(
             self.parts,
             environments=self.environments(),
@@ -208,6 +217,7 @@ class Creative:
             CompileError: A template uses what is not covered.
             ContentError: As for `compile`.
         """
+        check_needs(self.needs, data, optional=self.optional, template=self.declaration)
         found = review_creative(
             self.parts,
             data,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labfactory.base.errors import ContentError, nearest
+from labfactory.content.needs import Need  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,13 +22,22 @@ class EnvironmentTable(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
+    block_end_string: str = "%}"
+    block_start_string: str = "{%"
+    comment_end_string: str = "#}"
+    comment_start_string: str = "{#"
     extensions: list[str] = []
     finalize: Literal["none_to_empty"] | None = None
     keep_trailing_newline: bool = False
+    line_comment_prefix: str | None = None
+    line_statement_prefix: str | None = None
     lstrip_blocks: bool = False
+    newline_sequence: Literal["\n", "\r\n", "\r"] = "\n"
     newstyle_gettext: bool = False
     trim_blocks: bool = False
     undefined: str = "error"
+    variable_end_string: str = "}}"
+    variable_start_string: str = "{{"
 
 
 class CreativeDeclaration(BaseModel):
@@ -40,6 +50,7 @@ class CreativeDeclaration(BaseModel):
     locale: str | None = None
     optional: list[str] = []
     environment: EnvironmentTable = Field(default_factory=EnvironmentTable)
+    needs: dict[str, Need] = {}
     slots: dict[str, list[str]] = {}
 
 

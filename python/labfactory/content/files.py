@@ -137,6 +137,7 @@ def read_creatives(files: Mapping[str, bytes]) -> tuple[list[Creative], list[Lab
                 tags=tuple(declaration.tags),
                 locale=declaration.locale,
                 optional=tuple(declaration.optional),
+                needs=declaration.needs,
             )
         )
     return creatives, problems
@@ -162,6 +163,7 @@ def write_creative(creative: Creative) -> dict[str, bytes]:
         "locale": creative.locale,
         "optional": creative.optional,
         "environment": options,
+        "needs": dict(creative.needs),
         "slots": dict(creative.slots),
     }
     return {creative.declaration: write_declaration(values), **_templates(creative.name, creative.parts)}
