@@ -18,32 +18,32 @@ namespace py = pybind11;
 namespace {
 
 template <typename Item>
-using Numbers = py::array_t<Item, py::array::c_style>;
+using Exact = py::array_t<Item, py::array::c_style>;
 
 template <typename Item>
-std::span<const Item> span_of(const Numbers<Item>& numbers) {
+std::span<const Item> span_of(const Exact<Item>& numbers) {
   return {numbers.data(), static_cast<std::size_t>(numbers.size())};
 }
 
 template <typename Item>
-Numbers<Item> array_of(const std::vector<Item>& items, py::ssize_t columns = 0) {
+Exact<Item> array_of(const std::vector<Item>& items, py::ssize_t columns = 0) {
   const auto size = static_cast<py::ssize_t>(items.size());
-  if (columns == 0) return Numbers<Item>(size, items.data());
-  return Numbers<Item>({size / columns, columns}, items.data());
+  if (columns == 0) return Exact<Item>(size, items.data());
+  return Exact<Item>({size / columns, columns}, items.data());
 }
 
 void expect(bool holds, const char* what) {
   if (!holds) throw Error(ErrorKind::selection, "allocation_input", what);
 }
 
-select::Values values_of(const Numbers<float>& values, const Numbers<double>& prices) {
+select::Values values_of(const Exact<float>& values, const Exact<double>& prices) {
   expect(values.ndim() == 2, "expected values of two dimensions, found another number");
   expect(values.shape(1) == prices.size(), "expected a price for each option, found another number of them");
   return {span_of(values), prices.size()};
 }
 
-std::pair<double, Numbers<double>> demand(const Numbers<float>& values, const Numbers<double>& prices,
-                                          double smoothing, int threads) {
+std::pair<double, Exact<double>> demand(const Exact<float>& values, const Exact<double>& prices,
+                                        double smoothing, int threads) {
   const select::Values matrix = values_of(values, prices);
   select::Demand made;
   {
@@ -53,9 +53,10 @@ std::pair<double, Numbers<double>> demand(const Numbers<float>& values, const Nu
   return {made.surplus, array_of(made.amounts)};
 }
 
-std::pair<Numbers<std::int32_t>, Numbers<float>> shortlist(
-    const Numbers<float>& values, const Numbers<double>& prices, std::int64_t best,
-    const std::vector<std::vector<std::int32_t>>& groups, int threads) {
+std::pair<Exact<std::int32_t>, Exact<float>> shortlist(const Exact<float>& values,
+                                                       const Exact<double>& prices, std::int64_t best,
+                                                       const std::vector<std::vector<std::int32_t>>& groups,
+                                                       int threads) {
   const select::Values matrix = values_of(values, prices);
   expect(best > 0, "expected a shortlist of one option or more, found none");
   for (const auto& group : groups) {
@@ -85,9 +86,8 @@ std::vector<select::Limit> limits_of(
   return made;
 }
 
-py::dict settle(const Numbers<std::uint64_t>& keys, const Numbers<std::int32_t>& options,
-                const Numbers<float>& values, const Numbers<std::int32_t>& chosen,
-                const Numbers<double>& prices,
+py::dict settle(const Exact<std::uint64_t>& keys, const Exact<std::int32_t>& options,
+                const Exact<float>& values, const Exact<std::int32_t>& chosen, const Exact<double>& prices,
                 const std::vector<std::tuple<std::vector<std::int64_t>, std::int64_t, bool>>& limits,
                 double paid) {
   expect(options.ndim() == 2 && values.ndim() == 2, "expected shortlists of two dimensions, found others");

@@ -17,9 +17,9 @@ namespace py = pybind11;
 
 namespace {
 
-using Numbers = py::array_t<float, py::array::c_style | py::array::forcecast>;
+using Floats = py::array_t<float, py::array::c_style | py::array::forcecast>;
 
-std::vector<float> numbers_of(const Numbers& numbers) {
+std::vector<float> numbers_of(const Floats& numbers) {
   return {numbers.data(), numbers.data() + numbers.size()};
 }
 
@@ -74,7 +74,7 @@ select::Arbitration arbitration_of(
   return {std::move(steps), std::move(terms)};
 }
 
-select::Uncertainty uncertainty_of(const std::optional<Numbers>& given, std::int64_t candidates,
+select::Uncertainty uncertainty_of(const std::optional<Floats>& given, std::int64_t candidates,
                                    std::int64_t features) {
   if (!given) return {};
   const std::vector<float> numbers = numbers_of(*given);
@@ -86,10 +86,10 @@ select::Slot make_slot(
     std::string name, std::vector<std::string> components, std::vector<std::int32_t> candidates,
     std::vector<std::vector<std::int32_t>> needed,
     const std::optional<std::vector<std::pair<std::int32_t, std::int32_t>>>& rules,
-    const std::vector<std::optional<float>>& missing, const Numbers& weights, const Numbers& bias,
+    const std::vector<std::optional<float>>& missing, const Floats& weights, const Floats& bias,
     const std::string& scale, const std::string& base, double strength, double epsilon, double floor,
     const std::optional<std::pair<std::vector<StepPair>, std::vector<TermPair>>>& arbitration,
-    const std::optional<Numbers>& uncertainty, const std::vector<std::pair<double, double>>& beliefs) {
+    const std::optional<Floats>& uncertainty, const std::vector<std::pair<double, double>>& beliefs) {
   const auto features = static_cast<std::int64_t>(missing.size());
   std::vector<select::BetaBelief> rates;
   for (const auto& [successes, failures] : beliefs) rates.push_back({successes, failures});
@@ -119,7 +119,7 @@ const Column* gates_of(const Batch& shared) {
 }
 
 Array decide(const select::Slot& slot, py::handle columns, std::uint64_t seed, const std::string& version,
-             int threads, const std::optional<Numbers>& prices, const std::optional<py::object>& shared) {
+             int threads, const std::optional<Floats>& prices, const std::optional<py::object>& shared) {
   const std::vector<float> taken_off = prices ? numbers_of(*prices) : std::vector<float>();
   const std::shared_ptr<const Batch> batch = import_batch(columns);
   const std::shared_ptr<const Batch> common = shared ? import_batch(*shared) : nullptr;
@@ -133,7 +133,7 @@ Array decide(const select::Slot& slot, py::handle columns, std::uint64_t seed, c
 py::tuple decide_one(const select::Slot& slot, std::optional<std::uint64_t> key,
                      std::vector<std::optional<double>> features, std::vector<std::optional<double>> terms,
                      std::vector<bool> conditions, std::uint64_t seed, const std::string& version,
-                     const std::optional<Numbers>& prices) {
+                     const std::optional<Floats>& prices) {
   const std::vector<float> taken_off = prices ? numbers_of(*prices) : std::vector<float>();
   const select::Decision made = slot.decide_one({.key = key,
                                                  .features = std::move(features),
@@ -150,7 +150,7 @@ using LimitTuple = std::tuple<std::int32_t, std::int32_t, std::vector<std::pair<
 std::vector<Array> decide_together(const std::vector<const select::Slot*>& slots,
                                    const std::vector<py::object>& columns, const py::object& shared,
                                    const std::vector<LimitTuple>& limits,
-                                   const std::vector<std::optional<Numbers>>& prices, std::uint64_t seed,
+                                   const std::vector<std::optional<Floats>>& prices, std::uint64_t seed,
                                    const std::string& version, int threads) {
   if (columns.size() != slots.size() || prices.size() != slots.size()) {
     throw Error(ErrorKind::selection, "decision_input", "expected columns and prices of every slot");
@@ -169,7 +169,7 @@ std::vector<Array> decide_together(const std::vector<const select::Slot*>& slots
     inputs.back().prices = taken_off[s];
     inputs.back().gates = gates_of(*common);
   }
-  std::vector<select::Limit> given;
+  std::vector<select::Allowance> given;
   for (const auto& [at_most, column, members] : limits) {
     given.push_back(
         {at_most, column < 0 ? nullptr : &common->column(static_cast<std::size_t>(column)), members});

@@ -198,7 +198,7 @@ Decision Slot::decide_one(const CustomerInput& customer, std::uint64_t seed, std
 
 std::vector<ArrayPointer> decide_together(std::span<const Slot* const> slots,
                                           std::span<const DecisionInput> inputs,
-                                          std::span<const Limit> limits, std::uint64_t seed,
+                                          std::span<const Allowance> limits, std::uint64_t seed,
                                           std::string_view version, int threads) {
   if (slots.empty()) return {};
   const std::int64_t rows = inputs[0].keys->length();

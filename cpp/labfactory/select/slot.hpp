@@ -106,18 +106,18 @@ class Slot {
 };
 
 // A number of choices that a customer may get among some candidates.
-struct Limit {
+struct Allowance {
   std::int32_t at_most = 0;
   const Column* left = nullptr;  // int32, for each customer in place of at_most; or none
   std::vector<std::pair<std::int32_t, std::int32_t>> members;  // slot and candidate
 };
 
-// Decides slots that share limits: of a customer's slots the one with the highest score chooses first, so
+// Decides slots that share allowances: of a customer's slots the one with the highest score chooses first, so
 // that limits are spent on what is worth most; the propensity is that given what was chosen before. An array
 // for each slot.
 [[nodiscard]] std::vector<ArrayPointer> decide_together(std::span<const Slot* const> slots,
                                                         std::span<const DecisionInput> inputs,
-                                                        std::span<const Limit> limits, std::uint64_t seed,
+                                                        std::span<const Allowance> limits, std::uint64_t seed,
                                                         std::string_view version, int threads);
 
 }  // namespace labfactory::select

@@ -9,7 +9,7 @@
 namespace labfactory::select {
 
 Together::Together(std::span<const Slot* const> slots, std::span<const DecisionInput> inputs,
-                   std::span<const Limit> limits, std::span<const Output> outputs, std::uint64_t seed,
+                   std::span<const Allowance> limits, std::span<const Output> outputs, std::uint64_t seed,
                    std::string_view version)
     : slots_(slots.begin(), slots.end()), limits_(limits), limits_of_(slots.size()) {
   deciders_.reserve(slots.size());  // they point into themselves

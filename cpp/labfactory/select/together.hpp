@@ -27,7 +27,7 @@ class Together {
 
   // Error(selection, "decision_input") for a limit of candidates that are not there.
   Together(std::span<const Slot* const> slots, std::span<const DecisionInput> inputs,
-           std::span<const Limit> limits, std::span<const Output> outputs, std::uint64_t seed,
+           std::span<const Allowance> limits, std::span<const Output> outputs, std::uint64_t seed,
            std::string_view version);
 
   [[nodiscard]] std::unique_ptr<Work> start() const;
@@ -43,7 +43,7 @@ class Together {
 
   std::vector<const Slot*> slots_;
   std::vector<Decider> deciders_;
-  std::span<const Limit> limits_;
+  std::span<const Allowance> limits_;
   std::vector<std::vector<std::vector<std::size_t>>> limits_of_;  // for each slot and candidate
 };
 
