@@ -39,7 +39,7 @@ def test(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The side-by-side benchmarks, as one table."""
+    """The side-by-side benchmarks, as one table; arguments go to `python -m benchmarks`."""
     session.install(".[bench]")
     session.run("python", "-m", "benchmarks", *session.posargs)
 

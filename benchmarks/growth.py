@@ -60,7 +60,7 @@ def child(rows: int) -> dict[str, float]:
 
 def _run(rows: int) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.growth", str(rows)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    run = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(run.stdout)
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -67,6 +68,9 @@ def _processor() -> str:
 
 def commit() -> str:
     """The commit of the checkout, with a plus sign where files differ from it."""
+
+    if shutil.which("git") is None:
+        return "unknown: no git"
 
     def git(*arguments: str) -> str:
         run = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +17,10 @@ pytestmark = pytest.mark.house
 WORKLOADS = ("sms", "email", "products", "whole", "filters", "dictionary", "one", "threads", "growth")
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    variables = os.environ | environment
+    return subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +93,19 @@ def test_unknown_workload_is_refused() -> None:
     done = run("--only", "letters")
     assert done.returncode == 2
     assert "found letters" in done.stderr
+
+
+def test_instructions_are_counted_and_compared(tmp_path: Path) -> None:
+    path = tmp_path / "before.json"
+    before = {"instructions": {"SMS": 1.0, "e-mail of 20 KB": 1e9}}
+    path.write_text(json.dumps(before))
+    done = run("instructions", "--compare", path)
+    assert done.returncode == 1, done.stderr
+    (worse,) = done.stdout.split("worse:\n")[1].splitlines()
+    assert worse.startswith("SMS: ")
+
+
+def test_instructions_without_valgrind_say_what_is_missing() -> None:
+    done = run("instructions", PATH="/nowhere")
+    assert done.returncode == 1
+    assert "expected valgrind to count instructions, found none" in done.stderr
