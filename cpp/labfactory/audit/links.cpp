@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "labfactory/audit/find_byte.hpp"
 #include "labfactory/audit/needle.hpp"
 
 namespace labfactory {
@@ -13,22 +14,21 @@ namespace {
 constexpr bool is_letter(char c) {
   return fold(c) >= 'a' && fold(c) <= 'z';
 }
-constexpr bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
-}
 // What a browser strips around a link: C0 controls and space.
 constexpr bool is_blank(char c) {
   return static_cast<unsigned char>(c) <= 0x20;
 }
 
 // One table look-up a byte: tags are half of an e-mail.
-enum Ends : std::uint8_t { ends_tag_name = 1, ends_name = 2, ends_value = 4 };
+enum Ends : std::uint8_t { ends_tag_name = 1, ends_name = 2, ends_value = 4, ends_gap = 8, ends_spaces = 16 };
 constexpr std::array<std::uint8_t, 256> kEnds = [] {
   std::array<std::uint8_t, 256> ends{};
-  for (const char c : {' ', '\t', '\n', '\f', '\r', '>'})
+  ends.fill(ends_gap | ends_spaces);
+  for (const char c : {' ', '\t', '\n', '\f', '\r'})
     ends[static_cast<std::uint8_t>(c)] = ends_tag_name | ends_name | ends_value;
-  ends['/'] = ends_tag_name | ends_name;
-  ends['='] = ends_name;
+  ends['>'] |= ends_tag_name | ends_name | ends_value;
+  ends['/'] = ends_tag_name | ends_name | ends_spaces;
+  ends['='] |= ends_name;
   return ends;
 }();
 
@@ -37,58 +37,59 @@ std::size_t find_end(std::string_view html, std::size_t at, Ends of) {
   return at;
 }
 
-}  // namespace
-
-bool LinkReader::next(Link* link) {
+// Behind the name of the next tag; npos when there is none.
+std::size_t enter_tag(std::string_view html, std::size_t at) {
   for (;;) {
-    if (!is_in_tag_ && !enter_tag()) return false;
-    while (next_attribute(link)) {
-      if (is_link_attribute(link->attribute)) return true;
-    }
+    at = find_byte(html, at, '<');
+    if (at == std::string_view::npos) return at;
+    ++at;
+    if (at < html.size() && is_letter(html[at])) return find_end(html, at, ends_tag_name);
   }
 }
 
-bool LinkReader::enter_tag() {
-  for (;;) {
-    at_ = html_.find('<', at_);
-    if (at_ == std::string_view::npos) return false;
-    ++at_;
-    if (at_ < html_.size() && is_letter(html_[at_])) break;
-  }
-  at_ = find_end(html_, at_, ends_tag_name);
-  is_in_tag_ = true;
-  return true;
-}
-
-// HTML Living Standard, 13.2.5.32 to 13.2.5.39: attribute names and values.
-bool LinkReader::next_attribute(Link* attribute) {
-  const auto skip_spaces = [this] {
-    while (at_ < html_.size() && is_space(html_[at_])) ++at_;
-  };
-  while (at_ < html_.size() && (is_space(html_[at_]) || html_[at_] == '/')) ++at_;
-  if (at_ >= html_.size() || html_[at_] == '>') {
-    is_in_tag_ = false;
-    return false;
-  }
-  const std::size_t name = at_;
-  at_ = find_end(html_, at_ + 1, ends_name);
-  *attribute = {html_.substr(name, at_ - name), {}};
-  skip_spaces();
-  if (at_ >= html_.size() || html_[at_] != '=') return true;
-  ++at_;
-  skip_spaces();
-  if (at_ >= html_.size() || html_[at_] == '>') return true;
-  if (const char quote = html_[at_]; quote == '"' || quote == '\'') {
-    const std::size_t first = at_ + 1;
-    const std::size_t last = std::min(html_.find(quote, first), html_.size());
-    attribute->value = html_.substr(first, last - first);
-    at_ = std::min(last + 1, html_.size());
+// HTML Living Standard, 13.2.5.32 to 13.2.5.39: attribute names and values. False at the end of the tag.
+bool read_attribute(std::string_view html, std::size_t& at, Link& attribute) {
+  at = find_end(html, at, ends_gap);
+  if (at >= html.size() || html[at] == '>') return false;
+  const std::size_t name = at;
+  at = find_end(html, at + 1, ends_name);
+  attribute = {html.substr(name, at - name), {}};
+  at = find_end(html, at, ends_spaces);
+  if (at >= html.size() || html[at] != '=') return true;
+  at = find_end(html, at + 1, ends_spaces);
+  if (at >= html.size() || html[at] == '>') return true;
+  if (const char quote = html[at]; quote == '"' || quote == '\'') {
+    const std::size_t first = at + 1;
+    const std::size_t last = std::min(find_byte(html, first, quote), html.size());
+    attribute.value = html.substr(first, last - first);
+    at = std::min(last + 1, html.size());
     return true;
   }
-  const std::size_t first = at_;
-  at_ = find_end(html_, at_, ends_value);
-  attribute->value = html_.substr(first, at_ - first);
+  const std::size_t first = at;
+  at = find_end(html, at, ends_value);
+  attribute.value = html.substr(first, at - first);
   return true;
+}
+
+}  // namespace
+
+// The position stays in a register until a link is found.
+bool LinkReader::next(Link* link) {
+  std::size_t at = at_;
+  for (bool is_in_tag = is_in_tag_;; is_in_tag = false) {
+    if (!is_in_tag) at = enter_tag(html_, at);
+    if (at == std::string_view::npos) break;
+    for (Link attribute; read_attribute(html_, at, attribute);) {
+      if (!is_link_attribute(attribute.attribute)) continue;
+      *link = attribute;
+      at_ = at;
+      is_in_tag_ = true;
+      return true;
+    }
+  }
+  at_ = html_.size();
+  is_in_tag_ = false;
+  return false;
 }
 
 bool is_link_attribute(std::string_view name) {

@@ -23,9 +23,6 @@ class LinkReader {
   [[nodiscard]] bool next(Link* link);
 
  private:
-  [[nodiscard]] bool enter_tag();
-  [[nodiscard]] bool next_attribute(Link* attribute);
-
   std::string_view html_;
   std::size_t at_ = 0;
   bool is_in_tag_ = false;
