@@ -17,7 +17,7 @@ from labfactory.compiler.applied import (
     signature_of,
 )
 from labfactory.compiler.filters import FILTER_ALIASES
-from labfactory.compiler.formats import lower_format
+from labfactory.compiler.formats import lower_format, lower_named_format
 from labfactory.compiler.function_calls import lower_function
 from labfactory.compiler.methods import lower_method
 from labfactory.compiler.scope import Unassigned
@@ -82,13 +82,18 @@ def _value(lowering: Expressions, call: FilterCall, node: nodes.Expr, target: in
 
 def _format_filter(lowering: Expressions, node: nodes.Filter, target: int) -> Static:
     assert node.node is not None
-    if node.kwargs:
-        lowering.refuse("format by name", node)
     try:
         text = lowering.fold(node.node).value
     except nodes.Impossible:
         lowering.refuse("a format that is not constant", node)
-    return lower_format(lowering, node, text if isinstance(text, str) else str(text), node.args, target)
+    text = text if isinstance(text, str) else str(text)
+    if node.kwargs and node.args:
+        message = "expected values by position or by name for the filter format, found both"
+        lowering.tree.fail(message, node, code="arguments")
+    if node.kwargs:
+        values = {str(keyword.key): keyword.value for keyword in node.kwargs}
+        return lower_named_format(lowering, node, text, values, target)
+    return lower_format(lowering, node, text, node.args, target)
 
 
 def lower_test(lowering: Expressions, node: nodes.Test, target: int) -> Static:

@@ -226,7 +226,7 @@ def _extensions(given: object) -> tuple[str, ...]:
     if isinstance(given, str) or not isinstance(given, (tuple, list)):
         message = f"expected the names of extensions, found {given!r}"
         raise UsageError(message, code="environment")
-    known = [_CLASSES.get(name, name) for name in given]
+    known = [_CLASSES.get(str(name), str(name)) for name in given]
     for name in known:
         if name not in EXTENSIONS:
             message = f"the extension {name!r} is not covered"

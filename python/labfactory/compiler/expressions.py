@@ -20,7 +20,13 @@ from labfactory.compiler.calls import lower_call, lower_filter, lower_test
 from labfactory.compiler.code import Label
 from labfactory.compiler.constants import check_constant
 from labfactory.compiler.fold import Folded, Folder
-from labfactory.compiler.formats import format_arguments, lower_format
+from labfactory.compiler.formats import (
+    format_arguments,
+    is_named,
+    lower_format,
+    lower_named_format,
+    named_values,
+)
 from labfactory.compiler.hints import meant
 from labfactory.compiler.i18n import constant_message, lower_message
 from labfactory.compiler.object_calls import ObjectCalls
@@ -537,6 +543,11 @@ class Expressions:
                 text = self.fold(node.left).value
             except nodes.Impossible:
                 text = None
+            if isinstance(text, str) and is_named(text):
+                values = named_values(node.right)
+                if values is None:
+                    self.refuse("a format by name of what is no dict literal", node)
+                return lower_named_format(self, node, text, values, target)
             if isinstance(text, str):
                 return lower_format(self, node, text, format_arguments(node.right), target)
         left, one = self.operand(node.left)

@@ -110,7 +110,7 @@ class OneCustomer:
         whole, *each = self._compiled  # type: ignore[attr-defined]
         try:
             return whole(values)  # type: ignore[no-any-return]
-        except Exception:  # noqa: BLE001: a value that an operator cannot take may raise anything
+        except Exception:  # a value that an operator cannot take may raise anything
             return [_value_of(one, values) for one in each]
 
 
@@ -160,5 +160,5 @@ def _number(value: Any) -> float | None:
 def _value_of(expression: Any, values: Mapping[str, object]) -> Any:
     try:
         return expression(values)
-    except Exception:  # noqa: BLE001: as above; the row failed, which is null
+    except Exception:  # as above; the row failed, which is null
         return None
