@@ -156,7 +156,12 @@ def test_keys_of_other_types_are_known_by_their_iso_text() -> None:
 
 
 def test_keys_that_are_all_null_have_no_bucket() -> None:
-    for keys in (pa.nulls(2), pa.nulls(2).dictionary_encode(), pa.nulls(2, pa.string()), pa.nulls(2, pa.uuid())):
+    for keys in (
+        pa.nulls(2),
+        pa.nulls(2).dictionary_encode(),
+        pa.nulls(2, pa.string()),
+        pa.nulls(2, pa.uuid()),
+    ):
         assert Native("x").buckets(keys).to_pylist() == [None, None]
         assert Unleash("x").arms(keys, weights=[1.0]).to_pylist() == [None, None]
 

@@ -184,7 +184,13 @@ LIST_FILTERS = [
     *("sort|join('-')", "unique|join", "reverse|join", "batch(2, '-')|map('join')|join('/')", "max", "min"),
     *("slice(3, t)|map('join')|join('|')", "groupby(0)|map('last')|map('length')|join", "sum", "list|tojson"),
     *("select('string')|map('upper')|join", "reject('none')|sort(true)|first", "map('default', t)|join('<')"),
-    *("map('string')|sort(case_sensitive=true)|join", "first", "last", "map('tojson')|join", "map('int')|sum"),
+    *(
+        "map('string')|sort(case_sensitive=true)|join",
+        "first",
+        "last",
+        "map('tojson')|join",
+        "map('int')|sum",
+    ),
 ]
 METHODS = [
     *("upper()", "title()", "swapcase()", "casefold()", "split()|join('/')", "rsplit('a', 1)|join('/')"),
