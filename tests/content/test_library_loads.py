@@ -254,6 +254,25 @@ def test_any_creative_survives_its_files(
     assert Library.from_files(library.files()) == library
 
 
+def test_what_is_wrong_with_shared_templates_is_told_once_with_all_else() -> None:
+    files = {
+        "hello/one/creative.toml": b'channel = "sms"\n',
+        "hello/one/text.j2": b"{% include 'broken.j2' %}\n{% import 'nowhere.j2' as n %}",
+        "hello/two/creative.toml": b'channel = "sms"\n',
+        "hello/two/text.j2": b"{% include 'broken.j2' %}{% include 'nowhere.j2' ignore missing %}",
+        "shared/broken.j2": b"one\n{% if %}",
+        "shared/unused.j2": b"{% extends 'brokn.j2' %}",
+    }
+    with pytest.raises(LibraryError) as caught:
+        Library.from_files(files)
+    assert [(problem.code, problem.template, problem.line) for problem in caught.value.problems] == [
+        ("syntax", "shared/broken.j2", 2),
+        ("template_not_found", "shared/unused.j2", 1),
+        ("template_not_found", "hello/one/text.j2", 2),
+    ]
+    assert "broken.j2" in (caught.value.problems[1].hint or "")
+
+
 def test_templates_share_what_lies_in_the_shared_folder() -> None:
     shared = {
         "shared/layout.j2": b"<body>{% block main %}{% endblock %}{{ slot('hero') }}</body>",

@@ -10,7 +10,7 @@ from labfactory.base.errors import CompileError, ContentError, nearest
 from labfactory.compiler import Environment, Remark, compile_creative, review_creative
 from labfactory.content.needs import check_needs, unknown_needs
 from labfactory.content.segment import is_segment
-from labfactory.content.syntax import line_break, slot_calls
+from labfactory.content.syntax import line_break, missing_templates, slot_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -116,10 +116,10 @@ class Creative:
             components: All that are at hand.
 
         Yields:
-            Syntax that Jinja2 refuses, line breaks in a single-line part (`line_break`), slots that are
-            called and not declared (`unknown_slot`) or the other way round (`unused_slot`),
-            components that are not at hand (`unknown_component`) or lack a part that calls their slot
-            (`missing_part`).
+            Syntax that Jinja2 refuses, line breaks in a single-line part (`line_break`), templates that are
+            asked for and not shared (`template_not_found`), slots that are called and not declared
+            (`unknown_slot`) or the other way round (`unused_slot`), components that are not at hand
+            (`unknown_component`) or lack a part that calls their slot (`missing_part`).
         """
         at_hand = {(component.slot, component.name): component for component in components}
         for slot, names in self.slots.items():
@@ -135,6 +135,7 @@ class Creative:
                 yield error
                 continue
             yield from self._line_breaks(part, environment, template)
+            yield from missing_problems(self.parts[part], environment, template)
             for call in slot_calls(self.parts[part], environment):
                 called.add(call.slot)
                 yield from self._problems_of_call(part, call, template, at_hand)
@@ -280,6 +281,16 @@ class Creative:
             code="unknown_component",
             template=self.declaration,
             hint=nearest(name, (known for its_slot, known in at_hand if its_slot == slot)),
+        )
+
+
+def missing_problems(source: str, environment: Environment, template: str) -> Iterator[ContentError]:
+    """The templates that one asks for and that are not shared (`template_not_found`)."""
+    for name, line in missing_templates(source, environment):
+        message = f"expected a shared template {name!r}, found none"
+        hint = nearest(name, environment.templates())
+        yield ContentError(
+            message, code="template_not_found", template=template, line=line, source=source, hint=hint
         )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from labfactory.base.errors import ContentError, nearest
+from labfactory.base.errors import CompileError, ContentError, nearest
+from labfactory.content.creative import SHARED_FOLDER, missing_problems
 from labfactory.content.files import (
     read_components,
     read_creatives,
@@ -17,10 +19,11 @@ from labfactory.content.files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from labfactory.base.errors import LabfactoryError
+    from labfactory.compiler import Environment
     from labfactory.content.component import Component
     from labfactory.content.creative import Creative
 
@@ -246,5 +249,31 @@ def _problems(creatives: Iterable[Creative], components: Iterable[Component]) ->
             yield ContentError(f"expected {name!r} once, found it {times} times", code="duplicate_name")
     for component in components:
         yield from component.problems()
+    yield from _shared_problems(creatives)
     for creative in creatives:
         yield from creative.problems(components)
+
+
+def _shared_problems(creatives: Iterable[Creative]) -> Iterator[LabfactoryError]:
+    """What is wrong with the templates that creatives share, each told once and read under each options."""
+    told: set[str] = set()
+    read: set[tuple[str, str]] = set()
+    for creative in creatives:
+        loader, options = creative.environment.loader, str(creative.environment.to_dict())
+        for name, source in loader.items() if isinstance(loader, Mapping) else ():
+            if name in told or (name, options) in read:
+                continue
+            read.add((name, options))
+            if problems := list(_problems_of_shared(name, source, creative.environment)):
+                told.add(name)
+                yield from problems
+
+
+def _problems_of_shared(name: str, source: str, environment: Environment) -> Iterator[LabfactoryError]:
+    template = f"{SHARED_FOLDER}/{name}"
+    try:
+        environment.from_string(source, name=template)
+    except CompileError as error:
+        yield error
+        return
+    yield from missing_problems(source, environment, template)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment as JinjaEnvironment
-from jinja2 import nodes
+from jinja2 import TemplateSyntaxError, nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +49,41 @@ def _slot_calls(source: str, environment: Environment, seen: set[str]) -> Iterat
             if shared is not None and name not in seen:
                 seen.add(name)
                 # A call of a shared template is told where that template is asked for.
-                calls = _slot_calls(shared, environment, seen)
-                yield from (SlotCall(call.slot, int(other.lineno)) for call in calls)
+                yield from (
+                    SlotCall(call.slot, int(other.lineno))
+                    for call in _shared_calls(shared, environment, seen)
+                )
+
+
+def _shared_calls(source: str, environment: Environment, seen: set[str]) -> list[SlotCall]:
+    try:
+        return list(_slot_calls(source, environment, seen))
+    except TemplateSyntaxError:
+        # The library tells it of the shared template itself, once.
+        return []
+
+
+def missing_templates(source: str, environment: Environment) -> list[tuple[str, int]]:
+    """The templates that a template cannot do without and that nobody shares, with their lines.
+
+    Args:
+        source: The template; its syntax is right.
+        environment: The options under which it is read.
+
+    Returns:
+        Names that are written out; computed ones and lists are left to the compiler.
+    """
+    missing = []
+    for other in _jinja(environment).parse(source).find_all(nodes.Stmt):
+        is_optional = isinstance(other, nodes.Include) and other.ignore_missing
+        if is_optional or not isinstance(
+            other, (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+        ):
+            continue
+        name = other.template.value if isinstance(other.template, nodes.Const) else None
+        if isinstance(name, str) and environment.source(name) is None:
+            missing.append((name, int(other.lineno)))
+    return missing
 
 
 def _texts(node: nodes.Node) -> Iterator[str]:
