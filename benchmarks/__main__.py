@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -47,12 +48,11 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
 def ratios(options: argparse.Namespace, machine: Machine, made_by: str) -> list[str]:
     """Prints the table; what is slower than before."""
     before = read(options.compare, machine) if options.compare else None
-    found = [
-        figure
-        for name in WORKLOADS
-        if name in options.only
-        for figure in WORKLOADS[name].figures(options.rows, options.repeats)
-    ]
+    found: list[figures.Figure] = []
+    for name, workload in WORKLOADS.items():
+        if name in options.only:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            found += workload.figures(options.rows, options.repeats)
     if found:
         print(figures.table(found), flush=True)
     other = {}
