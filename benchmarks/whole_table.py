@@ -36,6 +36,7 @@ def child(rows: int, repeats: int) -> dict[str, object]:
             OURS: (lambda: kept.append(plan.assemble(arrow, threads=THREADS)), rows),
         },
         repeats=repeats,
+        warm=False,
     )
     samples = {name: one.samples for name, one in timed.items()}
     return {"samples": samples, "bytes": mean_bytes(finished.slice(0, 1000).to_pylist())}
