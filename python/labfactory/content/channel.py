@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
 
 from labfactory.base.errors import ContentError, UsageError, nearest
 from labfactory.content.segment import check_segment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,26 @@ class Part:
             if limit is not None and limit <= 0:
                 message = f"expected {name} above 0, found {limit} for part {self.name!r}"
                 raise ContentError(message, code="channel")
+
+    def worst_sizes(self, size_bytes: int) -> Iterator[tuple[int, int, str]]:
+        """What a finished part of this many bytes of UTF-8 counts at most, for each limit that it has.
+
+        Args:
+            size_bytes: Bytes of UTF-8.
+
+        Yields:
+            The most that it may count, the limit, and the unit of both.
+        """
+        if self.max_bytes is not None:
+            yield size_bytes, self.max_bytes, "bytes"
+        if self.max_json_bytes is not None:
+            # Every byte may be a quotation mark, which JSON escapes by one; controls it escapes by five.
+            yield 2 + (2 if self.no_controls else 6) * size_bytes, self.max_json_bytes, "bytes of JSON"
+        if self.max_segments is not None:
+            # One character outside the GSM alphabet makes a unit of every byte; of a joined message's 67 a
+            # surrogate pair that does not fit leaves one unused.
+            segments = 1 if size_bytes <= 70 else ceil(size_bytes / 66)
+            yield segments, self.max_segments, "SMS segments"
 
 
 @dataclass(frozen=True, slots=True)

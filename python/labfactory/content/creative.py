@@ -244,11 +244,12 @@ class Creative:
         }
 
     def _too_large(self, most_bytes: Mapping[str, int | None]) -> Iterator[Remark]:
-        for part, size in most_bytes.items():
-            limit = self.channel.part(part).max_bytes
-            if size is not None and limit is not None and size > limit:
-                message = f"{part} may have {size:,} bytes, {self.channel.name} allows {limit:,}"
-                yield Remark("too_large", message, f"{self.name}.{part}", 1, 1)
+        for name, size in most_bytes.items():
+            part = self.channel.part(name)
+            for worst, limit, unit in () if size is None else part.worst_sizes(size):
+                if worst > limit:
+                    message = f"{name} may have {worst:,} {unit}, {self.channel.name} allows {limit:,}"
+                    yield Remark("too_large", message, f"{self.name}.{name}", 1, 1)
 
     def __repr__(self) -> str:
         return f"Creative({self.name}: {self.channel.name} {', '.join(self.parts)})"
