@@ -40,7 +40,7 @@ def remarks(source, data=FRAME, **options):
         ("{{ points if points > 0 else 'no' }}", []),
         ("{{ home.zip }}{{ home.city }}", [("prints_none", 4)]),
         ("{% if 1 > 2 %}a{% elif visits %}b{% endif %}", [("dead_branch", 7)]),
-        ("{{ visits * visits }}{{ visits + 1 }}", [("int_overflow", 4)]),
+        ("{{ visits * visits }}{{ visits + 1 }}{{ visits * 2 }}", [("int_overflow", 4)]),
     ],
 )
 def test_it_remarks_what_may_not_be_meant(source, expected):

@@ -553,17 +553,16 @@ class Expressions:
         left, one = self.operand(node.left)
         right, other = self.operand(node.right)
         static = self._binary_static(node, one, other)
-        if (
-            self.options.review is not None
-            and isinstance(node, (nodes.Mul, nodes.Pow))
-            and static.may_be("integer")
-        ):
-            message = "a product of integers past 64 bits is a row error"
-            self.options.review.note(
-                "int_overflow", message, self.tree, node, "make one a float, as n|float."
-            )
+        if self.options.review is not None and static.may_be("integer"):
+            self._review_product(node, self.options.review)
         self.code.emit(_BINARY[type(node)], target, left, right, span=self.span(node))
         return static
+
+    def _review_product(self, node: nodes.BinExpr, review: Reviewer) -> None:
+        small = any(isinstance(side, nodes.Const) for side in (node.left, node.right))
+        if isinstance(node, nodes.Pow) or (isinstance(node, nodes.Mul) and not small):
+            message = "a product of integers past 64 bits is a row error"
+            review.note("int_overflow", message, self.tree, node, "make one a float, as n|float.")
 
     def _binary_static(self, node: nodes.BinExpr, left: Static, right: Static) -> Static:
         if isinstance(node, nodes.Pow) and left.join(right).may_be("decimal"):
