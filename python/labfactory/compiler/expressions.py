@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from labfactory.compiler.code import Code
     from labfactory.compiler.columns import ColumnTable
     from labfactory.compiler.positions import Span
+    from labfactory.compiler.review import Reviewer
     from labfactory.compiler.syntax import SyntaxTree
 
 _BINARY = {
