@@ -20,6 +20,8 @@ namespace {
 // Until a plan has run, this many bytes a row are a guess that growing corrects.
 constexpr std::int64_t kFirstBytesARow = 512;
 constexpr std::int64_t kLeastCapacity = 4096;
+// With it a buffer is as large as the pool's class: 64 MiB and a byte would take 128.
+constexpr std::int64_t kSlack = kPartSlack;
 // A morsel of less text or more rows costs more in bookkeeping than it gives to the other thread.
 constexpr std::int64_t kLeastMorselBytes = std::int64_t{256} << 10;
 constexpr std::int64_t kLeastMorselRows = 64;
@@ -115,8 +117,8 @@ class Morsel {
     for (const auto& bytes : bytes_a_row_) {
       // An eighth more than last time keeps the usual spread from growing the buffer.
       const std::int64_t expected = bytes.load(std::memory_order_relaxed) * rows;
-      sizes.push_back(
-          std::clamp(expected + expected / 8, kLeastCapacity, std::max(batch_bytes_, kLeastCapacity)));
+      sizes.push_back(std::clamp(expected + expected / 8, kLeastCapacity,
+                                 std::max(batch_bytes_ - kSlack, kLeastCapacity)));
     }
     return sizes;
   }

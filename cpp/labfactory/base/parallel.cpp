@@ -1,6 +1,7 @@
 #include "labfactory/base/parallel.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -21,6 +22,21 @@ namespace {
 
 // More threads than this never help a machine that we know, and a typo should not start a million.
 constexpr int kMostThreads = 256;
+
+// Waking a thread takes longer than a small piece of work: who waits looks for some tens of microseconds
+// before it sleeps.
+constexpr int kLooks = 2000;
+
+template <class Condition>
+void look_for(const Condition& holds) {
+  for (int look = 0; look < kLooks && !holds(); ++look) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
+}
 
 class Job {
  public:
@@ -55,8 +71,12 @@ class Job {
 
   // Waits for the helpers, then throws what the lowest task threw.
   void finish() {
+    {
+      const std::scoped_lock lock(mutex_);
+      open_ = 0;
+    }
+    look_for([this] { return inside_.load(std::memory_order_acquire) == 0; });
     std::unique_lock lock(mutex_);
-    open_ = 0;
     left_.wait(lock, [this] { return inside_ == 0; });
     if (failure_) std::rethrow_exception(failure_);
   }
@@ -85,7 +105,7 @@ class Job {
   std::int64_t failed_ = std::numeric_limits<std::int64_t>::max();
   std::exception_ptr failure_;
   int open_;
-  int inside_ = 0;
+  std::atomic<int> inside_ = 0;
   int joined_ = 0;
 };
 
@@ -93,6 +113,7 @@ struct Pool {
   std::mutex mutex;
   std::condition_variable wanted;
   std::deque<std::shared_ptr<Job>> jobs;
+  std::atomic<std::size_t> waiting = 0;  // jobs, to be seen without the mutex
   int threads = 0;
 };
 
@@ -102,11 +123,13 @@ Pool* pool = nullptr;
 void help(Pool* own) {
   for (;;) {
     std::shared_ptr<Job> job;
+    look_for([own] { return own->waiting.load(std::memory_order_relaxed) != 0; });
     {
       std::unique_lock lock(own->mutex);
       own->wanted.wait(lock, [own] { return !own->jobs.empty(); });
       job = std::move(own->jobs.front());
       own->jobs.pop_front();
+      own->waiting = own->jobs.size();
     }
     int worker = 0;
     if (!job->join(&worker)) continue;
@@ -165,6 +188,7 @@ void call_helpers(const std::shared_ptr<Job>& job, int helpers) {
     }
   }
   for (int i = 0; i < helpers; ++i) own->jobs.push_back(job);
+  own->waiting = own->jobs.size();
   own->wanted.notify_all();
 }
 

@@ -32,6 +32,7 @@ BATCH_BYTES = 64 << 20
 # A stream's batches: text of one thread that stays in its cache, and no fewer rows than a call is worth.
 _CACHED_BYTES = 4 << 20
 _LEAST_ROWS = 512
+_FIRST_ROWS = 2048
 _MOST_ROWS = 65536
 # What an asset is called by plans of one lone template.
 LONE_PART = "asset"
@@ -191,7 +192,7 @@ class Plan:
     ) -> Iterator[list[pa.RecordBatch]]:
         """The chunks of each piece; the text of the piece before says how many rows make so many bytes."""
         memo = core.Memo()
-        first, rows = 0, _MOST_ROWS
+        first, rows = 0, _MOST_ROWS if piece_bytes is None else _FIRST_ROWS
         for batch in self._batches(data):
             at = 0
             while at < max(1, len(batch)):
