@@ -7,7 +7,6 @@ import pytest
 from labfactory.base.errors import ContentError, UsageError
 from labfactory.content import Channel, Creative, Part, channel, channels, register_channel
 
-
 USUAL = ("email", "push", "sms", "svg", "web")
 
 
