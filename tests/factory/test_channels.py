@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from factory_concept import BUILT, NOW, people, ready
 
-from labfactory.content import Channel, Creative, Library, Part, register_channel
+from labfactory.content import Channel, Creative, Library, Part, channels, register_channel
 from labfactory.factory import MemorySink, golden_renderer
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ except ContentError as error:
 
 
 @pytest.fixture
-def library() -> Library:
+def library(monkeypatch: pytest.MonkeyPatch) -> Library:
+    # What is registered here is forgotten behind the test.
+    registry = sys.modules[register_channel.__module__]
+    monkeypatch.setattr(registry, "_channels", {one.name: one for one in channels()})
     line = Creative(name="news/one", channel=register_channel(TICKER), parts={"line": "Hi {{ first_name }}"})
     return Library((line,))
 
