@@ -77,3 +77,50 @@ def test_bad_tables_are_refused_by_name():
         lf.Template("").compile(customers, tables={"q": lf.Table(PRODUCTS, key="sku", on="skv")})
     assert absent.value.code == "unknown_column"
     assert "did you mean 'sku'" in (absent.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("found", "own"),
+    [
+        (pa.string(), pa.int64()),
+        (pa.int64(), pa.string()),
+        (pa.float64(), pa.int64()),
+        (pa.timestamp("s"), pa.timestamp("us")),
+        (pa.dictionary(pa.int8(), pa.string()), pa.int8()),
+    ],
+)
+def test_keys_of_another_kind_are_refused_when_it_compiles(found: pa.DataType, own: pa.DataType) -> None:
+    table = lf.Table(pa.table({"key": pa.array([1], pa.int64()).cast(own), "v": ["x"]}), "key")
+    for use in (lf.Template("{{ t.v }}").compile, lf.Template("{{ t.v }}").check):
+        with pytest.raises(CompileError, match="as the key 'key' of the table 't' is") as refused:
+            use(pa.schema({"key": found}), tables={"t": table})
+        assert refused.value.code == "table_key"
+
+
+@given(
+    st.sampled_from([pa.int8(), pa.uint8(), pa.int64(), pa.uint64()]),
+    st.sampled_from([pa.int8(), pa.uint8(), pa.int64(), pa.uint64()]),
+    st.lists(st.sampled_from([-(2**63), -129, -1, 0, 1, 127, 255, 2**63 - 1, 2**64 - 1, None]), max_size=9),
+)
+def test_integer_keys_join_by_value_whatever_their_widths(found, own, keys):
+    def within(kind: pa.DataType, values: list[int | None]) -> list[int | None]:
+        bits = kind.bit_width - (not pa.types.is_unsigned_integer(kind))
+        least = 0 if pa.types.is_unsigned_integer(kind) else -(2**bits)
+        return [value for value in values if value is None or least <= value < 2**bits]
+
+    known = sorted({key for key in within(own, keys) if key is not None} | {0})
+    table = pa.table({"k": pa.array(known, own), "v": [str(key) for key in known]})
+    rows = within(found, [-1, 0, 127, 255, 2**63 - 1, 2**64 - 1, None])
+    plan = lf.Template("{{ t.v if t else '-' }}").compile(pa.schema({"k": found}), tables={"t": (table, "k")})
+    expected = [str(key) if key in known else "-" for key in rows]
+    assert plan.assemble(pa.table({"k": pa.array(rows, found)}))["asset"].to_pylist() == expected
+
+
+def test_equal_rows_have_one_digest_however_they_lie():
+    whole = pa.table({"k": [1, 2, 3, 4], "v": ["a", None, "c", "d"]})
+    chunked = pa.concat_tables([whole.slice(0, 1), whole.slice(1)])
+    longer = pa.concat_tables([pa.table({"k": [9], "v": ["z"]}), whole]).combine_chunks().slice(1)
+    digests = {lf.Table(data, "k").digest for data in (whole, chunked, longer)}
+    assert len(digests) == 1
+    assert lf.Table(whole.slice(0, 3), "k").digest not in digests
+    assert lf.Table(whole.rename_columns(["k", "w"]), "k").digest not in digests

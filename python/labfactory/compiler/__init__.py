@@ -6,15 +6,18 @@ from labfactory.compiler.catalogues import read_translations
 from labfactory.compiler.environment import EXTENSIONS, Environment
 from labfactory.compiler.expression import Expression, ExpressionPlan
 from labfactory.compiler.functions import Function, Functions, function
+from labfactory.compiler.given import CompileOptions, CreativeOptions
 from labfactory.compiler.link import compile_creative, review_creative
 from labfactory.compiler.plan import Plan, Preview
 from labfactory.compiler.review import Remark, Review
 from labfactory.compiler.skip import Skip, SkipTag
-from labfactory.compiler.tables import Table
+from labfactory.compiler.tables import Table, as_table
 from labfactory.compiler.template import Template
 
 __all__ = [
     "EXTENSIONS",
+    "CompileOptions",
+    "CreativeOptions",
     "Environment",
     "Expression",
     "ExpressionPlan",
@@ -28,6 +31,7 @@ __all__ = [
     "SkipTag",
     "Table",
     "Template",
+    "as_table",
     "compile_creative",
     "function",
     "read_translations",

@@ -11,6 +11,7 @@ from labfactory.base.sources import batches
 from labfactory.compiler.code import Code
 from labfactory.compiler.columns import ColumnTable
 from labfactory.compiler.environment import Environment
+from labfactory.compiler.given import Given
 from labfactory.compiler.link import make_options, read_columns, read_schema
 from labfactory.compiler.lower import lower_expression, program
 from labfactory.compiler.syntax import parse_expression
@@ -66,7 +67,7 @@ class Expression:
                 type.
         """
         known = read_schema(schema)
-        options = make_options(known, optional, constants, "error")
+        options = make_options(known, Given(optional=optional, constants=constants), "error")
         code, table = Code(), ColumnTable(options.columns)
         tree = parse_expression(self.source, self.name, Environment())
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +15,7 @@ from labfactory.compiler.catalogues import Locales, make_locales
 from labfactory.compiler.code import Code
 from labfactory.compiler.columns import ColumnTable
 from labfactory.compiler.functions import Functions
+from labfactory.compiler.given import Given
 from labfactory.compiler.lower import Component, Linker, finish_template, program, skip_missing
 from labfactory.compiler.plan import LONE_PART, Plan
 from labfactory.compiler.positions import Span
@@ -25,12 +26,58 @@ from labfactory.compiler.tables import make_tables
 from labfactory.compiler.types import columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Unpack
 
     from labfactory.compiler.environment import Environment
+    from labfactory.compiler.given import CompileOptions
     from labfactory.compiler.tables import Table
 
 _TOO_DEEP = "nested too deeply, expected at most a few hundred levels"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Templates by part, how each is read, and the components of their slots.
+
+    Args:
+        parts: Templates by part, in the order in which they run; a lone template is the part None.
+        environments: How the templates of each part are read.
+        names: What errors call each part's template.
+        slots: Components of each slot, in the order of its decision column, each with its templates by part.
+    """
+
+    parts: Mapping[Any, str]
+    environments: Mapping[Any, Environment]
+    names: Mapping[Any, str]
+    slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]] = field(default_factory=dict)
+
+    @classmethod
+    def lone(cls, source: str, environment: Environment, name: str) -> Sources:
+        """Those of a template that is no part of a creative."""
+        return cls({None: source}, {None: environment}, {None: name})
+
+    @property
+    def undefined(self) -> str:
+        """The undefined mode of all parts.
+
+        Raises:
+            UsageError: `environment` when they have several.
+        """
+        modes = sorted({self.environments[part].undefined for part in self.parts})
+        if len(modes) > 1:
+            message = f"expected one undefined mode for all parts, found {' and '.join(modes)}"
+            raise UsageError(message, code="environment")
+        return modes[0] if modes else "error"
+
+    def components(self, part: Any) -> dict[str, tuple[Component, ...]]:
+        """The components of each slot, as one part sees them."""
+        return {
+            slot: tuple(
+                Component(name, f"{slot}/{name}.{part}", templates.get(part)) for name, templates in entries
+            )
+            for slot, entries in self.slots.items()
+        }
 
 
 def compile_creative(
@@ -39,13 +86,8 @@ def compile_creative(
     environments: Mapping[str, Environment],
     slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
     schema: Any,
-    optional: Iterable[str] = (),
-    functions: Functions | None = None,
-    constants: Mapping[str, object] | None = None,
-    tables: Mapping[str, Table | tuple[Any, str]] | None = None,
-    translations: object = None,
-    locale: str | None = None,
     name: str = "<creative>",
+    **given: Unpack[CompileOptions],
 ) -> Plan:
     """Compiles the parts of a creative and the components of its slots to one plan.
 
@@ -54,14 +96,8 @@ def compile_creative(
         environments: How the templates of each part are read.
         slots: Components of each slot, in the order of its decision column, each with its templates by part.
         schema: A schema, or a frame, table or reader that has one; no row is read.
-        optional: Columns that may be absent.
-        functions: Functions that templates may call.
-        constants: Values that names stand for.
-        tables: Catalogues by the names that templates know them by: `lf.Table`, or a frame and its key
-            column.
-        translations: Translations of all rows, or translations by locale; see `Template.compile`.
-        locale: The column of each row's locale.
         name: The creative's name; its templates are `name.part` in errors.
+        given: As `Given` takes it.
 
     Returns:
         The plan. For each slot that a template calls it reads an int32 column `slot:<name>`.
@@ -69,54 +105,66 @@ def compile_creative(
     Raises:
         CompileError: A template cannot run natively on this schema; the error says where and why.
     """
-    return compile_parts(
-        dict(parts),
-        environments=dict(environments),
-        names={part: f"{name}.{part}" for part in parts},
-        slots=slots,
-        schema=schema,
-        optional=optional,
-        functions=functions,
-        constants=constants,
-        tables=tables,
-        translations=translations,
-        locale=locale,
-    )
+    return compile_sources(_of_creative(parts, environments, slots, name), schema, Given(**given))
 
 
-def compile_parts(
-    parts: Mapping[Any, str],
+def review_creative(
+    parts: Mapping[str, str],
+    data: Any,
     *,
-    environments: Mapping[Any, Environment],
-    names: Mapping[Any, str],
+    environments: Mapping[str, Environment],
     slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
-    schema: Any,
-    optional: Iterable[str] = (),
-    functions: Functions | None = None,
-    constants: Mapping[str, object] | None = None,
-    tables: Mapping[str, Table | tuple[Any, str]] | None = None,
-    translations: object = None,
-    locale: str | None = None,
-) -> Plan:
-    """Compiles parts to one plan; a lone template is the part None."""
+    name: str = "<creative>",
+    **given: Unpack[CompileOptions],
+) -> Review:
+    """Looks at a creative as `compile_creative` would compile it, and goes on behind what it finds.
+
+    Args:
+        parts: As for `compile_creative`.
+        data: A schema, or a frame, table, batch, reader or file.
+        environments: As for `compile_creative`.
+        slots: As for `compile_creative`.
+        name: As for `compile_creative`.
+        given: As for `compile_creative`.
+
+    Returns:
+        The remarks, and the longest text of each part.
+
+    Raises:
+        CompileError: A template uses what is not covered; the error says where and why.
+    """
+    return review_sources(_of_creative(parts, environments, slots, name), data, Given(**given))
+
+
+def _of_creative(
+    parts: Mapping[str, str],
+    environments: Mapping[str, Environment],
+    slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
+    name: str,
+) -> Sources:
+    names = {part: f"{name}.{part}" for part in parts}
+    return Sources(dict(parts), dict(environments), names, slots)
+
+
+def compile_sources(sources: Sources, schema: Any, given: Given) -> Plan:
+    """Compiles templates to one plan."""
     known = read_schema(schema)
-    seen, joined = make_tables(known, tables)
-    undefined = _undefined_mode(environments, parts)
-    options = make_options(seen, optional, constants, undefined, functions)
-    locales = make_locales(translations, locale)
-    lowered = _lower(parts, environments, names, slots, options, joined, locales)
+    seen, joined = make_tables(known, given.tables)
+    options = make_options(seen, given, sources.undefined)
+    locales = make_locales(given.translations, given.locale)
+    lowered = _lower(sources, options, joined, locales)
     code, table = lowered.code, lowered.table
-    part_names = [part for part in parts if part is not None]
+    part_names = [part for part in sources.parts if part is not None]
     return Plan(
-        program=program(code, table, parts=part_names, undefined=undefined),
+        program=program(code, table, parts=part_names, undefined=options.undefined),
         schema=read_columns(known, table, joined),
         parts=tuple(part_names),
         slots=lowered.slots,
         optional=options.optional,
         constants=options.constants,
-        environments=environments,
-        templates={part: (names[part], source) for part, source in parts.items()},
-        components=slots,
+        environments=sources.environments,
+        templates={part: (sources.names[part], source) for part, source in sources.parts.items()},
+        components=sources.slots,
         sources=lowered.sources,
         widths=_widths(code),
         functions=code.functions,
@@ -125,31 +173,17 @@ def compile_parts(
     )
 
 
-def review_parts(
-    parts: Mapping[Any, str],
-    data: Any,
-    *,
-    environments: Mapping[Any, Environment],
-    names: Mapping[Any, str],
-    slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
-    optional: Iterable[str] = (),
-    functions: Functions | None = None,
-    constants: Mapping[str, object] | None = None,
-    tables: Mapping[str, Table | tuple[Any, str]] | None = None,
-    translations: object = None,
-    locale: str | None = None,
-) -> Review:
-    """Looks at parts as `compile_parts` would compile them, and goes on behind what it finds."""
+def review_sources(sources: Sources, data: Any, given: Given) -> Review:
+    """Looks at templates as `compile_sources` would compile them, and goes on behind what it finds."""
     observed = observe(data)
-    seen, joined = make_tables(read_schema(observed.schema), tables)
+    seen, joined = make_tables(read_schema(observed.schema), given.tables)
     reviewer = Reviewer()
-    options = make_options(seen, optional, constants, _undefined_mode(environments, parts), functions)
+    options = make_options(seen, given, sources.undefined)
     options = replace(options, review=reviewer, longest=observed.longest)
-    locales = make_locales(translations, locale)
-    code = _lower(parts, environments, names, slots, options, joined, locales).code
+    code = _lower(sources, options, joined, make_locales(given.translations, given.locale)).code
     code.finish()
     sizes = (None if size == inf else int(size) for size in code.most_bytes())
-    called = (LONE_PART if part is None else str(part) for part in parts)
+    called = (LONE_PART if part is None else str(part) for part in sources.parts)
     return Review(tuple(reviewer.remarks), dict(zip(called, sizes, strict=True)))
 
 
@@ -160,31 +194,20 @@ class _Lowered(NamedTuple):
     sources: dict[str, str]
 
 
-def _lower(
-    parts: Mapping[Any, str],
-    environments: Mapping[Any, Environment],
-    names: Mapping[Any, str],
-    slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
-    options: Options,
-    tables: Mapping[str, Table],
-    locales: Locales,
-) -> _Lowered:
+def _lower(sources: Sources, options: Options, tables: Mapping[str, Table], locales: Locales) -> _Lowered:
     code = Code()
     table = ColumnTable(options.columns, trusts_schema=options.review is not None)
     used: dict[str, tuple[str, ...]] = {}
-    sources: dict[str, str] = {}
-    skip_missing(code, table, tables, next(iter(names.values()), "<template>"))
-    for at, (part, source) in enumerate(parts.items()):
-        environment = environments[part]
-        components = {slot: _components(slot, part, entries) for slot, entries in slots.items()}
+    read: dict[str, str] = {}
+    skip_missing(code, table, tables, next(iter(sources.names.values()), "<template>"))
+    for at, (part, source) in enumerate(sources.parts.items()):
+        environment, components = sources.environments[part], sources.components(part)
         spoken = locales if environment.has_messages else None
         reader = Reader(environment)
-        linker = Linker(code, table, options, environment, reader, components, used, sources, spoken)
-        tree = reader.template(source, names[part])
-        sources[tree.name] = source
-        sources.update(
-            (c.template, c.source) for cs in components.values() for c in cs if c.source is not None
-        )
+        linker = Linker(code, table, options, environment, reader, components, used, read, spoken)
+        tree = reader.template(source, sources.names[part])
+        read[tree.name] = source
+        read.update((c.template, c.source) for cs in components.values() for c in cs if c.source is not None)
         if part is not None:
             code.emit("part", at, span=code.span(code.template(tree.name), Span(1, 1, 1)))
         try:
@@ -192,57 +215,7 @@ def _lower(
         except RecursionError:
             raise CompileError(_TOO_DEEP, code="too_deep", template=tree.name) from None
     finish_template(code)
-    return _Lowered(code, table, used, sources)
-
-
-def review_creative(
-    parts: Mapping[str, str],
-    data: Any,
-    *,
-    environments: Mapping[str, Environment],
-    slots: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
-    optional: Iterable[str] = (),
-    functions: Functions | None = None,
-    constants: Mapping[str, object] | None = None,
-    tables: Mapping[str, Table | tuple[Any, str]] | None = None,
-    translations: object = None,
-    locale: str | None = None,
-    name: str = "<creative>",
-) -> Review:
-    """Looks at a creative as `compile_creative` would compile it, and goes on behind what it finds.
-
-    Args:
-        parts: As for `compile_creative`.
-        data: A schema, or a frame, table, batch, reader or file.
-        environments: As for `compile_creative`.
-        slots: As for `compile_creative`.
-        optional: As for `compile_creative`.
-        functions: As for `compile_creative`.
-        constants: As for `compile_creative`.
-        tables: As for `compile_creative`.
-        translations: As for `compile_creative`.
-        locale: As for `compile_creative`.
-        name: As for `compile_creative`.
-
-    Returns:
-        The remarks, and the longest text of each part.
-
-    Raises:
-        CompileError: A template uses what is not covered; the error says where and why.
-    """
-    return review_parts(
-        dict(parts),
-        data,
-        environments=dict(environments),
-        names={part: f"{name}.{part}" for part in parts},
-        slots=slots,
-        optional=optional,
-        functions=functions,
-        constants=constants,
-        tables=tables,
-        translations=translations,
-        locale=locale,
-    )
+    return _Lowered(code, table, used, read)
 
 
 def read_schema(schema: Any) -> pa.Schema:
@@ -259,30 +232,24 @@ def read_schema(schema: Any) -> pa.Schema:
     return known
 
 
-def make_options(
-    schema: pa.Schema,
-    optional: Iterable[str],
-    constants: Mapping[str, object] | None,
-    undefined: str,
-    functions: Functions | None = None,
-) -> Options:
+def make_options(schema: pa.Schema, given: Given, undefined: str) -> Options:
     """What expressions know beside their template.
 
     Raises:
         CompileError: `duplicate_name` when a constant or function has the name of a column.
     """
-    if isinstance(optional, str):
-        message = f"expected the names of optional columns, found the text {optional!r}"
-        raise UsageError(message, code="optional", hint=f"write [{optional!r}].")
+    if isinstance(given.optional, str):
+        message = f"expected the names of optional columns, found the text {given.optional!r}"
+        raise UsageError(message, code="optional", hint=f"write [{given.optional!r}].")
     columns = columns_of(schema)
-    values = dict(constants or {})
-    functions = functions or Functions()
-    for what, given in (("constants", values), ("functions", functions)):
-        for name in given:
+    values = dict(given.constants or {})
+    functions = given.functions or Functions()
+    for what, named in (("constants", values), ("functions", functions)):
+        for name in named:
             if name in columns or (what == "functions" and name in values):
                 message = f"expected {what} beside the columns, found {name!r} as both"
                 raise CompileError(message, code="duplicate_name")
-    return Options(columns, frozenset(optional), values, undefined, functions)
+    return Options(columns, frozenset(given.optional), values, undefined, functions)
 
 
 def read_columns(
@@ -304,20 +271,3 @@ def _widths(code: Code) -> dict[tuple[str, int, int], int]:
         place = (code.templates[template], line, column)
         widths[place] = max(width, widths.get(place, 1))
     return widths
-
-
-def _undefined_mode(environments: Mapping[Any, Environment], parts: Mapping[Any, str]) -> str:
-    modes = sorted({environments[part].undefined for part in parts})
-    if len(modes) > 1:
-        message = f"expected one undefined mode for all parts, found {' and '.join(modes)}"
-        raise UsageError(message, code="environment")
-    return modes[0] if modes else "error"
-
-
-def _components(
-    slot: str, part: Any, entries: Sequence[tuple[str, Mapping[str, str]]]
-) -> tuple[Component, ...]:
-    return tuple(
-        Component(component, f"{slot}/{component}.{part}", sources.get(part))
-        for component, sources in entries
-    )

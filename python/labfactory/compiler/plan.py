@@ -131,6 +131,11 @@ class Plan:
         """The slots that its templates call, each with its components in the order of its decision column."""
         return dict(self._slots)
 
+    @property
+    def tables(self) -> dict[str, tuple[str, ...]]:
+        """The tables that it joins, each with the fields that it reads."""
+        return {name: tuple(joined.names) for name, joined in self._tables.items()}
+
     def explain(self) -> str:
         """A listing of the plan that is stable between runs."""
         return self._program.explain()

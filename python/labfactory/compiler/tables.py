@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -73,11 +76,58 @@ class Table:
         """What a row of it is to a template."""
         return pa.struct(list(self.data.schema))
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of its columns and rows in their order, whatever file or frame they came from."""
+        sink = pa.BufferOutputStream()
+        # A slice has offsets, and null slots hold what their maker left; a copy by row does not.
+        rows = self.data.take(pa.array(np.arange(self.data.num_rows))).combine_chunks()
+        with pa.ipc.new_stream(sink, rows.schema) as writer:
+            writer.write_table(rows)
+        return sha256(sink.getvalue()).hexdigest()
+
+    def to_dict(self) -> dict[str, str]:
+        """How it is joined and its digest, as JSON values."""
+        return {"key": self.key, "missing": self.missing, "on": self.on, "sha256": self.digest}
+
+    def check_keys(self, name: str, schema: pa.Schema) -> None:
+        """Refuse customers whose keys are no keys of this table.
+
+        Args:
+            name: What templates call the table.
+            schema: The customers' columns.
+
+        Raises:
+            CompileError: `unknown_column` without the column that holds the key; `table_key` for one of
+                another kind of value.
+        """
+        if self.on not in schema.names:
+            message = f"the table {name!r} is joined on a column {self.on!r} that the schema does not have"
+            raise CompileError(message, code="unknown_column", hint=nearest(self.on, schema.names))
+        found, own = _key_type(schema.field(self.on).type), self.key_type
+        if not (pa.types.is_null(found) or found == own or (_is_integer(found) and _is_integer(own))):
+            what = f"the key {self.key!r} of the table {name!r}"
+            message = f"expected {self.on!r} of {own}, as {what} is, found {found}"
+            raise CompileError(message, code="table_key", hint="cast the one or the other before.")
+
+    @property
+    def key_type(self) -> pa.DataType:
+        """The type of its keys."""
+        return _key_type(self.data.schema.field(self.key).type)
+
+    @property
+    def keys(self) -> pa.Array:
+        """Its keys, in a layout that Arrow can look up."""
+        return _plain(self.data.column(self.key))
+
+    def as_keys(self, found: Any) -> pa.Array:
+        """Customers' keys in the type of its own; null where that type does not hold them."""
+        return _as_keys(_plain(found), self.key_type)
+
     def only(self, fields: Collection[str]) -> Joined:
         """The table ready to be joined, with the fields that a plan reads."""
         names = [name for name in self.data.column_names if name in fields]
-        keys = _plain(self.data.column(self.key))
-        return Joined(self, keys, [self.data.column(name) for name in names], names)
+        return Joined(self, self.keys, [self.data.column(name) for name in names], names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +141,7 @@ class Joined:
 
     def rows(self, batch: pa.RecordBatch) -> pa.StructArray:
         """The table's row for each row of a batch; null where the key is not in it."""
-        found = _plain(batch.column(self.table.on)).cast(self.keys.type)
+        found = self.table.as_keys(batch.column(self.table.on))
         at = pc.index_in(found, value_set=self.keys, skip_nulls=True)
         fields = [_combined(column.take(at)) for column in self.columns]
         present = pc.is_null(at)
@@ -116,23 +166,26 @@ def make_tables(
 
     Raises:
         CompileError: `duplicate_name` when a table has the name of a column; `unknown_column` when the column
-            that holds a table's key is not in the schema.
+            that holds a table's key is not in the schema, `table_key` when it holds no such keys.
     """
     made: dict[str, Table] = {}
     for name, given in (tables or {}).items():
-        table = _table(name, given)
+        table = as_table(name, given)
         if name in schema.names:
             message = f"expected tables beside the columns, found {name!r} as both"
             raise CompileError(message, code="duplicate_name")
-        if table.on not in schema.names:
-            message = f"the table {name!r} is joined on a column {table.on!r} that the schema does not have"
-            raise CompileError(message, code="unknown_column", hint=nearest(table.on, schema.names))
+        table.check_keys(name, schema)
         made[name] = table
         schema = schema.append(pa.field(name, table.type))
     return schema, made
 
 
-def _table(name: str, given: Any) -> Table:
+def as_table(name: str, given: Any) -> Table:
+    """A table, or a frame and its key column, as a table.
+
+    Raises:
+        UsageError: `option` for anything else; `table_key`.
+    """
     if isinstance(given, tuple) and len(given) == len(("data", "key")):
         return Table(*given)
     if not isinstance(given, Table):
@@ -157,6 +210,31 @@ def _plain(values: Any) -> pa.Array:
     if pa.types.is_string_view(array.type) or pa.types.is_large_string(array.type):
         array = array.cast(pa.string())
     return array
+
+
+def _key_type(kind: pa.DataType) -> pa.DataType:
+    """The type of keys as `_plain` leaves them."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return pa.string() if pa.types.is_string_view(kind) or pa.types.is_large_string(kind) else kind
+
+
+def _is_integer(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind))
+
+
+def _as_keys(found: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Customers' keys in the type of the table's; null where that type does not hold them."""
+    if found.type == kind or not _is_integer(found.type):
+        return found.cast(kind)
+    ranges = [np.iinfo(one.to_pandas_dtype()) for one in (found.type, kind)]
+    least, most = max(one.min for one in ranges), min(one.max for one in ranges)
+    # Both bounds are values of either type.
+    fits = pc.and_(
+        pc.greater_equal(found, pa.scalar(int(least), found.type)),
+        pc.less_equal(found, pa.scalar(int(most), found.type)),
+    )
+    return pc.if_else(fits, found, pa.scalar(None, found.type)).cast(kind)
 
 
 def _combined(values: Any) -> pa.Array:

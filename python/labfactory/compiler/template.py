@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from labfactory.compiler.environment import Environment
-from labfactory.compiler.link import compile_parts, review_parts
+from labfactory.compiler.given import Given
+from labfactory.compiler.link import Sources, compile_sources, review_sources
 from labfactory.compiler.syntax import parse_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from typing import Unpack
 
-    from labfactory.compiler.functions import Functions
+    from labfactory.compiler.given import CompileOptions
     from labfactory.compiler.plan import Plan
     from labfactory.compiler.review import Review
-    from labfactory.compiler.tables import Table
 
 
 class Template:
@@ -53,31 +53,24 @@ class Template:
     def __repr__(self) -> str:
         return f"Template({self.name!r}, {len(self.source)} characters)"
 
-    def compile(
-        self,
-        schema: Any,
-        *,
-        optional: Iterable[str] = (),
-        functions: Functions | None = None,
-        constants: Mapping[str, object] | None = None,
-        tables: Mapping[str, Table | tuple[Any, str]] | None = None,
-        translations: object = None,
-        locale: str | None = None,
-    ) -> Plan:
+    def compile(self, schema: Any, **given: Unpack[CompileOptions]) -> Plan:
         """Compiles the template against a schema.
 
         Args:
             schema: A schema, or a frame, table or reader that has one; no row is read.
-            optional: Columns that may be absent; they are undefined then.
-            functions: Functions that the template may call.
-            constants: Values that names stand for: none, booleans, numbers, text, and lists of them.
-            tables: Catalogues by the names that the template knows them by: `lf.Table`, or a frame and its
-                key column.
-            translations: What `{% trans %}` and gettext's functions say, where the environment has
-                `jinja2.ext.i18n`: `gettext.GNUTranslations` or the like for all rows, or a mapping of such by
-                locale; that of None serves the locales that have none. Without it messages stay as they are.
-            locale: The column of each row's locale, where translations are by locale. Rows of a locale that
-                has no translations are skipped.
+            given: What templates may use beside the columns, by keyword:
+
+                - `optional`: columns that may be absent; they are undefined then.
+                - `functions`: `lf.Functions` that the template may call.
+                - `constants`: values that names stand for: none, booleans, numbers, text, and lists of them.
+                - `tables`: catalogues by the names that the template knows them by: `lf.Table`, or a frame
+                  and its key column.
+                - `translations`: what `{% trans %}` and gettext's functions say, where the environment has
+                  `jinja2.ext.i18n`: `gettext.GNUTranslations` or the like for all rows, or a mapping of such
+                  by locale; that of None serves the locales that have none. Without it messages stay as they
+                  are.
+                - `locale`: the column of each row's locale, where translations are by locale. Rows of a
+                  locale that has no translations are skipped.
 
         Returns:
             The plan.
@@ -85,42 +78,15 @@ class Template:
         Raises:
             CompileError: The template cannot run natively on this schema; the error says where and why.
         """
-        return compile_parts(
-            {None: self.source},
-            environments={None: self.environment},
-            names={None: self.name},
-            slots={},
-            schema=schema,
-            optional=optional,
-            functions=functions,
-            constants=constants,
-            tables=tables,
-            translations=translations,
-            locale=locale,
-        )
+        return compile_sources(self._sources(), schema, Given(**given))
 
-    def check(
-        self,
-        data: Any,
-        *,
-        optional: Iterable[str] = (),
-        functions: Functions | None = None,
-        constants: Mapping[str, object] | None = None,
-        tables: Mapping[str, Table | tuple[Any, str]] | None = None,
-        translations: object = None,
-        locale: str | None = None,
-    ) -> Review:
+    def check(self, data: Any, **given: Unpack[CompileOptions]) -> Review:
         """Looks for what its author may not have meant, without compiling.
 
         Args:
             data: A schema, or a frame, table, batch, reader or file, of which the first 65,536 rows say which
                 columns hold nulls and how long texts are.
-            optional: As for `compile`.
-            functions: As for `compile`.
-            constants: As for `compile`.
-            tables: As for `compile`.
-            translations: As for `compile`.
-            locale: As for `compile`.
+            given: As for `compile`.
 
         Returns:
             Unknown columns and fields, all of them; what prints None; tests that are always true or false;
@@ -136,16 +102,7 @@ class Template:
             <template>:1:18: prints_none: prints None where the value is null
             asset: at most 25 bytes
         """
-        return review_parts(
-            {None: self.source},
-            data,
-            environments={None: self.environment},
-            names={None: self.name},
-            slots={},
-            optional=optional,
-            functions=functions,
-            constants=constants,
-            tables=tables,
-            translations=translations,
-            locale=locale,
-        )
+        return review_sources(self._sources(), data, Given(**given))
+
+    def _sources(self) -> Sources:
+        return Sources.lone(self.source, self.environment, self.name)

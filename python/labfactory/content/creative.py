@@ -10,13 +10,14 @@ from labfactory.base.errors import CompileError, ContentError, nearest
 from labfactory.compiler import Environment, Remark, compile_creative, review_creative
 from labfactory.content.needs import check_needs, unknown_needs
 from labfactory.content.segment import is_segment
-from labfactory.content.syntax import line_break, missing_templates, slot_calls
+from labfactory.content.syntax import line_break, missing_templates, names_read, slot_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Unpack
 
     from labfactory.base.errors import LabfactoryError
-    from labfactory.compiler import Functions, Plan, Review, Table
+    from labfactory.compiler import CreativeOptions, Plan, Review
     from labfactory.content.channel import Channel
     from labfactory.content.component import Component
     from labfactory.content.needs import Need
@@ -109,6 +110,26 @@ class Creative:
             chosen[slot] = tuple(at_hand[slot, name] for name in names)
         return chosen
 
+    def names_read(self, components: Iterable[Component] = ()) -> set[str]:
+        """The names that its templates, and those of its slots' components, look for outside themselves.
+
+        Args:
+            components: All that are at hand.
+
+        Returns:
+            Names of columns, constants, functions and tables; none of a template that Jinja2 refuses.
+
+        Raises:
+            ContentError: `unknown_component`.
+        """
+        filling = [component for chosen in self.choices(components).values() for component in chosen]
+        return {
+            name
+            for part, environment in self.environments().items()
+            for source in (self.parts[part], *(one.parts[part] for one in filling if part in one.parts))
+            for name in names_read(source, environment)
+        }
+
     def problems(self, components: Iterable[Component]) -> Iterator[LabfactoryError]:
         """Everything about the templates that can be seen before customers are known.
 
@@ -145,26 +166,15 @@ class Creative:
                 yield ContentError(message, code="unused_slot", template=self.declaration)
 
     def compile(
-        self,
-        schema: object,
-        *,
-        components: Iterable[Component] = (),
-        functions: Functions | None = None,
-        constants: Mapping[str, object] | None = None,
-        tables: Mapping[str, Table | tuple[object, str]] | None = None,
-        translations: object = None,
-        locale: str | None = None,
+        self, schema: object, *, components: Iterable[Component] = (), **given: Unpack[CreativeOptions]
     ) -> Plan:
         """Compile every part, with every component that its slots may hold, into one plan.
 
         Args:
             schema: A frame or an Arrow schema that says which columns customers have.
             components: All that are at hand, such as `library.components`.
-            functions: Functions that templates may call.
-            constants: Names that have one value for the whole run, such as `now`.
-            tables: Catalogues by the names that templates know them by.
-            translations: What messages are for all rows, or by locale; as for `Template.compile`.
-            locale: The column of each row's locale, where translations are by locale.
+            given: `functions`, `constants` such as `now`, `tables`, `translations` and `locale`, as for
+                `Template.compile`.
 
         Returns:
             The plan, whose asset is the struct of the creative's parts.
@@ -180,36 +190,20 @@ class Creative:
             environments=self.environments(),
             slots=self._filling(components),
             schema=schema,
-            optional=self.optional,
-            functions=functions,
-            constants=constants or {},
-            tables=tables,
-            translations=translations,
-            locale=locale,
             name=self.name,
+            optional=self.optional,
+            **given,
         )
 
     def check(
-        self,
-        data: object,
-        *,
-        components: Iterable[Component] = (),
-        functions: Functions | None = None,
-        constants: Mapping[str, object] | None = None,
-        tables: Mapping[str, Table | tuple[object, str]] | None = None,
-        translations: object = None,
-        locale: str | None = None,
+        self, data: object, *, components: Iterable[Component] = (), **given: Unpack[CreativeOptions]
     ) -> Review:
         """Look for what its author may not have meant, without compiling.
 
         Args:
             data: A schema, or a frame, table, batch, reader or file whose first rows are looked at.
             components: As for `compile`.
-            functions: As for `compile`.
-            constants: As for `compile`.
-            tables: As for `compile`.
-            translations: As for `compile`.
-            locale: As for `compile`.
+            given: As for `compile`.
 
         Returns:
             The remarks; a part that may become longer than its channel allows is one (`too_large`).
@@ -224,13 +218,9 @@ class Creative:
             data,
             environments=self.environments(),
             slots=self._filling(components),
-            optional=self.optional,
-            functions=functions,
-            constants=constants or {},
-            tables=tables,
-            translations=translations,
-            locale=locale,
             name=self.name,
+            optional=self.optional,
+            **given,
         )
         return replace(found, remarks=(*found.remarks, *self._too_large(found.most_bytes)))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment as JinjaEnvironment
 from jinja2 import TemplateSyntaxError, nodes
+from jinja2.meta import find_undeclared_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +62,36 @@ def _shared_calls(source: str, environment: Environment, seen: set[str]) -> list
     except TemplateSyntaxError:
         # The library tells it of the shared template itself, once.
         return []
+
+
+def names_read(source: str, environment: Environment) -> set[str]:
+    """The names that a template, or one that it extends, includes or imports, looks for outside itself.
+
+    Args:
+        source: The template.
+        environment: The options under which it is read.
+
+    Returns:
+        Names of columns, constants, functions and tables; none of a template that Jinja2 refuses.
+    """
+    jinja = _jinja(environment)
+    names: set[str] = set()
+    seen: set[str] = set()
+    waiting = [source]
+    while waiting:
+        try:
+            parsed = jinja.parse(waiting.pop())
+            names |= find_undeclared_variables(parsed)
+        except TemplateSyntaxError:
+            # Whoever compiles it is told.
+            continue
+        for other in parsed.find_all(nodes.Stmt):
+            if not isinstance(other, (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)):
+                continue
+            asked = {name for name in _texts(other.template) if environment.source(name) is not None}
+            waiting += [str(environment.source(name)) for name in sorted(asked - seen)]
+            seen |= asked
+    return names
 
 
 def missing_templates(source: str, environment: Environment) -> list[tuple[str, int]]:
