@@ -69,7 +69,6 @@ def draft(evaluation: lf.Evaluation) -> lf.Draft:
         graduation=CONCEPT / "graduation.toml",
         playbook=CONCEPT / "playbook.md",
         golden=pl.read_csv(CONCEPT / "golden.csv"),  # made up: golden customers travel with the package
-        render=lf.golden_renderer(library, [CREATIVE], selection, now=NOW),
         author="hana",
         now=NOW,
     )

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
         Channel,
         Component,
         Creative,
+        Host,
+        HostLocale,
         Library,
         LibraryError,
         Part,
@@ -72,10 +74,9 @@ if TYPE_CHECKING:
         ShardedSource,
         Sink,
         Summary,
-        golden_renderer,
     )
     from labfactory.governance import Approval, GraduationPolicy, Ledger, Override, Verdict
-    from labfactory.handoff import Draft, Package, Person, Registry, Signer, Trust
+    from labfactory.handoff import Draft, Package, Person, Registry, Signer, Trust, golden_renderer
     from labfactory.lab import (
         AdaptiveAllocation,
         AdaptiveEstimate,
@@ -200,6 +201,8 @@ __all__ = [
     "HandoffError",
     "Heartbeat",
     "Holdout",
+    "Host",
+    "HostLocale",
     "Hypothesis",
     "Insight",
     "InsightStore",
@@ -340,6 +343,8 @@ _HOMES = {
         "Channel",
         "Component",
         "Creative",
+        "Host",
+        "HostLocale",
         "Library",
         "LibraryError",
         "Part",
@@ -360,10 +365,9 @@ _HOMES = {
         "ShardedSource",
         "Sink",
         "Summary",
-        "golden_renderer",
     ),
     "governance": ("Approval", "GraduationPolicy", "Ledger", "Override", "Verdict"),
-    "handoff": ("Draft", "Package", "Person", "Registry", "Signer", "Trust"),
+    "handoff": ("Draft", "Package", "Person", "Registry", "Signer", "Trust", "golden_renderer"),
     "lab": (
         "AdaptiveAllocation",
         "AdaptiveEstimate",

@@ -11,7 +11,7 @@ import polars as pl
 
 from labfactory.base.canonical import canonical_json
 from labfactory.content import Component, Creative, Library, channel
-from labfactory.factory import Factory, golden_renderer
+from labfactory.factory import Factory
 from labfactory.handoff import Package, Signer, Trust
 from labfactory.selection import Exploration, SelectionPolicy, SlotPolicy
 
@@ -109,7 +109,6 @@ def concept(*, version: int = 1, **changed: Any) -> tuple[Package, Trust]:
         "graduation": changed.pop("graduation"),
         "playbook": b"# Welcome\n## Rollback\nStop the run and restore the version before.\n",
         "golden": people(20),
-        "render": golden_renderer(LIBRARY, creatives, SELECTION, now=BUILT),
         "author": "olga",
         "now": BUILT,
     } | changed

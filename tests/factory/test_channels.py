@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from factory_concept import BUILT, NOW, people, ready
+from factory_concept import NOW, people, ready
 
 from labfactory.content import Channel, Creative, Library, Part, channels, register_channel
-from labfactory.factory import MemorySink, golden_renderer
+from labfactory.factory import MemorySink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +44,7 @@ def test_a_package_of_a_registered_channel_is_made_as_that_channel_demands(
     library: Library, tmp_path: Path
 ) -> None:
     names = ["news/one"]
-    render = golden_renderer(library, names, None, now=BUILT)
-    factory, package = ready(tmp_path, library=library, creatives=names, selection=None, render=render)
+    factory, package = ready(tmp_path, library=library, creatives=names, selection=None)
     assert Library.from_files(package.library_files()) == library
     customers = people(6).with_columns(
         first_name=pl.Series(["Ann", "Ann\u2028Bo", "Ann\x07", "ç" * 30, "ç" * 14, None])

@@ -23,8 +23,8 @@ from labfactory.base.errors import (
     UsageError,
 )
 from labfactory.base.identity import engine_identity
-from labfactory.factory import Factory, Job, MemorySink, ParquetSink, Run, golden_renderer
-from labfactory.handoff import Trust
+from labfactory.factory import Factory, Job, MemorySink, ParquetSink, Run
+from labfactory.handoff import Trust, golden_renderer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -240,7 +240,6 @@ def test_slots_without_a_policy_are_refused(tmp_path: Path) -> None:
         concept(
             graduation=tmp_path / "graduation.toml",
             selection=None,
-            render=golden_renderer(LIBRARY, ["welcome/warm"], None, now=BUILT),
         )
     assert caught.value.code == "selection_missing"
 

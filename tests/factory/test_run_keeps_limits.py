@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
-from factory_concept import BUILT, LIBRARY, NOW, people, ready
+from factory_concept import NOW, people, ready
 
 from labfactory.base.errors import SelectionError
-from labfactory.factory import Factory, MemorySink, golden_renderer
+from labfactory.factory import Factory, MemorySink
 from labfactory.selection import Exploration, Limit, SelectionPolicy, SlotPolicy
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ LIMITS = {"sun": Limit(component="sun", maximum=700), "sea": Limit(component="se
 @pytest.fixture(scope="module")
 def factory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Factory, str]:
     folder: Path = tmp_path_factory.mktemp("limits")
-    creatives = ["welcome/warm"]
-    render = golden_renderer(LIBRARY, creatives, POLICY, now=BUILT)
-    made, package = ready(folder, selection=POLICY, render=render)
+    made, package = ready(folder, selection=POLICY)
     return made, package.id
 
 
@@ -123,8 +121,7 @@ def test_a_source_without_rows_is_a_run_without_customers(factory: tuple[Factory
 
 def test_a_run_tightens_the_limits_of_its_package_and_never_loosens_them(tmp_path: Path) -> None:
     signed = replace(POLICY, limits={"sun": Limit(component="sun", maximum=60)})
-    render = golden_renderer(LIBRARY, ["welcome/warm"], signed, now=BUILT)
-    made, package = ready(tmp_path, selection=signed, render=render)
+    made, package = ready(tmp_path, selection=signed)
     frame = people(400)
     used = {}
     for maximum in (None, 40, 300):

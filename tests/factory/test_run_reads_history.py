@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from factory_concept import BUILT, LIBRARY, NOW, people, ready
+from factory_concept import NOW, people, ready
 
 from labfactory.base.errors import SelectionError
-from labfactory.factory import Factory, MemorySink, golden_renderer
+from labfactory.factory import Factory, MemorySink
 from labfactory.selection import Cap, ContactRules, Exploration, History, SelectionPolicy, SlotPolicy
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ POLICY = SelectionPolicy.build(
 @pytest.fixture(scope="module")
 def factory(tmp_path_factory: pytest.TempPathFactory) -> tuple[Factory, str]:
     folder: Path = tmp_path_factory.mktemp("history")
-    render = golden_renderer(LIBRARY, ["welcome/warm"], POLICY, now=BUILT)
-    made, package = ready(folder, selection=POLICY, render=render)
+    made, package = ready(folder, selection=POLICY)
     return made, package.id
 
 

@@ -81,7 +81,6 @@ def desk(tmp_path_factory) -> tuple[Path, dict[str, object]]:
         "library": library,
         "selection": selection,
         "evaluation": evaluation,
-        "render": labfactory.golden_renderer(library, ["welcome/warm"], selection, now=walk.NOW),
         "draft": draft,
         "signers": signers.by_role,
         "assets": plan.assemble_batch(customers.append_column("slot:hero", heroes).to_batches()[0])[0],

@@ -5,17 +5,25 @@ from __future__ import annotations
 from labfactory.content.channel import Channel, Part, channel, channels, register_channel
 from labfactory.content.component import Component
 from labfactory.content.creative import Creative
+from labfactory.content.host import Host, Served
+from labfactory.content.host_file import HostLocale, HostTable, in_folder, read_table
 from labfactory.content.library import Library, LibraryError, Variant
 
 __all__ = [
     "Channel",
     "Component",
     "Creative",
+    "Host",
+    "HostLocale",
+    "HostTable",
     "Library",
     "LibraryError",
     "Part",
+    "Served",
     "Variant",
     "channel",
     "channels",
+    "in_folder",
+    "read_table",
     "register_channel",
 ]

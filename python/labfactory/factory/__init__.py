@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from labfactory.factory.factory import Factory
-from labfactory.factory.golden import golden_renderer
 from labfactory.factory.job import Job
 from labfactory.factory.progress import Heartbeat, Progress
 from labfactory.factory.run import Run
@@ -23,5 +22,4 @@ __all__ = [
     "ShardedSource",
     "Sink",
     "Summary",
-    "golden_renderer",
 ]

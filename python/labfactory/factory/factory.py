@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import asdict
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,25 +16,25 @@ from labfactory.audit import AuditRules
 from labfactory.base.errors import HandoffError, LabfactoryError, RunError, UsageError
 from labfactory.base.identity import engine_identity
 from labfactory.base.instants import instant, instant_text
-from labfactory.content import Library
+from labfactory.content import Host, Library, read_table
 from labfactory.factory.commit import digest_of
-from labfactory.factory.golden import golden_renderer
 from labfactory.factory.intake import Intake, mapped_schema
 from labfactory.factory.job import MAX_QUARANTINED_SHARE, Job, JobError
 from labfactory.factory.keys import key_field
 from labfactory.factory.progress import silent
 from labfactory.factory.run import Order, Run, make_run
+from labfactory.factory.setup import selection_of, set_up, tooling_of
 from labfactory.factory.shard import BLOCK_ROWS, SHARD_ROWS
 from labfactory.factory.sinks import ParquetSink
-from labfactory.factory.tooling import Tooling, selection_of
 from labfactory.governance import Ledger
-from labfactory.handoff import Registry, Trust
+from labfactory.handoff import Registry, Tooling, Trust, check_host, golden_renderer
 from labfactory.selection import History
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from labfactory.compiler import Table
     from labfactory.factory.line import Line
     from labfactory.factory.progress import Progress
     from labfactory.factory.sinks import Sink
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _TRUST = "trust.json"
+_HOST = "host.toml"
 _LEDGER = "ledger.sqlite"
 _PACKAGES = "packages"
 _OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -55,6 +57,8 @@ _BATCH_BYTES = 64 << 20
 
 class Factory:
     """A folder with a trust file, a registry of packages and a ledger; nobody else may write in it.
+
+    Where packages need functions or tables, its owner puts a host's file, `host.toml`, into the folder.
 
     Args:
         folder: Made by `Factory.create`.
@@ -70,8 +74,8 @@ class Factory:
             message = f"expected a Factory in {self.folder}, found no {_TRUST}"
             hint = "Factory.create(folder, trust=...) makes one."
             raise UsageError(message, code="factory_missing", hint=hint)
-        for path in (self.folder, self.folder / _TRUST):
-            if os.name == "posix" and path.stat().st_mode & _OPEN_TO_OTHERS:
+        for path in (self.folder, self.folder / _TRUST, self.folder / _HOST):
+            if os.name == "posix" and path.exists() and path.stat().st_mode & _OPEN_TO_OTHERS:
                 message = f"expected that only its owner may write to {path}, found that others may"
                 raise RunError(message, code="factory_unlocked", hint=f"chmod go-w {path}")
         self.trust = Trust.load(self.folder / _TRUST)
@@ -80,6 +84,16 @@ class Factory:
 
     def __repr__(self) -> str:
         return f"Factory({str(self.folder)!r}, packages={len(self.registry.packages())})"
+
+    @cached_property
+    def host(self) -> Host:
+        """What the Factory gives to templates: the functions and tables of its `host.toml`.
+
+        Raises:
+            UsageError: What `Host.load` raises.
+        """
+        path = self.folder / _HOST
+        return Host.load(path) if path.exists() else Host()
 
     @classmethod
     def create(cls, folder: Path | str, *, trust: Trust | Path | str) -> Factory:
@@ -109,7 +123,8 @@ class Factory:
         """Take a package in, or refuse it and change nothing.
 
         Signatures, approvals, digests and limits are verified; then every creative is compiled here and the
-        golden assets are made again, which must come out byte for byte.
+        golden assets are made again, which must come out byte for byte: with this Factory's functions, and
+        with what the golden rows read of tables, which the package brings.
 
         Args:
             package: The package, its path or its bytes.
@@ -120,11 +135,14 @@ class Factory:
             The package's place in the registry.
 
         Raises:
-            HandoffError: Malformed, altered, not trusted, not newer; `golden_differs`; `golden_missing`.
+            HandoffError: Malformed, altered, not trusted, not newer; `host_lacks`, when the Factory has not
+                the functions and tables that the package needs; `golden_differs`; `golden_missing`.
             GovernanceError: Not approved as its policy asks.
             CompileError: A template cannot become a plan.
         """
-        return self.registry.ingest(package, trust=self.trust, now=now, verify_golden=_golden_of, actor=actor)
+        return self.registry.ingest(
+            package, trust=self.trust, now=now, verify_golden=self._golden_of, actor=actor
+        )
 
     def run(
         self,
@@ -138,6 +156,7 @@ class Factory:
         threads: int = 2,
         creative: str | None = None,
         columns: Mapping[str, str] | None = None,
+        tables: Mapping[str, Table | tuple[Any, str]] | None = None,
         audit: AuditRules | None = None,
         progress: Progress = silent,
         history: Any = None,
@@ -161,6 +180,7 @@ class Factory:
             threads: Workers; they change no byte.
             creative: Which of the package's creatives; may be left out when it has one.
             columns: Names that templates use → the source's columns, where they differ.
+            tables: Catalogues beside those of the Factory's host, or in place of them: by name.
             audit: Rules for finished assets, added to those of the channel; what breaks one is quarantined.
             progress: Told the state of each phase, in the calling thread.
             history: What customers got before, a `History` or a table that it takes in; for policies whose
@@ -177,7 +197,7 @@ class Factory:
 
         Raises:
             UsageError: `package_unknown`, `creative_unknown`, `run_settings`.
-            HandoffError: The package is no longer trusted.
+            HandoffError: The package is no longer trusted; `host_lacks`.
             SourceError: The customers cannot be read, or lack a column.
             CompileError: A template does not fit the customers' columns.
             RunError: `disk_full`, `circuit_open`, `sink_in_use`, `sink_busy`, `nondeterminism`.
@@ -186,13 +206,14 @@ class Factory:
         _check_settings(seed=seed, threads=threads, shard_rows=shard_rows, batch_rows=batch_rows)
         moment = instant(now)
         package = self.registry.open(package_id, trust=self.trust, now=moment)
-        tooling = Tooling.of(package, creative)
+        tooling = self._tooling(package, creative, tables or {})
         intake = Intake(source, shard_rows=shard_rows)
         mapping = dict(columns or {})
         # The channel's own rules first: a run may ask for more than they do, never for less.
         rules = AuditRules((*AuditRules.demanded(tooling.creative).rules, *(audit.rules if audit else ())))
         past = None if history is None else History.of(history)
-        line = tooling.line(
+        line = set_up(
+            tooling,
             mapped_schema(intake.schema, mapping),
             key=key_field(intake.schema, key),
             columns=mapping,
@@ -218,6 +239,7 @@ class Factory:
             "package": package.id,
             "root": package.root,
             "seed": seed,
+            **tooling.served.to_dict(),
         }
         if past is not None:
             header["history"] = past.digest
@@ -256,6 +278,7 @@ class Factory:
             threads=order.threads,
             creative=order.creative,
             columns=order.source.columns,
+            tables={name: read_table(table) for name, table in order.tables.items()},
             audit=None if order.audit is None else AuditRules.load(order.audit.path),
             history=None if order.history is None else History.load(order.history.path),
             progress=progress,
@@ -283,7 +306,11 @@ class Factory:
                 return None
 
         package = tried(lambda: self.registry.open(job.package, trust=self.trust, now=job.now))
-        tooling = None if package is None else tried(lambda: Tooling.of(package, job.creative))
+        read = {name: tried(partial(read_table, table)) for name, table in job.tables.items()}
+        tables = {name: table for name, table in read.items() if table is not None}
+        tooling = None
+        if package is not None and len(tables) == len(read):
+            tooling = tried(lambda: self._tooling(package, job.creative, tables))
         intake = tried(lambda: Intake(job.source.path, shard_rows=job.limits.shard_rows))
         key = None if intake is None else tried(lambda: key_field(intake.schema, job.key))
         schema = None if intake is None else tried(lambda: mapped_schema(intake.schema, job.source.columns))
@@ -300,6 +327,28 @@ class Factory:
             message = f"expected a folder for the output, found the file {place}"
             found.append(UsageError(message, code="sink_refused"))
         return found
+
+    def _tooling(
+        self, package: Package, creative: str | None, tables: Mapping[str, Table | tuple[Any, str]]
+    ) -> Tooling:
+        host, header = self.host.with_tables(tables), package.header
+        check_host(host, header.functions, header.tables, package=package.id)
+        return tooling_of(package, creative, host)
+
+    def _golden_of(self, package: Package) -> Mapping[str, object]:
+        """The package's golden assets, made here."""
+        rows, header = package.golden_rows(), package.header
+        if rows is None:
+            message = f"expected golden rows in {package.id}, found none"
+            hint = "Package.build(..., golden=customers) adds them."
+            raise HandoffError(message, code="golden_missing", hint=hint)
+        check_host(self.host, header.functions, header.tables, package=package.id)
+        library, selection = Library.from_files(package.library_files()), selection_of(package)
+        for name in header.creatives if header.tables else ():
+            # The tables of this Factory are not those of the golden rows: here they must do as well.
+            Tooling(library, library.creative(name), None, self.host).plan(rows.schema, now=header.created)
+        host = self.host.with_tables(package.golden_tables())
+        return golden_renderer(library, header.creatives, selection, now=header.created, host=host)(rows)
 
     def _enter(self, run: Run, now: datetime) -> None:
         """Enter a finished run in the ledger, once."""
@@ -325,7 +374,8 @@ def _check_settings(*, seed: int, threads: int, shard_rows: int, batch_rows: int
 
 
 def _compiled(tooling: Tooling, schema: pa.Schema, key: pa.Field | None, job: Job) -> Line:
-    return tooling.line(
+    return set_up(
+        tooling,
         schema,
         key=key or pa.field("key", pa.string()),
         columns=job.source.columns,
@@ -337,18 +387,6 @@ def _compiled(tooling: Tooling, schema: pa.Schema, key: pa.Field | None, job: Jo
         metadata={},
         history=None if job.history is None else History.empty(),
     )
-
-
-def _golden_of(package: Package) -> Mapping[str, object]:
-    """The package's golden assets, made here."""
-    rows = package.golden_rows()
-    if rows is None:
-        message = f"expected golden rows in {package.id}, found none"
-        hint = "Package.build(..., golden=customers, render=golden_renderer(...)) adds them."
-        raise HandoffError(message, code="golden_missing", hint=hint)
-    library = Library.from_files(package.library_files())
-    names = package.header.creatives
-    return golden_renderer(library, names, selection_of(package), now=package.header.created)(rows)
 
 
 def _key_hash(keys: pa.Array) -> pa.Array:

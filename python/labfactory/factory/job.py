@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from labfactory.base.errors import UsageError
 from labfactory.base.settings import Settings, read_bounded, settings_from
+from labfactory.content import HostTable, in_folder
 from labfactory.factory.shard import BLOCK_ROWS, SHARD_ROWS
 
 if TYPE_CHECKING:
@@ -107,8 +108,8 @@ class Job(Settings):
         threads: Workers.
         audit: What finished assets must fulfil.
         history: What customers got before; for policies whose caps and rests read it.
+        tables: Catalogues beside those of the Factory's host, or in place of them: by name.
         limits: How far the run may go wrong.
-        functions: Functions of the host; none are available, so the list must be empty.
     """
 
     package: Annotated[str, Field(min_length=1)]
@@ -121,8 +122,8 @@ class Job(Settings):
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     audit: JobAudit | None = None
     history: JobHistory | None = None
+    tables: dict[str, HostTable] = Field(default_factory=dict)
     limits: JobLimits = JobLimits()
-    functions: Annotated[tuple[str, ...], Field(max_length=0)] = ()
 
     @classmethod
     def load(cls, path: Path | str) -> Job:
@@ -147,4 +148,4 @@ class Job(Settings):
             )
             if part is not None
         }
-        return job.model_copy(update=placed)
+        return job.model_copy(update={**placed, "tables": in_folder(folder, job.tables)})

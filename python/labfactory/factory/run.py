@@ -48,10 +48,20 @@ class Run:
     manifest: Mapping[str, Any]
 
     def __repr__(self) -> str:
-        lines = [("run", self.run_id), ("package", self.package), *self.summary.lines()]
+        lines = [("run", self.run_id), ("package", self.package), *self._served(), *self.summary.lines()]
         lines += [(f"{name} in", str(path)) for name, path in self.paths.items()]
         width = max(len(name) for name, _ in lines)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+    def _served(self) -> list[tuple[str, str]]:
+        """What the host gave, each with where it came from or the start of its digest."""
+        lines = []
+        for name, origin in self.manifest.get("functions", {}).items():
+            source = origin.get("locale") or f"{origin.get('module')}, sha256:{origin.get('sha256', '')[:16]}"
+            lines.append((f"function {name}", source))
+        for name, table in self.manifest.get("tables", {}).items():
+            lines.append((f"table {name}", f"by {table['key']}, sha256:{table['sha256'][:16]}"))
+        return lines
 
 
 def make_shard(

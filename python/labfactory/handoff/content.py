@@ -11,6 +11,7 @@ from labfactory.base.settings import settings_from
 from labfactory.governance.evidence import sections
 from labfactory.governance.policy import GraduationPolicy
 from labfactory.handoff.golden import read_assets, read_rows
+from labfactory.handoff.golden_tables import read_tables
 from labfactory.handoff.manifest import HEADER, Header, Manifest
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from labfactory.compiler import Table
     from labfactory.governance.verdict import Verdict
 
 __all__ = ["Content"]
@@ -30,6 +32,7 @@ PLAYBOOK = "playbook/playbook.md"
 GOLDEN_SCHEMA = "golden/schema.json"
 GOLDEN_ROWS = "golden/rows.jsonl"
 GOLDEN_ASSETS = "golden/assets.jsonl"
+GOLDEN_TABLES = "golden/tables.jsonl"
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,6 +71,7 @@ class Content:
         content = cls(files, header, policy, Manifest.of(files))
         content.evidence()
         content.golden_rows()
+        content.golden_tables()
         return content
 
     @property
@@ -118,6 +122,12 @@ class Content:
         if GOLDEN_ROWS not in self.files:
             return None
         return read_rows(self.files.get(GOLDEN_SCHEMA, b""), self.files[GOLDEN_ROWS])
+
+    def golden_tables(self) -> dict[str, Table]:
+        """What the golden rows read of the tables that the package needs, by name."""
+        if GOLDEN_ROWS not in self.files:
+            return {}
+        return read_tables(self.files.get(GOLDEN_TABLES, b""), self.header.tables)
 
     def golden_assets(self) -> list[dict[str, Any]]:
         """The assets that the golden rows became where the package was built."""

@@ -19,6 +19,7 @@ from labfactory.base.canonical import canonical_json, parse_json, sha256_hex
 from labfactory.base.errors import HandoffError
 from labfactory.base.settings import Settings
 from labfactory.governance.roles import PersonId  # noqa: TC001 - pydantic reads the annotation
+from labfactory.handoff.needs import FunctionNeed, TableNeed  # noqa: TC001 - pydantic reads the annotation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +65,8 @@ class Header(Settings):
         variants: The arms of the experiment that graduate.
         engine: Versions of the engine that rendered the golden assets.
         inputs: The columns that it reads.
+        functions: The functions that it needs of the host.
+        tables: The tables that it needs of the host.
     """
 
     format: Literal["labfactory-package/1"] = "labfactory-package/1"
@@ -75,6 +78,8 @@ class Header(Settings):
     variants: tuple[str, ...] = ()
     engine: dict[str, str]
     inputs: tuple[Input, ...] = ()
+    functions: tuple[FunctionNeed, ...] = ()
+    tables: tuple[TableNeed, ...] = ()
 
 
 @dataclass(frozen=True)

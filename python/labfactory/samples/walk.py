@@ -12,7 +12,7 @@ import pyarrow as pa
 from labfactory.audit import AuditRules
 from labfactory.base.sources import batches
 from labfactory.content import Library
-from labfactory.factory import Factory, ParquetSink, golden_renderer
+from labfactory.factory import Factory, ParquetSink
 from labfactory.handoff import Package, Signer, Trust
 from labfactory.lab import Experiment, Hypothesis, Mean, Proportion
 from labfactory.samples import folder as concept_folder
@@ -125,7 +125,6 @@ def draft(evaluation: Evaluation, sample: pa.Table, *, now: datetime = NOW) -> D
         graduation=concept / "graduation.toml",
         playbook=concept / "playbook.md",
         golden=sample.slice(0, GOLDEN_ROWS),
-        render=golden_renderer(library, [WINNER], selection, now=now),
         author=_AUTHOR,
         now=now,
     )

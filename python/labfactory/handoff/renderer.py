@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from labfactory.audit import AuditRules, lint_html, lint_svg
 from labfactory.base.errors import ContentError
-from labfactory.factory.line import Customers
-from labfactory.factory.shard import BLOCK_ROWS
-from labfactory.factory.tooling import Tooling
-from labfactory.selection import History
+from labfactory.content import Host
+from labfactory.handoff.tooling import Tooling
+from labfactory.selection import History, decisions_of, slot_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from labfactory.audit import Findings
     from labfactory.content import Creative, Library
-    from labfactory.factory.line import Line
-    from labfactory.selection import SelectionPolicy
+    from labfactory.selection import SelectionPolicy, Selector
 
-_BATCH_BYTES = 64 << 20
+__all__ = ["Renderer", "golden_renderer"]
+
+Renderer = Callable[[pa.Table], Mapping[str, object]]
+Chosen = list[dict[str, str | None]]
 
 
 def golden_renderer(
@@ -32,7 +34,8 @@ def golden_renderer(
     *,
     now: datetime,
     audit: AuditRules | None = None,
-) -> Callable[[pa.Table], Mapping[str, object]]:
+    host: Host | None = None,
+) -> Renderer:
     """The renderer that `Package.build` and ingest share.
 
     Every creative is made for every row, with the row's number as key, seed 0, and the moment of the package
@@ -45,6 +48,7 @@ def golden_renderer(
         now: When the package is built.
         audit: What the assets must fulfil, an error for each that breaks a rule; None for the standard rules
             of the creative's channel.
+        host: Gives functions and tables; None for none.
 
     Returns:
         A function of golden rows: `assets`, one dict for each creative and row, and `findings`: what breaks a
@@ -55,21 +59,9 @@ def golden_renderer(
         assets: list[dict[str, Any]] = []
         findings: list[dict[str, Any]] = []
         for name in creatives:
-            tooling = Tooling(library, library.creative(name), selection)
-            line = tooling.line(
-                rows.schema,
-                key=pa.field("key", pa.string()),
-                columns={},
-                seed=0,
-                now=now,
-                auditor=None,
-                batch_rows=BLOCK_ROWS,
-                batch_bytes=_BATCH_BYTES,
-                metadata={},
-                history=History.empty(),
-            )
+            tooling = Tooling(library, library.creative(name), selection, host or Host())
             rules = _standard_rules(tooling.creative) if audit is None else audit
-            for batch, chosen in _assembled(line, rows):
+            for batch, chosen in _assembled(tooling, rows, now):
                 made = _assets(name, len(assets) % max(1, rows.num_rows), batch, chosen)
                 assets += made
                 findings += _refused(made, rules.audit_batch(batch))
@@ -79,26 +71,34 @@ def golden_renderer(
     return render
 
 
-Chosen = list[dict[str, str | None]]
-
-
-def _assembled(line: Line, rows: pa.Table) -> Iterator[tuple[pa.RecordBatch, Chosen]]:
+def _assembled(tooling: Tooling, rows: pa.Table, now: datetime) -> Iterator[tuple[pa.RecordBatch, Chosen]]:
     """Assembled batches, each with the components that were chosen for its rows."""
+    plan = tooling.plan(rows.schema, now=now)
+    selector = tooling.selectors(rows.schema, now=now, history=History.empty()).each
     if not rows.num_rows:
         return
     batch = rows.combine_chunks().to_batches()[0]
-    numbers = pa.array(range(batch.num_rows), pa.int64())
-    keys = numbers.cast(pa.string())
-    nothing = line.schemas.quarantine.empty_table()
-    customers = Customers(batch, keys, numbers, batch.num_rows, nothing)
-    decisions = line.decide(customers)
     chosen: Chosen = [{} for _ in range(batch.num_rows)]
-    for decision in decisions.log.select(["key", "slot", "component"]).to_pylist():
-        chosen[int(decision["key"])][decision["slot"]] = decision["component"]
+    if selector is not None:
+        batch, chosen = _decided(selector, batch)
     start = 0
-    for part in line.assemble(customers, decisions):
-        yield part.batch, chosen[start : start + part.batch.num_rows]
-        start += part.batch.num_rows
+    for made in plan.assemble_batch(batch):
+        yield made, chosen[start : start + made.num_rows]
+        start += made.num_rows
+
+
+def _decided(selector: Selector, batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Chosen]:
+    """The batch with its decision columns, and the component of each row and slot."""
+    keys = pa.array(range(batch.num_rows), pa.int64()).cast(pa.string())
+    decided = selector.decide(batch, keys=keys, seed=0)
+    columns = slot_columns(decided)
+    for name, column in zip(columns.schema.names, columns.columns, strict=True):
+        batch = batch.append_column(name, column)
+    chosen: Chosen = [{} for _ in range(batch.num_rows)]
+    log = decisions_of(decided, keys=keys, version=selector.version)
+    for decision in log.select(["key", "slot", "component"]).to_pylist():
+        chosen[int(decision["key"])][decision["slot"]] = decision["component"]
+    return batch, chosen
 
 
 def _assets(creative: str, first: int, batch: pa.RecordBatch, chosen: Chosen) -> list[dict[str, Any]]:
