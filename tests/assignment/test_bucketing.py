@@ -169,11 +169,11 @@ def test_keys_that_are_all_null_have_no_bucket() -> None:
 @pytest.mark.parametrize(
     "keys",
     [
-        pa.array([0.5]),
-        pa.array([True]),
         pa.array([[1]]),
-        pa.array([dt.time(1)]),
+        pa.array([{"a": 1}]),
+        pa.array([dt.timedelta(1)]),
         pa.array([1], pa.timestamp("ns")),
+        pa.array([1], pa.time64("ns")),
     ],
     ids=lambda keys: str(keys.type),
 )

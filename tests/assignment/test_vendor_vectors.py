@@ -60,6 +60,40 @@ def test_growthbook_experiments_give_the_published_variations() -> None:
         assert experiment.arms(keys, weights=[1 / variations] * variations).to_pylist() == [expected]
 
 
+@pytest.mark.parametrize("case", PUBLISHED["growthbook_runs"], ids=lambda case: json.dumps(case))
+def test_growthbook_runs_experiments_as_published(case: dict[str, Any]) -> None:
+    experiment = GrowthBook(
+        case["seed"],
+        version=case["version"],
+        namespace=case.get("namespace"),
+        filters=tuple(GrowthBookFilter(seed, ranges) for seed, ranges in case.get("filters", [])),
+    )
+    keys = pa.array([case["key"]], pa.string())
+    ranges = case.get("ranges") or GrowthBook.bucket_ranges(
+        case["variations"], case.get("coverage", 1.0), case.get("weights")
+    )
+    assert experiment.arms_in(keys, ranges).to_pylist() == [case["expected"]]
+    if "ranges" not in case:
+        weights = case.get("weights") or [1 / case["variations"]] * case["variations"]
+        arms = experiment.arms(keys, weights=weights, coverage=case.get("coverage", 1.0))
+        assert arms.to_pylist() == [case["expected"]]
+
+
+def test_growthbook_filters_may_hash_another_column() -> None:
+    """cases.json, "Filtered, included" and "Filtered, excluded"."""
+    ids, anonymous = pa.array(["1"]), pa.array(["fsdafsda"])
+    assert GrowthBookFilter("seed", ((0, 0.1), (0.2, 0.4))).holds(ids).to_pylist() == [True]
+    assert GrowthBookFilter("seed", ((0.8, 1.0),)).holds(anonymous).to_pylist() == [True]
+    assert GrowthBookFilter("seed", ((0.6, 0.8),)).holds(anonymous).to_pylist() == [False]
+    assert GrowthBook("filtered", version=1).arms(ids, weights=[0.5, 0.5]).to_pylist() == [1]
+
+
+def test_growthbook_has_equal_weights_for_any_number_of_variations() -> None:
+    for variations, expected in PUBLISHED["growthbook_equal_weights"]:
+        found = [upper - lower for lower, upper in GrowthBook.bucket_ranges(variations)]
+        assert found == pytest.approx(expected, abs=1e-8)
+
+
 def test_growthbook_gives_no_variation_outside_namespace_filters_and_coverage() -> None:
     keys = pa.array(["1", "2", "3", "4"])
     namespace = GrowthBook("exp", version=1, namespace=("namespace2", 0, 0.4))
@@ -75,7 +109,12 @@ def test_growthbook_gives_no_variation_outside_namespace_filters_and_coverage() 
 
 def test_growthbook_takes_empty_text_and_zero_for_no_key_as_javascript_does() -> None:
     experiment = GrowthBook("exp")
-    for keys, taken in ((pa.array(["", "0", None]), [False, True, False]), (pa.array([0, 1]), [False, True])):
+    for keys, taken in (
+        (pa.array(["", "0", None]), [False, True, False]),
+        (pa.array([0, 1]), [False, True]),
+        (pa.array([0.0, -0.0, 0.5, 1.0]), [False, False, True, True]),
+        (pa.array([False, True]), [False, True]),
+    ):
         assert experiment.arms(keys, weights=[1.0]).is_valid().to_pylist() == taken
         assert experiment.buckets(keys).null_count == keys.null_count
 

@@ -267,7 +267,7 @@ def test_a_hypothesis_has_words_and_an_effect(text: str, effect: float) -> None:
 
 
 def test_keys_that_cannot_be_hashed_are_refused(make_experiment: Callable[..., Experiment]) -> None:
-    data = frame(SOME, SOME, id=[0.5] * 80)
+    data = frame(SOME, SOME, id=[[1]] * 80)
     refused(
         lambda: make_experiment().evaluate(data, control="plain", key="id"),
         SourceError,

@@ -102,7 +102,7 @@ class Bucketing(ABC):
         Raises:
             SourceError: `key_type`.
         """
-        return pa.array(self._core().hashes(key_texts(keys), threads))
+        return pa.array(self._core().hashes(self._texts(keys), threads))
 
     def buckets(self, keys: pa.Array, *, threads: int = 1) -> pa.Array:
         """The bucket of each key, on the standard's own scale.
@@ -117,7 +117,7 @@ class Bucketing(ABC):
         Raises:
             SourceError: `key_type`.
         """
-        return pa.array(self._core().buckets(key_texts(keys), threads))
+        return pa.array(self._core().buckets(self._texts(keys), threads))
 
     def arms(
         self, keys: pa.Array, *, weights: Sequence[float], coverage: float = 1.0, threads: int = 1
@@ -156,8 +156,12 @@ class Bucketing(ABC):
             SourceError: `key_type`.
         """
         lower, upper = zip(*ranges, strict=True) if ranges else ((), ())
-        made = self._core().arms(key_texts(keys), list(lower), list(upper), self._skips_falsy(), threads)
+        made = self._core().arms(self._texts(keys), list(lower), list(upper), self._skips_falsy(), threads)
         return pa.array(made)
+
+    def _texts(self, keys: pa.Array) -> pa.Array:
+        """What is hashed of the keys."""
+        return key_texts(keys)
 
     def _skips_falsy(self) -> bool:
         """Whether empty text and the integer 0 are taken for no key."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from labfactory.assignment.assigner import STATUSES
+from labfactory.assignment.keys import key_texts
+from labfactory.base.columns import value_type
 from labfactory.base.errors import SourceError
 from labfactory.base.sources import batches
 
@@ -70,8 +72,10 @@ def _one_batch(pieces: list[pa.RecordBatch]) -> pa.RecordBatch:
 
 
 def _check_keys(keys: pa.Array, name: str, rows: int) -> None:
-    if keys.null_count or pa.types.is_null(keys.type):
-        nulls = keys.is_null().to_pylist()
+    # Floats that are not finite tell nobody apart either.
+    known = key_texts(keys) if pa.types.is_floating(value_type(keys.type)) else keys
+    if known.null_count or pa.types.is_null(keys.type):
+        nulls = known.is_null().to_pylist()
         if True in nulls:
             message = f"expected a key in every row, found null in row {rows + nulls.index(True)} of {name!r}"
             raise SourceError(message, code="null_key", hint="drop these rows: nobody could be told apart")

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labfactory.assignment.bucketing import Bucketing, Range, Salting, check_coverage, check_weights
+from labfactory.base.columns import value_type
 from labfactory.base.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class GrowthBook(Bucketing):
 
     Version 1 has 1,000 buckets, `fnv1a32(key + seed) % 1000 / 1000`; version 2 has 10,000,
     `fnv1a32(text of fnv1a32(seed + key)) % 10000 / 10000`. As JavaScript has it, text is hashed by its UTF-16
-    code units, and empty text and the number 0 are no keys: they have a bucket, and no arm.
+    code units, and empty text, the number 0 and false are no keys: they have a bucket, and no arm.
 
     Args:
         seed: The experiment's `seed`, or its key where it has none.
@@ -88,7 +89,7 @@ class GrowthBook(Bucketing):
         self, keys: pa.Array, ranges: Sequence[tuple[float, float]], *, threads: int = 1
     ) -> pa.Int32Array:
         """The first range that holds each key's bucket; null outside filters or namespace."""
-        arms = Bucketing.arms_in(self, keys, ranges, threads=threads)
+        arms = Bucketing.arms_in(self, _truthy(keys), ranges, threads=threads)
         for test in self._tests():
             arms = pc.if_else(test.holds(keys, threads=threads), arms, pa.scalar(None, pa.int32()))
         return arms
@@ -123,7 +124,7 @@ class GrowthBook(Bucketing):
             (Range(lower=0.0, upper=0.25), Range(lower=0.5, upper=0.75))
         """
         coverage = min(max(coverage, 0.0), 1.0)
-        equal = [1.0 / variations] * max(variations, 0)
+        equal = [1.0 / variations] * variations if variations > 0 else []
         shares = list(weights) if weights is not None and len(weights) == variations else equal
         if not 0.99 <= sum(shares) <= 1.01:
             shares = equal
@@ -141,6 +142,15 @@ class GrowthBook(Bucketing):
 
     def _skips_falsy(self) -> bool:
         return True
+
+
+def _truthy(keys: pa.Array) -> pa.Array:
+    """The keys without floats of 0 and false, no keys to JavaScript; those of other types the core knows."""
+    kind = value_type(keys.type)
+    if not (pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        return keys
+    plain = keys.dictionary_decode() if pa.types.is_dictionary(keys.type) else keys
+    return pc.if_else(plain.cast(pa.float64()).cast(pa.bool_()), plain, pa.scalar(None, kind))
 
 
 def _namespace(namespace: tuple[str, float, float]) -> GrowthBookFilter:

@@ -6,13 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from labfactory.assignment.bucketing import Bucketing, Salting
+from labfactory.base.columns import value_type
 from labfactory.base.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pyarrow as pa
 
 # LaunchDarkly weighs variations in hundred-thousandths.
 _WHOLE_WEIGHT = 100_000.0
@@ -24,7 +26,8 @@ class LaunchDarkly(Bucketing):
 
     The text hashed is `flag.salt.key`, or `seed.key` for a rollout that has a seed; the bucket is the number
     over 0xFFFFFFFFFFFFFFF, in double precision (SDKs that keep it in single precision differ beyond the
-    seventh digit). A secondary key, which old SDKs knew, is a part of the key: `key.secondary`.
+    seventh digit). A secondary key, which old SDKs knew, is a part of the key: `key.secondary`. Booleans and
+    floats that are not whole cannot be bucketed by there, and have no bucket here.
 
     Args:
         flag: Key of the flag.
@@ -57,6 +60,15 @@ class LaunchDarkly(Bucketing):
         """SHA-1 of flag, salt and key, or of seed and key."""
         prefix = f"{self.flag}.{self.salt}." if self.seed is None else f"{self.seed}."
         return Salting("sha1_60", prefix=prefix)
+
+    def _texts(self, keys: pa.Array) -> pa.Array:
+        kind = value_type(keys.type)
+        if pa.types.is_boolean(kind):
+            return pa.nulls(len(keys), pa.string())
+        if pa.types.is_floating(kind):
+            plain = keys.dictionary_decode() if pa.types.is_dictionary(keys.type) else keys
+            keys = pc.if_else(pc.equal(plain, pc.trunc(plain)), plain, pa.scalar(None, kind))
+        return Bucketing._texts(self, keys)
 
     def rollout(self, keys: pa.Array, weights: Sequence[int], *, threads: int = 1) -> pa.Int32Array:
         """The weighted variation of each key, by LaunchDarkly's own whole weights.

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labfactory._core import base as core_base
+from labfactory.assignment import key_texts
 from labfactory.base.columns import cast_values
 from labfactory.lab.aggregates import KeyFaults
 
@@ -26,7 +27,7 @@ class KeyLog:
 
     def add(self, keys: pa.Array, arms: pa.Array, variants: Sequence[str]) -> None:
         """Remember the keys of a batch and their arms."""
-        hashes = pa.array(core_base.hash_keys(keys))
+        hashes = pa.array(core_base.hash_keys(key_texts(keys)))
         self._missing += hashes.null_count
         known = hashes.is_valid()
         names = cast_values(arms, pa.string()).filter(known)
