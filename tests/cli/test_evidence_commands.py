@@ -167,7 +167,7 @@ def test_every_option_of_an_evaluation_may_stand_in_the_file(tmp_path: Path) -> 
     assert record["started"] == "2026-03-01T00:00:00+00:00"
     assert record["runtime_days"] > 19
     assert {text.split()[0] for text in record["adjustments"]} == {"spend", "bought", "variance"}
-    assert len(record["segments"]) == 8
+    assert len(record["segments"]) == 10
 
 
 @pytest.mark.parametrize(

@@ -204,30 +204,15 @@ def test_a_unit_of_another_currency_changes_nothing():
 def test_every_difference_outside_the_exact_bounds_is_rejected(rule, share):
     pair = converting(8000, 100), converting(2000, 70)
     look = rule.look(*pair, alpha=0.05, share=share)
-    wealth = _wealth_against_differences(rule, *pair, share=share)
+    wealth = rule._wealth(*pair, alpha=0.05, alternative="two_sided", share=share).against_difference
     outside = [*np.linspace(-0.99, look.lower - 1e-6, 40), *np.linspace(look.upper + 1e-6, 0.99, 40)]
     assert all(wealth(d) > -math.log(0.05) for d in outside)
     assert all(wealth(d) < -math.log(0.05) for d in np.linspace(look.lower + 1e-6, look.upper - 1e-6, 40))
 
 
-def _wealth_against_differences(rule, control, treatment, *, share):
-    from labfactory.lab.sequential import beta_binomial, betting
-
-    if isinstance(rule, BetaBinomial):
-        counts = beta_binomial._Counts(
-            round(treatment.mean * treatment.count), round(control.mean * control.count), 10_000
-        )
-        return lambda d: rule._prior(0.05, "two_sided", share).log_wealth_of_bets(counts, d)
-    moments = [*betting._moments(treatment, 1.0), *betting._moments(control, 1.0)]
-    sums = betting._Sums(*moments, 10_000, rule._bets(0.05, "two_sided", share))
-    return lambda d: float(sums.log_wealth(ratio=1.0, difference=d))
-
-
 @given(st.integers(0, 300), st.integers(0, 300), st.floats(0.05, 0.95))
 def test_the_bets_at_no_difference_are_the_coin_of_the_conversions(treated, controls, share):
-    from labfactory.lab.sequential.beta_binomial import _Counts
-
-    prior = BetaBinomial()._prior(0.05, "two_sided", share)
-    bets = prior.log_wealth_of_bets(_Counts(treated, controls, 10**6), 0.0)
-    coin = float(prior.log_wealth(np.array(treated), np.array(controls), share))
-    assert bets == pytest.approx(coin, abs=1e-9)
+    arms = converting(500_000, controls), converting(500_000, treated)
+    wealth = BetaBinomial()._wealth(*arms, alpha=0.05, alternative="two_sided", share=share)
+    coin = BetaBinomial().log_p(np.array(treated), np.array(controls), alpha=0.05, share=share)
+    assert min(0.0, -wealth.against_difference(0.0)) == pytest.approx(float(coin), abs=1e-9)

@@ -42,8 +42,8 @@ class Findings:
     checks: list[Check] = field(default_factory=list)
 
 
-def row_findings(found: Findings, sums: Aggregates, *, looks: int, is_sequential: bool) -> None:
-    """Rows that are not one assigned unit each, and looks that nothing allows for."""
+def row_findings(found: Findings, sums: Aggregates) -> None:
+    """Rows that are not one assigned unit each."""
     for code, count in (
         ("outcome_without_assignment", sums.unassigned),
         ("missing_key", sums.keys.missing),
@@ -52,8 +52,6 @@ def row_findings(found: Findings, sums: Aggregates, *, looks: int, is_sequential
     ):
         if count:
             found.flags.append(Flag(code, count=count))
-    if looks > 1 and not is_sequential:
-        found.flags.append(Flag("peeking", count=looks))
 
 
 def arm_findings(
@@ -125,7 +123,7 @@ def _quantile_findings(
     found: Findings, name: str, responses: Responses, sums: Aggregates, names: Sequence[str]
 ) -> None:
     for variant in names:
-        sample = responses.quantiles[name, variant]
+        sample = responses.rows.quantiles[name, variant]
         if sample is None:
             if sums.units(variant):
                 found.flags.append(Flag("no_outcome", name, variant))

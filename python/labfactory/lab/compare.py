@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING
 from labfactory.lab.adjustment import Contrast
 from labfactory.lab.bayes import Bayes
 from labfactory.lab.comparison import Comparison
+from labfactory.lab.covariates import Regression
 from labfactory.lab.estimators import Difference, is_noninferior
 from labfactory.lab.history import earlier_looks
 from labfactory.lab.judgement import Judgement, by_test, is_testable, untested, with_lift
 from labfactory.lab.multiplicity import adjust
+from labfactory.lab.robust import robust_contrast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from labfactory.lab.aggregates import Aggregates
     from labfactory.lab.bootstrap import Replicates
@@ -25,18 +30,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class RowFigures:
+    """What only rows can say.
+
+    Args:
+        quantiles: By metric and variant, for metrics that no sums hold.
+        replicates: By metric, for a bootstrap.
+        numbers: By metric and variant, for errors that follow the covariates.
+    """
+
+    quantiles: Mapping[tuple[str, str], Sample | None] = field(default_factory=dict)
+    replicates: Mapping[str, Replicates] = field(default_factory=dict)
+    numbers: Mapping[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Responses:
     """What is known of the responses.
 
     Args:
         sums: Their aggregates, split as was asked for.
-        quantiles: By metric and variant, for metrics that no sums hold.
-        replicates: By metric, for a bootstrap.
+        rows: What only rows can say.
+        segments: The same of the rows of each segment, by dimension and value.
     """
 
     sums: Aggregates
-    quantiles: Mapping[tuple[str, str], Sample | None] = field(default_factory=dict)
-    replicates: Mapping[str, Replicates] = field(default_factory=dict)
+    rows: RowFigures = RowFigures()
+    segments: Mapping[tuple[str, str | None], RowFigures] = field(default_factory=dict)
     total: Aggregates = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,7 +110,7 @@ def comparison(
         p=judgement.p if judgement else None,
         margin=metric.margin,
         noninferior=_noninferior(metric, interval),
-        method="quantile" if metric.kind == "quantile" else options.method,
+        method=_method(name, metric, options),
         standard_error=judgement.standard_error if judgement else None,
         chance_to_win=judgement.chance_to_win if judgement else None,
         expected_loss=judgement.expected_loss if judgement else None,
@@ -101,10 +121,13 @@ def _contrast(
     name: str, metric: Metric, treatment: str, responses: Responses, options: Options
 ) -> Contrast | None:
     if metric.kind == "quantile":
-        control, other = (responses.quantiles[name, variant] for variant in (options.control, treatment))
+        control, other = (responses.rows.quantiles[name, variant] for variant in (options.control, treatment))
         if control is None or other is None:
             return None
         return Contrast(control, other, math.inf if min(control.count, other.count) > 1 else None)
+    if isinstance(options.estimator, Regression) and options.estimator.errors != "residual":
+        arms = (responses.rows.numbers[name, variant] for variant in (options.control, treatment))
+        return robust_contrast(metric, *arms, errors=options.estimator.errors)
     stratum = options.estimator.stratum
     if stratum is None:
         parts = [responses.total]
@@ -120,18 +143,19 @@ def _judged(
 ) -> Judgement:
     if not is_testable(contrast):
         return untested(contrast)
-    if name in responses.replicates:
-        return responses.replicates[name].judge(contrast, treatment, alpha=options.alpha)
+    if name in responses.rows.replicates:
+        return responses.rows.replicates[name].judge(contrast, treatment, alpha=options.alpha)
     if isinstance(options.estimator, Bayes):
         return options.estimator.judge(metric, contrast, alpha=options.alpha)
-    if options.sequential is None:
+    rule = options.rules.of_metric(name)
+    if rule is None:
         return by_test(contrast, alpha=options.alpha)
-    look = options.sequential.look(
+    look = rule.look(
         contrast.control,
         contrast.treatment,
         alpha=options.alpha,
         share=options.share(treatment),
-        history=earlier_looks(options.earlier, name, treatment, rule=options.sequential.name),
+        history=earlier_looks(options.earlier, name, treatment, rule=rule.name),
     )
     if look.lower is None or look.upper is None or look.p is None:
         return replace(untested(contrast), p=look.p)
@@ -148,16 +172,24 @@ def _judged(
     return judged
 
 
+def _method(name: str, metric: Metric, options: Options) -> str:
+    if metric.kind != "quantile":
+        return options.method_of(name)
+    rule = options.rules.of_metric(name)
+    read_by = options.estimator.name if isinstance(options.estimator, Bayes) else rule and rule.name
+    return f"quantile, {read_by}" if read_by else "quantile"
+
+
 def _count(name: str, metric: Metric, variant: str, responses: Responses) -> int:
     if metric.kind == "quantile":
-        sample = responses.quantiles[name, variant]
+        sample = responses.rows.quantiles[name, variant]
         return 0 if sample is None else sample.count
     return responses.total.moments(name, variant).count
 
 
 def _value(name: str, metric: Metric, variant: str, responses: Responses) -> float | None:
     if metric.kind == "quantile":
-        sample = responses.quantiles[name, variant]
+        sample = responses.rows.quantiles[name, variant]
         return None if sample is None else sample.mean
     moments = responses.total.moments(name, variant).linearised(metric)
     return float(moments.means[0]) if moments.count and math.isfinite(moments.means[0]) else None

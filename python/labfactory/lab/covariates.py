@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from labfactory.base.errors import UsageError
+from labfactory.base.errors import UsageError, nearest
 from labfactory.lab.adjustment import Contrast, linearised_arms
 from labfactory.lab.estimators import Sample, welch_degrees
+from labfactory.lab.robust import Errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,11 +61,7 @@ class Cuped:
     @property
     def name(self) -> str:
         """Name and covariates."""
-        return f"{self._kind}({_listed(self.named)})"
-
-    @property
-    def _kind(self) -> str:
-        return "cuped"
+        return f"cuped({_listed(self.named)})"
 
     @property
     def stratum(self) -> None:
@@ -97,23 +94,42 @@ class Regression(Cuped):
 
     Args:
         *columns: As in `Cuped`.
+        errors: `residual` takes one variance of the residuals for each arm, adds what the covariates' pooled
+            mean leaves open, and works on sums. `hc0` to `hc3` let the spread of residuals follow the
+            covariates, take that mean as it is, and read the rows, which are held in memory.
 
     Raises:
-        UsageError: `estimator`, when no column is named.
+        UsageError: `estimator`, when no column is named, or the errors are none of these.
 
     References:
-        Lin (2013), "Agnostic notes on regression adjustments to experimental data", Annals of Applied
-        Statistics. Negi and Wooldridge (2021), "Revisiting regression adjustment in experiments with
-        heterogeneous treatment effects".
+        MacKinnon and White (1985), "Some heteroskedasticity-consistent covariance matrix estimators with
+        improved finite sample properties". Lin (2013), "Agnostic notes on regression adjustments to
+        experimental data", Annals of Applied Statistics. Negi and Wooldridge (2021), "Revisiting regression
+        adjustment in experiments with heterogeneous treatment effects".
 
     Example:
         >>> Regression("history").name
         'regression(history)'
+        >>> Regression("history", errors="hc2").name
+        'regression(history, hc2)'
     """
 
+    errors: Errors
+
+    def __init__(
+        self, *columns: str | Mapping[str, str | Sequence[str]], errors: Errors = "residual"
+    ) -> None:
+        Cuped.__init__(self, *columns)
+        if errors not in get_args(Errors):
+            message = f"expected errors of {', '.join(get_args(Errors))}, found {errors!r}"
+            raise UsageError(message, code="estimator", hint=nearest(str(errors), get_args(Errors)))
+        object.__setattr__(self, "errors", errors)
+
     @property
-    def _kind(self) -> str:
-        return "regression"
+    def name(self) -> str:
+        """Name, covariates, and errors that are not the residuals' own."""
+        errors = "" if self.errors == "residual" else f", {self.errors}"
+        return f"regression({_listed(self.named)}{errors})"
 
     def contrast(self, metric: Metric, strata: Sequence[tuple[CoMoments, CoMoments]]) -> Contrast | None:
         """Predicted means at the pooled covariates, by each arm's own coefficients."""

@@ -50,10 +50,11 @@ def evaluate(experiment: Experiment, responses: Responses, options: Options) -> 
         Arm(name, units[name], expected) for name, expected in zip(names, ratio.expected, strict=True)
     )
     rows = compared(experiment.metrics, responses, options)
-    segments, interactions = segmented(experiment.metrics, responses.sums, options)
+    segments, interactions = segmented(experiment.metrics, responses, options)
     started, ended = _period(responses.sums, options)
     found = Findings()
-    row_findings(found, total, looks=options.looks, is_sequential=options.sequential is not None)
+    row_findings(found, total)
+    found.flags.extend(_peeked(experiment, options))
     arm_findings(found, arms, experiment.allocation, ratio, responses.sums, options)
     metric_findings(found, experiment.metrics, total, responses, names)
     for row in rows:
@@ -80,6 +81,16 @@ def evaluate(experiment: Experiment, responses: Responses, options: Options) -> 
         segments=segments,
         interactions=interactions,
     )
+
+
+def _peeked(experiment: Experiment, options: Options) -> list[Flag]:
+    """Looks that nothing allows for: at all metrics, or at those without a stop rule."""
+    if options.looks == 1:
+        return []
+    if not options.rules:
+        return [Flag("peeking", count=options.looks)]
+    bare = [name for name in experiment.metrics if options.rules.of_metric(name) is None]
+    return [Flag("peeking", metric=name, count=options.looks) for name in bare]
 
 
 def _relative_flags(row: Comparison) -> list[Flag]:

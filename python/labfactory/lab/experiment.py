@@ -15,6 +15,7 @@ from labfactory.lab.history import check_earlier
 from labfactory.lab.options import Options
 from labfactory.lab.reading import ResponseColumns
 from labfactory.lab.responses import aggregated, prepared
+from labfactory.lab.stop_rules import StopRules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -215,7 +216,7 @@ class Experiment:
         key: str | None = None,
         alpha: float = 0.05,
         estimator: Estimator = Welch(),  # noqa: B008 - a frozen value
-        sequential: StopRule | None = None,
+        sequential: StopRule | Mapping[str, StopRule] | None = None,
         correction: Correction | None = None,
         segments: Sequence[str] = (),
         exposed_at: str | None = None,
@@ -244,7 +245,8 @@ class Experiment:
             estimator: How two arms are compared: `Welch`, `ZTest`, `Cuped`, `Regression`, `PostStratified`,
                 `Bayes` or `Bootstrap`.
             sequential: A stop rule such as `AlwaysValid`, for data that are read while they come; its
-                intervals and p-values take the place of the estimator's.
+                intervals and p-values take the place of the estimator's. A mapping names rules by metric;
+                metrics that it leaves out are read by a fixed test.
             correction: `holm`, `hochberg`, `bonferroni`, `sidak`, `bh` or `by` over the treatments of each
                 metric, as `adjusted_p` of the rows; intervals are those of each comparison alone.
             segments: Columns to compare within as well, with interaction tests.
@@ -264,7 +266,8 @@ class Experiment:
 
         Raises:
             UsageError: `alpha`; `unknown_variant`, when the control is not a variant; `correction`,
-                `variance_factor`, `looks`, `period`, `earlier`; `needs_rows`, when aggregates cannot say it;
+                `variance_factor`, `looks`, `period`, `earlier`; `stop_rule`, for a rule that cannot read the
+                metric or the estimator; `needs_rows`, when aggregates cannot say it;
                 `needs_exposure`, for conversion windows without `exposed_at`.
             StatisticsError: `no_units`, when nobody came to the control; `unknown_variant`,
                 `invalid_outcome`, `overflow`, when a row holds what it must not; `too_many_segments`.
@@ -287,12 +290,14 @@ class Experiment:
             >>> experiment.evaluate(responses, control="plain").row("orders", "warm").difference
             1.0
         """
+        rules = StopRules.of(sequential)
+        rules.check(self.metrics, estimator, variance_factor=variance_factor)
         options = Options(
             control=control,
             variants=self.variants,
             alpha=alpha,
             estimator=estimator,
-            sequential=sequential,
+            rules=rules,
             correction=correction,
             variance_factor=variance_factor,
             looks=max(looks, len(earlier) + 1) if earlier else looks,

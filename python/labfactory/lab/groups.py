@@ -39,7 +39,7 @@ class Groups:
         combined = np.zeros(len(columns[0]), np.int64)
         values: list[tuple[str | None, ...]] = [()]
         for column in columns:
-            entries, codes = _encoded(column)
+            entries, codes = encoded(column)
             occurring, combined = _compacted(combined * len(entries) + codes, len(values) * len(entries))
             values = [
                 (*values[place // len(entries)], entries[place % len(entries)])
@@ -67,8 +67,8 @@ class Groups:
             )
 
 
-def _encoded(column: pa.Array) -> tuple[list[str | None], NDArray[np.int64]]:
-    """The different values as text, and which of them each row has."""
+def encoded(column: pa.Array) -> tuple[list[str | None], NDArray[np.int64]]:
+    """The different values as text, None last, and which of them each row has."""
     try:
         if not pa.types.is_dictionary(column.type):
             column = (column.cast(pa.string()) if is_text(column.type) else column).dictionary_encode()

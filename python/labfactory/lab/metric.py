@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar, Literal, get_args
 
@@ -12,6 +12,26 @@ from labfactory.base.errors import UsageError, nearest
 Role = Literal["goal", "secondary", "guardrail"]
 Direction = Literal["increase", "decrease"]
 Kind = Literal["mean", "count", "proportion", "ratio", "quantile"]
+Limits = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A column of outcomes as a metric reads it.
+
+    Args:
+        column: Its name.
+        bounds: Outcomes beyond are moved to the bound; None is no bound.
+        percentiles: Where the bounds lie among all outcomes; None when they are stated, or there are none.
+        within: Outcomes count up to this long after exposure; None for always.
+        at: Column with their time; None without a window.
+    """
+
+    column: str
+    bounds: Limits | None = None
+    percentiles: Limits | None = None
+    within: timedelta | None = None
+    at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +45,14 @@ class _Metric:
     def columns(self) -> tuple[str, ...]:
         """Columns of outcomes; a unit takes part when none of them is null."""
         raise NotImplementedError
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """The same columns, each with its bounds and its window."""
+        return tuple(
+            Outcome(column, **{name: getattr(self, name, None) for name in _OUTCOME_OPTIONS})
+            for column in self.columns
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The metric as JSON holds it: its kind, and the options that are set."""
@@ -70,18 +98,12 @@ class _Windowed(_Metric):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Amount(_Windowed):
-    bounds: tuple[float | None, float | None] | None = None
-    percentiles: tuple[float | None, float | None] | None = None
+    bounds: Limits | None = None
+    percentiles: Limits | None = None
 
     def __post_init__(self) -> None:
         _Windowed.__post_init__(self)
-        if self.bounds is not None and self.percentiles is not None:
-            message = f"expected bounds or percentiles, found both: {self.bounds} and {self.percentiles}"
-            raise UsageError(message, code="metric")
-        if self.bounds is not None:
-            _expect_range("bounds", self.bounds, -math.inf, math.inf)
-        if self.percentiles is not None:
-            _expect_range("percentiles", self.percentiles, 0.0, 1.0)
+        _expect_limits("bounds", self.bounds, "percentiles", self.percentiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +200,11 @@ class Proportion(_Windowed):
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio(_Metric):
+class Ratio(_Amount):
     """A sum over a sum, such as revenue per order, where units were randomised and not orders.
 
-    Its variance is that of the delta method, with the unit as the cluster.
+    Its variance is that of the delta method, with the unit as the cluster. Bounds, percentiles and the
+    conversion window are those of the numerator; the denominator has its own.
 
     Args:
         numerator: Column of what is counted, per unit.
@@ -189,6 +212,14 @@ class Ratio(_Metric):
         role: `goal` decides the hypothesis, `secondary` informs, `guardrail` must not get worse.
         margin: For a guardrail: the worsening of the ratio that is tolerated, absolute.
         direction: Which way is better.
+        bounds: Winsorise the numerator, as in `Mean`.
+        percentiles: Winsorise the numerator, as in `Mean`.
+        within: Conversion window of the numerator and, where `denominator_at` is told, of the denominator.
+        at: Column with the time of the numerator, as in `Mean`.
+        denominator_bounds: Winsorise the denominator.
+        denominator_percentiles: Winsorise the denominator.
+        denominator_at: Column with the time of the denominator, which then counts within the same window;
+            None when it always counts, such as units or sessions that were shown something.
 
     Raises:
         UsageError: `metric`, when an option is not one of these.
@@ -203,12 +234,42 @@ class Ratio(_Metric):
 
     numerator: str
     denominator: str
+    denominator_bounds: Limits | None = field(default=None, kw_only=True)
+    denominator_percentiles: Limits | None = field(default=None, kw_only=True)
+    denominator_at: str | None = field(default=None, kw_only=True)
     kind: ClassVar[Kind] = "ratio"
+
+    def __post_init__(self) -> None:
+        _Amount.__post_init__(self)
+        _expect_limits(
+            "denominator_bounds",
+            self.denominator_bounds,
+            "denominator_percentiles",
+            self.denominator_percentiles,
+        )
+        if self.denominator_at is not None and self.within is None:
+            message = f"expected within with denominator_at, found {self.denominator_at!r} alone"
+            raise UsageError(message, code="metric", hint="within is how long outcomes count")
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Numerator and denominator."""
         return (self.numerator, self.denominator)
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Both columns, each with its own bounds and time."""
+        within = None if self.denominator_at is None else self.within
+        return (
+            Outcome(self.numerator, self.bounds, self.percentiles, self.within, self.at),
+            Outcome(
+                self.denominator,
+                self.denominator_bounds,
+                self.denominator_percentiles,
+                within,
+                self.denominator_at,
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +311,8 @@ class Quantile(_Metric):
         return (self.column,)
 
 
+_OUTCOME_OPTIONS = ("bounds", "percentiles", "within", "at")
+
 Metric = Mean | Count | Proportion | Ratio | Quantile
 
 
@@ -259,9 +322,17 @@ def _expect(option: str, value: str, known: tuple[str, ...]) -> None:
         raise UsageError(message, code="metric", hint=nearest(str(value), known))
 
 
-def _expect_range(
-    option: str, found: tuple[float | None, float | None], lowest: float, highest: float
-) -> None:
+def _expect_limits(stated: str, bounds: Limits | None, found: str, percentiles: Limits | None) -> None:
+    if bounds is not None and percentiles is not None:
+        message = f"expected {stated} or {found}, found both: {bounds} and {percentiles}"
+        raise UsageError(message, code="metric")
+    if bounds is not None:
+        _expect_range(stated, bounds, -math.inf, math.inf)
+    if percentiles is not None:
+        _expect_range(found, percentiles, 0.0, 1.0)
+
+
+def _expect_range(option: str, found: Limits, lowest: float, highest: float) -> None:
     lower = lowest if found[0] is None else found[0]
     upper = highest if found[1] is None else found[1]
     if not lowest <= lower < upper <= highest:

@@ -10,6 +10,7 @@ from labfactory.base.errors import UsageError, nearest
 from labfactory.lab.adjustment import Welch
 from labfactory.lab.multiplicity import Correction
 from labfactory.lab.reading import utc
+from labfactory.lab.stop_rules import StopRules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from labfactory.lab.adjustment import Estimator
     from labfactory.lab.evaluation import Evaluation
-    from labfactory.lab.sequential import StopRule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Options:
     variants: tuple[str, ...]
     alpha: float = 0.05
     estimator: Estimator = Welch()  # noqa: RUF009 - a frozen value
-    sequential: StopRule | None = None
+    rules: StopRules = StopRules()  # noqa: RUF009 - a frozen value
     correction: Correction | None = None
     variance_factor: float = 1.0
     looks: int = 1
@@ -78,7 +78,13 @@ class Options:
 
     @property
     def method(self) -> str:
-        """Estimator and sequential method in one line."""
-        if self.sequential is None:
-            return self.estimator.name
-        return f"{self.estimator.name}, {self.sequential.name}"
+        """Estimator and stop rules in one line."""
+        return self._named(self.rules.name)
+
+    def method_of(self, metric: str) -> str:
+        """What stands behind the intervals of one metric."""
+        rule = self.rules.of_metric(metric)
+        return self._named("" if rule is None else rule.name)
+
+    def _named(self, rule: str) -> str:
+        return f"{self.estimator.name}, {rule}" if rule else self.estimator.name

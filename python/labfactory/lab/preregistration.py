@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from labfactory.base.canonical import canonical_json, parse_json, sha256_hex
 from labfactory.base.errors import HandoffError, StatisticsError, UsageError
+from labfactory.lab.stop_rules import StopRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from labfactory.lab.evaluation import Evaluation
     from labfactory.lab.experiment import Experiment
@@ -127,7 +128,7 @@ class Preregistration:
         units: int,
         alpha: float = 0.05,
         estimator: str = "welch",
-        rule: StopRule | None = None,
+        rule: StopRule | Mapping[str, StopRule] | None = None,
         correction: Correction | None = None,
         segments: Sequence[str] = (),
     ) -> Preregistration:
@@ -139,8 +140,8 @@ class Preregistration:
             units: Planned units of all variants together, as `Design.sample_size` gives them.
             alpha: Error level of every interval.
             estimator: Name of the estimator, as evaluations give it under `method`.
-            rule: Stop rule; one look when None. Its own number of looks is the planned one, rules that may be
-                read at any time have none.
+            rule: Stop rule, or rules by metric; one look when None. Its own number of looks is the planned
+                one, the least of several; rules that may be read at any time have none.
             correction: How several comparisons will be corrected.
             segments: Columns that will be compared within.
 
@@ -150,6 +151,7 @@ class Preregistration:
         Raises:
             UsageError: `preregistration`.
         """
+        rules = StopRules.of(rule)
         return Preregistration(
             experiment=experiment.name,
             hypothesis=experiment.hypothesis.text,
@@ -160,8 +162,8 @@ class Preregistration:
             control=control,
             units=units,
             alpha=alpha,
-            method=estimator if rule is None else f"{estimator}, {rule.name}",
-            looks=1 if rule is None else getattr(rule, "looks", None),
+            method=f"{estimator}, {rules.name}" if rules else estimator,
+            looks=rules.looks if rules else 1,
             correction=correction,
             segments=tuple(segments),
         )

@@ -12,8 +12,8 @@ from scipy import special
 
 from labfactory.base.columns import cast_values, plain_type
 from labfactory.base.errors import StatisticsError
+from labfactory.lab.arm_rows import arm_codes
 from labfactory.lab.estimators import Sample
-from labfactory.lab.reading import as_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,13 +43,11 @@ def quantile_samples(
     Raises:
         StatisticsError: `invalid_outcome`, for a value that is not finite.
     """
-    arms = pc.index_in(
-        cast_values(as_text(table[variant].combine_chunks()), pa.string()), pa.array(variants, pa.string())
-    )
+    arms = arm_codes(table, variant, variants)
     values = table[metric.column].combine_chunks()
     known = pc.and_(arms.is_valid(), values.is_valid())
     codes = arms.filter(known).to_numpy(zero_copy_only=False)
-    numbers = values.filter(known).cast(pa.float64()).to_numpy(zero_copy_only=False)
+    numbers = cast_values(values.filter(known), pa.float64()).to_numpy(zero_copy_only=False)
     clusters = None
     if metric.cluster is not None:
         clusters = _clusters(table[metric.cluster]).filter(known).to_numpy(zero_copy_only=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -133,7 +133,16 @@ def core_batch(
     exposed: pa.Array | None,
 ) -> pa.RecordBatch:
     """What the core sums of a batch: arms and groups, then each number with its conversion window."""
-    numbers = [_number(number, batch, exposed) for number in layout.numbers]
+    numbers = [
+        windowed(
+            batch,
+            number.column,
+            exposed,
+            number.at,
+            None if number.within_s is None else timedelta(seconds=number.within_s),
+        )
+        for number in layout.numbers
+    ]
     # The core names the column in its errors.
     names = [*[columns.variant, "group"][: len(leading)], *(number.column for number in layout.numbers)]
     return pa.RecordBatch.from_arrays([*leading, *numbers], names=names)
@@ -169,15 +178,22 @@ def _utc_instants(times: pa.Array, column: str) -> pa.Array:
     return times.cast(pa.timestamp("us", "UTC"), safe=False)
 
 
-def _number(number: Number, batch: dict[str, pa.Array], exposed: pa.Array | None) -> pa.Array:
-    values = batch[number.column]
-    if number.at is None or number.within_s is None or exposed is None:
+def windowed(
+    batch: dict[str, pa.Array],
+    column: str,
+    exposed: pa.Array | None,
+    at: str | None,
+    within: timedelta | None,
+) -> pa.Array:
+    """A column of outcomes; those that came before exposure or after the window are 0."""
+    values = batch[column]
+    if at is None or within is None or exposed is None:
         return values
-    happened = _utc_instants(batch[number.at], number.at)
     first = exposed.cast(pa.int64())
-    last = pc.add(first, round(number.within_s * 1e6))
-    at = happened.cast(pa.int64())
-    is_inside = pc.fill_null(pc.and_(pc.greater_equal(at, first), pc.less_equal(at, last)), fill_value=False)
+    last = pc.add(first, within // timedelta(microseconds=1))
+    happened = _utc_instants(batch[at], at).cast(pa.int64())
+    is_inside = pc.and_(pc.greater_equal(happened, first), pc.less_equal(happened, last))
+    is_inside = pc.fill_null(is_inside, fill_value=False)
     if (
         pa.types.is_decimal(value_type(values.type))
         or pa.types.is_dictionary(values.type)

@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from labfactory.base.columns import cast_values, plain_table
 from labfactory.base.errors import StatisticsError, UsageError
 from labfactory.lab.aggregates import Aggregates
+from labfactory.lab.arm_rows import arm_rows
 from labfactory.lab.bootstrap import Bootstrap, replicated
-from labfactory.lab.compare import Responses
+from labfactory.lab.compare import Responses, RowFigures
+from labfactory.lab.groups import encoded
 from labfactory.lab.metric import Quantile
 from labfactory.lab.quantile import quantile_samples
-from labfactory.lab.reading import ResponseColumns, named_batches, summed
+from labfactory.lab.reading import ResponseColumns, instants, named_batches, summed, windowed
 from labfactory.lab.sum_layout import SumLayout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from labfactory.lab.adjustment import Estimator
     from labfactory.lab.estimators import Sample
     from labfactory.lab.experiment import Experiment
-    from labfactory.lab.metric import Metric
+    from labfactory.lab.metric import Limits, Metric, Outcome
     from labfactory.lab.options import Options
-    from labfactory.lab.sum_layout import Bounds
 
 
 def prepared(
@@ -48,19 +52,59 @@ def prepared(
         _check_sums(responses, experiment, columns, options.estimator)
         return Responses(responses)
     _check_windows(experiment, columns)
-    quantiles = [name for name, metric in experiment.metrics.items() if metric.kind == "quantile"]
-    if quantiles or isinstance(options.estimator, Bootstrap) or _percentiles(experiment):
+    needs_rows = _needs_rows(options.estimator) or any(
+        metric.kind == "quantile" for metric in experiment.metrics.values()
+    )
+    if needs_rows or _percentiles(experiment):
         responses = _held(responses, experiment, columns, options.estimator)
     sums = _summed(responses, experiment, columns, options.estimator, threads=threads)
+    if not needs_rows:
+        return Responses(sums)
+
+    def figures(rows: pa.Table) -> RowFigures:
+        return _figures_of(rows, sums.layout, experiment, columns, options, threads=threads)
+
+    segments = {
+        (dimension, value): figures(rows)
+        for dimension in options.segments
+        for value, rows in _segments(plain_table(responses), dimension)
+    }
+    return Responses(sums, figures(responses), segments)
+
+
+def _figures_of(
+    rows: pa.Table,
+    layout: SumLayout,
+    experiment: Experiment,
+    columns: ResponseColumns,
+    options: Options,
+    *,
+    threads: int,
+) -> RowFigures:
     samples: dict[tuple[str, str], Sample | None] = {}
     for name, metric in experiment.metrics.items():
         if isinstance(metric, Quantile):
-            found = quantile_samples(responses, metric, variant=columns.variant, variants=experiment.variants)
+            found = quantile_samples(rows, metric, variant=columns.variant, variants=experiment.variants)
             samples |= {(name, variant): sample for variant, sample in found.items()}
-    replicates = {}
     if isinstance(options.estimator, Bootstrap):
-        replicates = replicated(responses, sums.layout, experiment, columns, options, threads=threads)
-    return Responses(sums, samples, replicates)
+        return RowFigures(samples, replicated(rows, layout, experiment, columns, options, threads=threads))
+    if _needs_rows(options.estimator):
+        return RowFigures(
+            samples, numbers=arm_rows(rows, layout, variants=experiment.variants, columns=columns)
+        )
+    return RowFigures(samples)
+
+
+def _needs_rows(estimator: Estimator) -> bool:
+    """Whether sums are not all that the estimator reads."""
+    return isinstance(estimator, Bootstrap) or getattr(estimator, "errors", "residual") != "residual"
+
+
+def _segments(rows: pa.Table, dimension: str) -> Iterator[tuple[str | None, pa.Table]]:
+    """The rows of each value of a column."""
+    values, codes = encoded(rows[dimension].combine_chunks())
+    for code in np.unique(codes).tolist():
+        yield values[code], rows.filter(pa.array(codes == code))
 
 
 def aggregated(
@@ -86,7 +130,10 @@ def _summed(
     layout = SumLayout.of(
         metrics,
         {name: estimator.covariates(name) for name in metrics},
-        {name: _bounds(responses, metric, columns) for name, metric in _percentiles(experiment).items()},
+        {
+            name: [_bounds(responses, outcome, columns) for outcome in metric.outcomes]
+            for name, metric in _percentiles(experiment).items()
+        },
     )
     return summed(responses, layout, variants=experiment.variants, columns=columns, threads=threads)
 
@@ -95,18 +142,26 @@ def _percentiles(experiment: Experiment) -> dict[str, Metric]:
     return {
         name: metric
         for name, metric in experiment.metrics.items()
-        if getattr(metric, "percentiles", None) is not None
+        if any(outcome.percentiles is not None for outcome in metric.outcomes)
     }
 
 
-def _bounds(table: pa.Table, metric: Any, columns: ResponseColumns) -> Bounds:
-    """Percentiles of the outcomes of all assigned units pooled."""
-    known = table[columns.variant].is_valid()
-    values = table[metric.column].filter(known).drop_null().cast(pa.float64()).to_numpy()
+def _bounds(table: pa.Table, outcome: Outcome, columns: ResponseColumns) -> Limits | None:
+    """Percentiles of the outcomes of all assigned units pooled; None where the bounds are stated."""
+    if outcome.percentiles is None:
+        return None
+    batch = {
+        name: table[name].combine_chunks()
+        for name in (outcome.column, columns.variant, columns.exposed_at, outcome.at)
+        if name is not None
+    }
+    counted = windowed(batch, outcome.column, instants(batch, columns.exposed_at), outcome.at, outcome.within)
+    known = batch[columns.variant].is_valid()
+    values = cast_values(counted.filter(known).drop_null(), pa.float64()).to_numpy(zero_copy_only=False)
     if not values.size or not np.isfinite(values).all():
         # What is wrong with them is said where they are summed.
         return None, None
-    lower, upper = (None if q is None else float(np.quantile(values, q)) for q in metric.percentiles)
+    lower, upper = (None if q is None else float(np.quantile(values, q)) for q in outcome.percentiles)
     return lower, upper
 
 
@@ -116,11 +171,8 @@ def _held(responses: Any, experiment: Experiment, columns: ResponseColumns, esti
         return responses
     estimated = [name for metric in experiment.metrics.values() for name in metric.columns]
     covariates = [name for metric in experiment.metrics for name in estimator.covariates(metric)]
-    more = [
-        name
-        for metric in experiment.metrics.values()
-        for name in (getattr(metric, "at", None), getattr(metric, "cluster", None))
-    ]
+    more = [getattr(metric, "cluster", None) for metric in experiment.metrics.values()]
+    more += [outcome.at for metric in experiment.metrics.values() for outcome in metric.outcomes]
     named = [columns.variant, columns.key, columns.exposed_at, *columns.split, *covariates, *estimated, *more]
     wanted = [name for name in named if name is not None]
     parts = [pa.table(batch) for batch in named_batches(responses, wanted)]
@@ -129,7 +181,7 @@ def _held(responses: Any, experiment: Experiment, columns: ResponseColumns, esti
 
 def _check_windows(experiment: Experiment, columns: ResponseColumns) -> None:
     for name, metric in experiment.metrics.items():
-        if getattr(metric, "within", None) is not None and columns.exposed_at is None:
+        if any(outcome.at is not None for outcome in metric.outcomes) and columns.exposed_at is None:
             message = (
                 f"expected exposed_at, which the conversion window of {name!r} is counted from, found none"
             )
@@ -141,7 +193,7 @@ def _refuse_rows(experiment: Experiment, estimator: Estimator) -> None:
         if metric.kind == "quantile":
             message = f"expected metrics that sums can say, found the quantile {name!r}"
             raise UsageError(message, code="needs_rows", hint="evaluate the rows themselves")
-    if isinstance(estimator, Bootstrap):
+    if _needs_rows(estimator):
         message = f"expected an estimator that works on sums, found {estimator.name}"
         raise UsageError(message, code="needs_rows", hint="evaluate the rows themselves")
 

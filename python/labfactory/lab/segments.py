@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from labfactory.lab.adjustment import Welch
-from labfactory.lab.compare import Responses, compared
+from labfactory.lab.compare import Responses, RowFigures, compared
 from labfactory.lab.comparison import Interaction, SegmentComparison
 from labfactory.lab.estimators import heterogeneity
 from labfactory.lab.multiplicity import adjust
@@ -14,26 +14,25 @@ from labfactory.lab.multiplicity import adjust
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from labfactory.lab.aggregates import Aggregates
     from labfactory.lab.comparison import Comparison
     from labfactory.lab.metric import Metric
     from labfactory.lab.options import Options
 
 
 def segmented(
-    metrics: Mapping[str, Metric], sums: Aggregates, options: Options
+    metrics: Mapping[str, Metric], responses: Responses, options: Options
 ) -> tuple[tuple[SegmentComparison, ...], tuple[Interaction, ...]]:
     """Comparisons within every segment of every dimension, and an interaction test of each.
 
     Args:
-        metrics: Metrics by name; quantiles are not split.
-        sums: Sums that are split by the dimensions.
+        metrics: Metrics by name.
+        responses: Sums that are split by the dimensions, and what rows say of each segment.
         options: Dimensions, and how to compare.
 
     Returns:
         Comparisons and interactions, p-values of each kind adjusted for the rate of false discoveries.
     """
-    split = {name: metric for name, metric in metrics.items() if metric.kind != "quantile"}
+    sums = responses.sums
     plain = replace(options, correction=None, segments=(), earlier=())
     rows: list[SegmentComparison] = []
     for dimension in options.segments:
@@ -43,9 +42,8 @@ def segmented(
             part = parts.only(dimension, [value])
             if options.estimator.stratum == dimension:
                 plain = replace(plain, estimator=Welch())
-            rows += [
-                SegmentComparison(dimension, value, row) for row in compared(split, Responses(part), plain)
-            ]
+            mine = Responses(part, responses.segments.get((dimension, value), RowFigures()))
+            rows += [SegmentComparison(dimension, value, row) for row in compared(metrics, mine, plain)]
     adjusted = adjust([each.row.p for each in rows], "bh")
     rows = [
         replace(each, row=replace(each.row, adjusted_p=p)) for each, p in zip(rows, adjusted, strict=True)
@@ -53,7 +51,7 @@ def segmented(
     interactions = [
         _interaction(dimension, name, variant, rows)
         for dimension in options.segments
-        for name in split
+        for name in metrics
         for variant in options.treatments
     ]
     discovered = adjust([each.p for each in interactions], "bh")

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from labfactory.lab.metric import Metric
+    from labfactory.lab.metric import Limits, Metric, Outcome
 
 NumberKind = Literal["finite", "zero_or_one", "count"]
-Bounds = tuple[float | None, float | None]
 
 _KINDS: dict[str, NumberKind] = {"proportion": "zero_or_one", "count": "count"}
 
@@ -75,14 +74,14 @@ class SumLayout:
     def of(
         metrics: Mapping[str, Metric],
         covariates: Mapping[str, Sequence[str]],
-        bounds: Mapping[str, Bounds] | None = None,
+        bounds: Mapping[str, Sequence[Limits | None]] | None = None,
     ) -> SumLayout:
         """The layout for metrics that are summed in one pass.
 
         Args:
             metrics: Metrics by name.
             covariates: Columns of covariates by metric.
-            bounds: Bounds found from percentiles, by metric.
+            bounds: Bounds found from percentiles, by metric, for each of its columns.
 
         Returns:
             The layout.
@@ -90,8 +89,10 @@ class SumLayout:
         places: dict[Number, int] = {}
         sets = []
         for name, metric in metrics.items():
+            outcomes = metric.outcomes
+            found = (bounds or {}).get(name, [None] * len(outcomes))
             wanted = [
-                *(_outcome(metric, column, (bounds or {}).get(name)) for column in metric.columns),
+                *(_number(metric, each, limits) for each, limits in zip(outcomes, found, strict=True)),
                 *(Number(column) for column in covariates.get(name, ())),
             ]
             members = tuple(places.setdefault(number, len(places)) for number in wanted)
@@ -136,14 +137,13 @@ def figure_count(numbers: int) -> int:
     return 2 * numbers + numbers * (numbers + 1) // 2
 
 
-def _outcome(metric: Metric, column: str, found: Bounds | None) -> Number:
-    lower, upper = found or getattr(metric, "bounds", None) or (None, None)
-    within = getattr(metric, "within", None)
+def _number(metric: Metric, outcome: Outcome, found: Limits | None) -> Number:
+    lower, upper = found or outcome.bounds or (None, None)
     return Number(
-        column,
+        outcome.column,
         _KINDS.get(metric.kind, "finite"),
         lower,
         upper,
-        getattr(metric, "at", None),
-        None if within is None else within.total_seconds(),
+        outcome.at,
+        None if outcome.within is None else outcome.within.total_seconds(),
     )

@@ -13,14 +13,14 @@ from scipy import special
 
 from labfactory.base.errors import StatisticsError, UsageError
 from labfactory.base.sources import batches
-from labfactory.lab.metric import Count, Mean, Quantile, Ratio
+from labfactory.lab.metric import Quantile, Ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
-    from labfactory.lab.metric import Kind, Metric
+    from labfactory.lab.metric import Kind, Metric, Outcome
 
     Values = NDArray[np.float64]
 
@@ -188,10 +188,10 @@ class Baseline:
 
 def _of_values(metric: Metric, values: list[Values]) -> Baseline:
     if isinstance(metric, Ratio):
-        return Baseline.of_ratio(*values)
+        return Baseline.of_ratio(*map(_capped, metric.outcomes, values))
     if isinstance(metric, Quantile):
         return Baseline.of_quantile(values[0], metric.q)
-    outcomes = _capped(metric, values[0])
+    outcomes = _capped(metric.outcomes[0], values[0])
     variance = float(np.var(outcomes, ddof=1))
     if not variance > 0:
         message = f"expected outcomes that differ, found {len(outcomes)} times {outcomes[0]}"
@@ -199,16 +199,14 @@ def _of_values(metric: Metric, values: list[Values]) -> Baseline:
     return Baseline(metric.kind, float(outcomes.mean()), variance)
 
 
-def _capped(metric: Metric, outcomes: Values) -> Values:
+def _capped(outcome: Outcome, values: Values) -> Values:
     """Winsorised as the metric says."""
-    if not isinstance(metric, Mean | Count):
-        return outcomes
-    low, high = metric.bounds or (None, None)
-    if metric.percentiles is not None:
+    low, high = outcome.bounds or (None, None)
+    if outcome.percentiles is not None:
         low, high = (
-            None if share is None else float(np.quantile(outcomes, share)) for share in metric.percentiles
+            None if share is None else float(np.quantile(values, share)) for share in outcome.percentiles
         )
-    return np.clip(outcomes, low, high)
+    return values if low is high is None else np.clip(values, low, high)
 
 
 def _explained(outcomes: Values, covariates: list[Values]) -> float:

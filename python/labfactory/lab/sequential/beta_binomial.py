@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy import optimize, special
 
 from labfactory.base.errors import StatisticsError, UsageError
-from labfactory.lab.sequential.look import Look, check_call, has_stopped, plain_p
+from labfactory.lab.sequential.exact import Bounds, ExactRule, bound, sides
 from labfactory.lab.sequential.mixtures import best_rho
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from labfactory.lab.estimators import Sample
+    from labfactory.lab.metric import Kind
     from labfactory.lab.sequential.look import Alternative
 
 # Beyond a fall of e^-40 from its mode a log-concave integrand adds nothing that a double could hold.
@@ -30,7 +31,7 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class BetaBinomial:
+class BetaBinomial(ExactRule):
     """Read conversions at any time, exactly: no limit theorem, no smallest number of units.
 
     With units assigned at random, a conversion falls to the treatment with probability
@@ -65,6 +66,7 @@ class BetaBinomial:
     """
 
     horizon: float = 250
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"proportion"})
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.horizon) and self.horizon > 0):
@@ -75,66 +77,6 @@ class BetaBinomial:
     def name(self) -> str:
         """Name and settings in one line."""
         return f"beta_binomial(horizon={self.horizon:g})"
-
-    def look(
-        self,
-        control: Sample,
-        treatment: Sample,
-        *,
-        alpha: float,
-        alternative: Alternative = "two_sided",
-        share: float = 0.5,
-        history: Sequence[Look] = (),
-    ) -> Look:
-        """Read all data that have come until now; see `StopRule.look`.
-
-        Args:
-            control: Outcomes of the control since the start, zeros and ones.
-            treatment: Outcomes of the treatment since the start, zeros and ones.
-            alpha: Error level over all looks together.
-            alternative: What the test looks for.
-            share: Planned share of the treatment among the units of these two arms.
-            history: Earlier looks; they only number this one and keep a decision once it is made.
-
-        Returns:
-            The look.
-
-        Raises:
-            UsageError: `alpha`, `alternative`, `share`.
-            StatisticsError: `no_units`; `invalid_outcome`, when the mean is not that of zeros and ones.
-        """
-        check_call(alpha, alternative, share, control, treatment)
-        prior = self._prior(alpha, alternative, share)
-        counts = _Counts(_conversions(treatment), _conversions(control), control.count + treatment.count)
-        log_p = float(
-            self.log_p(
-                np.array(counts.treated),
-                np.array(counts.controls),
-                alpha=alpha,
-                alternative=alternative,
-                share=share,
-            )
-        )
-        lower, upper = _absolute_bounds(counts, prior, alpha)
-        relative = _relative_bounds(counts, prior, alpha)
-        value = treatment.mean - control.mean
-        return Look(
-            rule=self.name,
-            number=len(history) + 1,
-            alternative=alternative,
-            alpha=alpha,
-            control_n=control.count,
-            treatment_n=treatment.count,
-            value=value,
-            lower=lower,
-            upper=upper,
-            p=plain_p(log_p),
-            log_p=log_p,
-            relative=value / control.mean if control.mean > 0 else None,
-            relative_lower=relative[0] if control.mean > 0 else None,
-            relative_upper=relative[1] if control.mean > 0 else None,
-            stop="significant" if has_stopped(log_p, alpha, history) else None,
-        )
 
     def log_p(
         self,
@@ -164,19 +106,22 @@ class BetaBinomial:
         """The rule as JSON holds it."""
         return {"kind": "beta_binomial", "horizon": self.horizon}
 
+    def _wealth(
+        self, control: Sample, treatment: Sample, *, alpha: float, alternative: Alternative, share: float
+    ) -> _Wealth:
+        return _Wealth(
+            _conversions(treatment),
+            _conversions(control),
+            control.count + treatment.count,
+            self._prior(alpha, alternative, share),
+        )
+
     def _prior(self, alpha: float, alternative: Alternative, share: float) -> _Prior:
         # A Beta of mean w and this weight has the variance that the normal mixture's best precision asks for.
         weight = best_rho(self.horizon, alpha, is_one_sided=alternative != "two_sided") - 1
         # At least 1 in both parameters: the wealth is a log-concave integral then.
         weight = max(weight, 1 / share, 1 / (1 - share))
         return _Prior(weight * share, weight * (1 - share), share, alternative)
-
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    treated: int
-    controls: int
-    units: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,18 +147,67 @@ class _Prior:
         with np.errstate(divide="ignore", invalid="ignore"):  # no mass is no evidence
             return np.where(cut > 0, wealth + np.log(mass) - np.log(cut), -np.inf)
 
-    def log_wealth_of_bets(self, counts: _Counts, d: float) -> float:
-        """Evidence against a difference of d: the bets on Y (A / w - (1 - A) / (1 - w)) - d, mixed.
 
-        A bet is lowest + (highest - lowest) u, u from this prior; all that keep the wealth above 0 are there.
+@dataclass(frozen=True, slots=True)
+class _Wealth:
+    """Conversions of both arms, and the prior by which they are bet on."""
+
+    treated: int
+    controls: int
+    units: int
+    prior: _Prior
+
+    def log_p(self) -> float:
+        return min(0.0, -float(self._against(self.prior.share)))
+
+    def absolute_bounds(self, threshold: float) -> Bounds:
+        w = self.prior.share
+        # Where the mean of what is bet on is 0: no bet has won there.
+        center = (self.treated / w - self.controls / (1 - w)) / self.units
+        return sides(
+            lambda d: self.against_difference(d) - threshold,
+            min(max(center, -1.0), 1.0),
+            (-1.0, 1.0),
+            self.prior.alternative,
+        )
+
+    def relative_bounds(self, threshold: float) -> Bounds:
+        """A lift is -1 or more; None above says that it has no bound."""
+        alternative, w = self.prior.alternative, self.prior.share
+        total = self.treated + self.controls
+        if total == 0:
+            return Bounds(None if alternative == "less" else -1.0, None)
+
+        def excess(q: float) -> float:
+            return float(self._against(q)) - threshold
+
+        def lift(q: float) -> float:
+            return q / (1 - q) * (1 - w) / w - 1
+
+        center, tiny = self.treated / total, 1e-300
+        lower = upper = None
+        if alternative != "less":
+            lower = lift(bound(excess, center, tiny)) if self.treated else -1.0
+        if alternative != "greater" and self.controls:
+            # Toward 1 the floats run out; beyond a lift of 1e15 nobody asks.
+            upper = lift(bound(excess, center, 1 - 1e-15))
+        return Bounds(lower, upper)
+
+    def _against(self, q: float) -> NDArray[np.float64]:
+        return self.prior.log_wealth(np.array(self.treated), np.array(self.controls), q)
+
+    def against_difference(self, d: float) -> float:
+        """Evidence against it: the bets on Y (A / w - (1 - A) / (1 - w)) - d, mixed.
+
+        A bet is lowest + (highest - lowest) u, u from the prior; all that keep the wealth above 0 are there.
         """
-        w = self.share
+        prior, w = self.prior, self.prior.share
         win, loss = 1 / w - d, 1 / (1 - w) + d
         lowest, width = -1 / win, 1 / win + 1 / loss
-        idle = counts.units - counts.treated - counts.controls
+        idle = self.units - self.treated - self.controls
 
         # u^m (1 - u)^n (p - r u)^idle, up to a constant; its mode solves a quadratic.
-        m, n = self.a - 1 + counts.treated, self.b - 1 + counts.controls
+        m, n = prior.a - 1 + self.treated, prior.b - 1 + self.controls
         p, r = 1 - d * lowest, d * width
 
         def log_integrand(u: NDArray[Any] | float) -> NDArray[np.float64]:
@@ -224,12 +218,12 @@ class _Prior:
         root = math.sqrt(max(0.0, linear**2 - 4 * r * (m + n + idle) * m * p))
         mode = 2 * m * p / (linear + root) if m > 0 else 0.0
         no_bet = -lowest / width
-        start = no_bet if self.alternative == "greater" else 0.0
-        stop = no_bet if self.alternative == "less" else 1.0
-        constant = counts.treated * math.log(win * width) + counts.controls * math.log(loss * width)
+        start = no_bet if prior.alternative == "greater" else 0.0
+        stop = no_bet if prior.alternative == "less" else 1.0
+        constant = self.treated * math.log(win * width) + self.controls * math.log(loss * width)
         mode = min(max(mode, start), stop)
-        mass = _log_integral(log_integrand, start, mode, stop) - special.betaln(self.a, self.b)
-        cut = special.betainc(self.a, self.b, stop) - special.betainc(self.a, self.b, start)
+        mass = _log_integral(log_integrand, start, mode, stop) - special.betaln(prior.a, prior.b)
+        cut = special.betainc(prior.a, prior.b, stop) - special.betainc(prior.a, prior.b, start)
         return float(constant + mass - math.log(cut))
 
 
@@ -266,47 +260,3 @@ def _fall(height: Callable[[float], float], mode: float, end: float) -> float:
     if height(end) >= 0:
         return end
     return float(optimize.brentq(height, mode, end, xtol=1e-15, rtol=1e-6))
-
-
-def _absolute_bounds(counts: _Counts, prior: _Prior, alpha: float) -> tuple[float | None, float | None]:
-    """The differences that are not rejected; None on a side that is not looked at."""
-    w = prior.share
-    # Where the mean of what is bet on is 0: no bet has won there.
-    center = (counts.treated / w - counts.controls / (1 - w)) / counts.units
-    center = min(max(center, -1.0), 1.0)
-
-    def excess(d: float) -> float:
-        return prior.log_wealth_of_bets(counts, d) + math.log(alpha)
-
-    lower = None if prior.alternative == "less" else _bound(excess, center, -1.0)
-    upper = None if prior.alternative == "greater" else _bound(excess, center, 1.0)
-    return lower, upper
-
-
-def _bound(excess: Callable[[float], float], center: float, end: float) -> float:
-    if center == end or excess(end) <= 0:
-        return end
-    return float(optimize.brentq(excess, center, end, rtol=1e-12))
-
-
-def _relative_bounds(counts: _Counts, prior: _Prior, alpha: float) -> tuple[float | None, float | None]:
-    """The lifts that are not rejected; a lift is -1 or more, None above says that it has no bound."""
-    treated, controls = counts.treated, counts.controls
-    total = treated + controls
-    if total == 0:
-        return (None if prior.alternative == "less" else -1.0), None
-
-    def excess(q: float) -> float:
-        return float(prior.log_wealth(np.array(treated), np.array(controls), q)) + math.log(alpha)
-
-    def lift(q: float) -> float:
-        return q / (1 - q) * (1 - prior.share) / prior.share - 1
-
-    center, tiny = treated / total, 1e-300
-    lower = upper = None
-    if prior.alternative != "less":
-        lower = lift(_bound(excess, center, tiny)) if treated else -1.0
-    if prior.alternative != "greater" and controls:
-        # Toward 1 the floats run out; beyond a lift of 1e15 nobody asks.
-        upper = lift(_bound(excess, center, 1 - 1e-15))
-    return lower, upper

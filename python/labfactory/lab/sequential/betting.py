@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from scipy import optimize
 
 from labfactory.base.errors import StatisticsError, UsageError
-from labfactory.lab.sequential.look import Look, check_call, has_stopped, plain_p
+from labfactory.lab.sequential.exact import Bounds, ExactRule, bound, sides
 from labfactory.lab.sequential.mixtures import best_rho, log_gamma_exponential_mixture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
 
     from labfactory.lab.estimators import Sample
+    from labfactory.lab.metric import Kind
     from labfactory.lab.sequential.look import Alternative
 
 # Lifts beyond a millionfold are not looked for.
@@ -26,7 +24,7 @@ _LARGEST_RATIO = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class Betting:
+class Betting(ExactRule):
     """Read bounded outcomes at any time, exactly: orders capped at an amount, shares, conversions.
 
     With units assigned at random with planned share w, Z = Y (A / w - R (1 - A) / (1 - w)) (Y the outcome, A
@@ -61,6 +59,7 @@ class Betting:
 
     bound: float = 1.0
     horizon: float = 250
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"mean", "count", "proportion"})
 
     def __post_init__(self) -> None:
         for setting, value in (("bound", self.bound), ("horizon", self.horizon)):
@@ -72,64 +71,6 @@ class Betting:
     def name(self) -> str:
         """Name and settings in one line."""
         return f"betting(bound={self.bound:g}, horizon={self.horizon:g})"
-
-    def look(
-        self,
-        control: Sample,
-        treatment: Sample,
-        *,
-        alpha: float,
-        alternative: Alternative = "two_sided",
-        share: float = 0.5,
-        history: Sequence[Look] = (),
-    ) -> Look:
-        """Read all data that have come until now; see `StopRule.look`.
-
-        Args:
-            control: Outcomes of the control since the start, from 0 to the bound.
-            treatment: Outcomes of the treatment since the start, likewise.
-            alpha: Error level over all looks together.
-            alternative: What the test looks for.
-            share: Planned share of the treatment among the units of these two arms.
-            history: Earlier looks; they only number this one and keep a decision once it is made.
-
-        Returns:
-            The look.
-
-        Raises:
-            UsageError: `alpha`, `alternative`, `share`.
-            StatisticsError: `no_units`; `outcome_bound`, when the outcomes cannot all lie within the bound.
-        """
-        check_call(alpha, alternative, share, control, treatment)
-        sums = _Sums(
-            *_moments(treatment, self.bound),
-            *_moments(control, self.bound),
-            control.count + treatment.count,
-            self._bets(alpha, alternative, share),
-        )
-        log_p = min(0.0, -float(sums.log_wealth(ratio=1.0, difference=0.0)))
-        threshold = -math.log(alpha)
-        lower, upper = _absolute_bounds(sums, threshold)
-        relative_lower, relative_upper = _relative_bounds(sums, threshold)
-        value = treatment.mean - control.mean
-        is_above = control.mean > 0
-        return Look(
-            rule=self.name,
-            number=len(history) + 1,
-            alternative=alternative,
-            alpha=alpha,
-            control_n=control.count,
-            treatment_n=treatment.count,
-            value=value,
-            lower=None if lower is None else lower * self.bound,
-            upper=None if upper is None else upper * self.bound,
-            p=plain_p(log_p),
-            log_p=log_p,
-            relative=value / control.mean if is_above else None,
-            relative_lower=relative_lower if is_above else None,
-            relative_upper=relative_upper if is_above else None,
-            stop="significant" if has_stopped(log_p, alpha, history) else None,
-        )
 
     def log_p(
         self,
@@ -156,12 +97,23 @@ class Betting:
             lift: The relative lift that is tested, above -1.
         """
         bets = self._bets(alpha, alternative, share)
-        sums = _Sums(treated, treated_squares, controls, control_squares, 0, bets)
-        return np.minimum(0.0, -sums.log_wealth(ratio=1 + lift, difference=0.0))
+        sums = _Wealth(treated, treated_squares, controls, control_squares, 0, bets, self.bound)
+        return np.minimum(0.0, -sums.against(ratio=1 + lift, difference=0.0))
 
     def to_dict(self) -> dict[str, object]:
         """The rule as JSON holds it."""
         return {"kind": "betting", "bound": self.bound, "horizon": self.horizon}
+
+    def _wealth(
+        self, control: Sample, treatment: Sample, *, alpha: float, alternative: Alternative, share: float
+    ) -> _Wealth:
+        return _Wealth(
+            *_moments(treatment, self.bound),
+            *_moments(control, self.bound),
+            control.count + treatment.count,
+            self._bets(alpha, alternative, share),
+            self.bound,
+        )
 
     def _bets(self, alpha: float, alternative: Alternative, share: float) -> _Bets:
         v = self.horizon / (share * (1 - share))
@@ -178,7 +130,7 @@ class _Bets:
 
 
 @dataclass(frozen=True, slots=True)
-class _Sums:
+class _Wealth:
     """Sums and squares of the outcomes in units of the bound, and how they are bet on."""
 
     treated: Any
@@ -187,8 +139,48 @@ class _Sums:
     control_squares: Any
     units: int
     bets: _Bets
+    largest: float
 
-    def log_wealth(self, *, ratio: float, difference: float) -> NDArray[np.float64]:
+    def log_p(self) -> float:
+        return min(0.0, -self.against_difference(0.0))
+
+    def absolute_bounds(self, threshold: float) -> Bounds:
+        w = self.bets.share
+        # The difference that nobody has won against.
+        center = float((self.treated / w - self.controls / (1 - w)) / self.units)
+        found = sides(
+            lambda d: self.against_difference(d) - threshold,
+            min(max(center, -1.0), 1.0),
+            (-1.0, 1.0),
+            self.bets.alternative,
+        )
+        return Bounds(*(None if side is None else side * self.largest for side in found))
+
+    def relative_bounds(self, threshold: float) -> Bounds:
+        """None above says that the lift has no bound."""
+        alternative, w = self.bets.alternative, self.bets.share
+
+        def excess(log_ratio: float) -> float:
+            return float(self.against(ratio=math.exp(log_ratio), difference=0.0)) - threshold
+
+        if self.controls == 0:
+            return Bounds(None if alternative == "less" else -1.0, None)
+        lower = upper = None
+        farthest = math.log(_LARGEST_RATIO)
+        won = self.treated / w / (self.controls / (1 - w))
+        center = min(max(math.log(won), -farthest), farthest) if won > 0 else -farthest
+        if alternative != "less":
+            is_bounded = center > -farthest and excess(-farthest) > 0
+            lower = math.expm1(bound(excess, center, -farthest)) if is_bounded else -1.0
+        if alternative != "greater" and excess(farthest) > 0:
+            upper = math.expm1(bound(excess, center, farthest))
+        return Bounds(lower, upper)
+
+    def against_difference(self, d: float) -> float:
+        """Evidence against a difference of d in units of the bound."""
+        return float(self.against(ratio=1.0, difference=d))
+
+    def against(self, *, ratio: float, difference: float) -> NDArray[np.float64]:
         """Evidence against mean_T - ratio mean_C = difference."""
         w, alternative = self.bets.share, self.bets.alternative
         linear = self.treated / w - ratio * self.controls / (1 - w)
@@ -207,11 +199,6 @@ class _Sums:
         # Half of the money on each side.
         return np.logaddexp(log_gamma_exponential_mixture(s, v, rho, below), down) - math.log(2)
 
-    def center(self) -> float:
-        """The difference that nobody has won against."""
-        w = self.bets.share
-        return float((self.treated / w - self.controls / (1 - w)) / self.units)
-
 
 def _moments(arm: Sample, bound: float) -> tuple[float, float]:
     """Sum and sum of squares in units of the bound."""
@@ -224,40 +211,3 @@ def _moments(arm: Sample, bound: float) -> tuple[float, float]:
         )
         raise StatisticsError(message, code="outcome_bound", hint="cap the outcomes or state a larger bound")
     return total, squares
-
-
-def _absolute_bounds(sums: _Sums, threshold: float) -> tuple[float | None, float | None]:
-    def excess(difference: float) -> float:
-        return float(sums.log_wealth(ratio=1.0, difference=difference)) - threshold
-
-    center = min(max(sums.center(), -1.0), 1.0)
-    lower = None if sums.bets.alternative == "less" else _root(excess, center, -1.0)
-    upper = None if sums.bets.alternative == "greater" else _root(excess, center, 1.0)
-    return lower, upper
-
-
-def _relative_bounds(sums: _Sums, threshold: float) -> tuple[float | None, float | None]:
-    """The lifts that are not rejected; None above says that it has no bound."""
-
-    def excess(log_ratio: float) -> float:
-        return float(sums.log_wealth(ratio=math.exp(log_ratio), difference=0.0)) - threshold
-
-    if sums.controls == 0:
-        return (None if sums.bets.alternative == "less" else -1.0), None
-    lower = upper = None
-    farthest = math.log(_LARGEST_RATIO)
-    w = sums.bets.share
-    won = sums.treated / w / (sums.controls / (1 - w))
-    center = min(max(math.log(won), -farthest), farthest) if won > 0 else -farthest
-    if sums.bets.alternative != "less":
-        is_bounded = center > -farthest and excess(-farthest) > 0
-        lower = math.expm1(_root(excess, center, -farthest)) if is_bounded else -1.0
-    if sums.bets.alternative != "greater" and excess(farthest) > 0:
-        upper = math.expm1(_root(excess, center, farthest))
-    return lower, upper
-
-
-def _root(excess: Callable[[float], float], center: float, end: float) -> float:
-    if center == end or excess(end) <= 0:
-        return end
-    return float(optimize.brentq(excess, center, end, rtol=1e-12))
