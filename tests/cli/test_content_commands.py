@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -146,3 +147,41 @@ def test_made_up_customers_serve_where_no_file_is_given() -> None:
     (shown,) = json.loads(result.stdout)
     name = customers(1000, seed=0).batch(0)["first_name"][3].as_py()
     assert name in shown["parts"]["subject"]
+
+
+def test_functions_and_tables_of_a_host_are_given_to_every_command(library: Path, data: Path) -> None:
+    folder = library.parent
+    (library / "hello" / "short" / "text.j2").write_text("{{ vip(points) }} {{ item.title }} {{ now.year }}")
+    module = (
+        "import labfactory as lf, pyarrow as pa\n"
+        "functions = lf.Functions(lf.function(returns=pa.bool_(), scalar=True, name='vip')(lambda p: p > 4))\n"
+    )
+    (folder / "vip.py").write_text(module)
+    (folder / "items.csv").write_text("points,title\n3,Hat\n5,Cap\n")
+    digest = hashlib.sha256(module.encode()).hexdigest()
+    (folder / "host.toml").write_text(
+        f'[functions.vip]\nmodule = "vip.py"\nsha256 = "{digest}"\n'
+        '[tables.item]\npath = "items.csv"\nkey = "points"\n'
+    )
+    given = [
+        "--data",
+        str(data),
+        "--now",
+        "2031-05-01T00:00:00Z",
+        "--host",
+        str(folder / "host.toml"),
+        "--json",
+    ]
+    checked = runner.invoke(app, ["content", "check", str(library), *given])
+    assert checked.exit_code == 0, checked.stderr
+    assert json.loads(checked.stdout)["creatives"][0]["columns"] == ["points"]
+    shown = runner.invoke(app, ["content", "preview", str(library), "hello/short", "--rows", "2", *given])
+    texts = [(row["parts"]["text"], row["agrees"]) for row in json.loads(shown.stdout)]
+    assert texts == [("False Hat 2031", True), ("True Cap 2031", True)]
+    explained = runner.invoke(app, ["content", "explain", str(library), "hello/short", *given])
+    assert "vip" in json.loads(explained.stdout)["plan"]
+    refused = runner.invoke(app, ["content", "check", str(library), "--data", str(data), "--json"])
+    assert refused.exit_code == 2
+    (folder / "vip.py").write_text(module + "# changed\n")
+    changed = runner.invoke(app, ["content", "check", str(library), *given])
+    assert (changed.exit_code, json.loads(changed.stderr)["error"]["code"]) == (2, "host_changed")

@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from factory_concept import GRADUATION, NOW, concept, people
+from typer.testing import CliRunner
 
 import labfactory as lf
 from labfactory.base.errors import CompileError, HandoffError, LabfactoryError, RunError, UsageError
+from labfactory.cli.app import app
 from labfactory.content import Creative, Library, channel
 from labfactory.factory import Factory, MemorySink, ParquetSink
 
@@ -322,3 +324,36 @@ def test_golden_tables_that_were_tampered_with_are_refused(built: tuple[Package,
         with pytest.raises(HandoffError) as caught:
             read_tables(data, wanted)
         assert caught.value.code == "golden_malformed"
+
+
+def test_the_command_line_shows_needs_and_what_meets_them(
+    built: tuple[Package, lf.Trust], tmp_path: Path
+) -> None:
+    package, trust = built
+    package.save(tmp_path / "offer.lfpkg")
+    factory = opened(tmp_path, trust)
+    runner, place = CliRunner(), ["--factory", str(factory.folder)]
+    text = runner.invoke(app, ["handoff", "inspect", str(tmp_path / "offer.lfpkg")])
+    assert "needs of its host: the function 'money' of de_DE" in text.stdout
+    shown = json.loads(
+        runner.invoke(app, ["handoff", "inspect", str(tmp_path / "offer.lfpkg"), "--json"]).stdout
+    )
+    assert [need["name"] for need in shown["functions"] + shown["tables"]] == ["money", "tier", "item"]
+    given = json.loads(runner.invoke(app, ["factory", "host", *place, "--json"]).stdout)
+    assert given["functions"]["tier"]["sha256"] == factory.host.origins["tier"]["sha256"]
+    assert given["tables"]["item"] == factory.host.tables["item"].to_dict()
+    listed = runner.invoke(app, ["factory", "host", *place])
+    assert listed.exit_code == 0
+    assert "de_DE" in listed.stdout
+    (factory.folder / "host.toml").write_text("")
+    taken = [
+        "factory",
+        "ingest",
+        str(tmp_path / "offer.lfpkg"),
+        "--now",
+        "2026-05-01T12:00:00Z",
+        *place,
+        "--json",
+    ]
+    refused = runner.invoke(app, taken)
+    assert (refused.exit_code, json.loads(refused.stderr)["error"]["code"]) == (1, "host_lacks")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path  # noqa: TC003 - typer reads the annotation
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from labfactory.base.errors import CompileError, LabfactoryError, UsageError
 from labfactory.base.storage import write_atomically
-from labfactory.cli.options import Json  # noqa: TC001 - typer reads the annotation
+from labfactory.cli.options import Json, Now, moment
 from labfactory.cli.output import output, print_json, print_table
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from labfactory.compiler import Plan, Remark, Review
-    from labfactory.content import Creative, Library
+    from labfactory.compiler import CreativeOptions, Plan, Remark, Review
+    from labfactory.content import Creative, Host, Library
 
 app = typer.Typer(
     no_args_is_help=True, help="Check, preview and explain the creatives and components of a library."
@@ -35,6 +35,11 @@ CreativeName = Annotated[
 Customers = Annotated[
     str,
     typer.Option("--data", metavar="FILE", help="Customers, .parquet or .csv, or `sample` for made-up ones."),
+]
+
+HostFile = Annotated[
+    Path | None,
+    typer.Option("--host", metavar="FILE", help="What gives functions and tables: host.toml."),
 ]
 
 _SAMPLE = "sample"
@@ -54,25 +59,28 @@ def check(
             help="Customers, .parquet or .csv, or `sample`: compile every creative against their columns.",
         ),
     ] = None,
+    host: HostFile = None,
+    now: Now = None,
     *,
     as_json: Json = False,
 ) -> None:
     """Read a library and tell everything that is wrong with it at once."""
     from labfactory.content import LibraryError
 
-    loaded = _library(library)
+    loaded, serving = _library(library), _host(host)
     customers = _rows(data, _LOOKED_AT) if data is not None else None
     reviews: dict[str, Review] = {}
     problems: list[LabfactoryError] = []
     for creative in loaded.creatives if customers is not None else ():
         try:
-            reviews[creative.name] = creative.check(customers, components=loaded.components)
+            given = _given(serving, creative, loaded, now)
+            reviews[creative.name] = creative.check(customers, components=loaded.components, **given)
         except LabfactoryError as problem:
             problems.append(problem)
     problems += [_problem(remark) for review in reviews.values() for remark in review.errors]
     if problems:
         raise LibraryError(problems, place=repr(library))
-    plans = {name: loaded.creative(name).compile(customers, components=loaded.components) for name in reviews}
+    plans = {name: _plan(serving, loaded.creative(name), loaded, customers, now) for name in reviews}
     remarks = [*_unused(loaded), *(remark for review in reviews.values() for remark in review.remarks)]
     found = [
         _described(creative, plans.get(creative.name), reviews.get(creative.name))
@@ -151,6 +159,8 @@ def preview(
     page: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page that shows the assets side by side.")
     ] = None,
+    host: HostFile = None,
+    now: Now = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -158,7 +168,7 @@ def preview(
     loaded = _library(library)
     chosen = loaded.creative(creative)
     batch = _rows(data, skip + rows).slice(skip)
-    plan = chosen.compile(batch.schema, components=loaded.components)
+    plan = _plan(_host(host), chosen, loaded, batch.schema, now)
     batch = _decided(chosen, loaded, plan, batch, _fixed(component or []))
     shown = _previews(plan, batch)
     if page is not None:
@@ -185,12 +195,14 @@ def explain(
     library: LibraryFolder,
     creative: CreativeName,
     data: Customers = _SAMPLE,
+    host: HostFile = None,
+    now: Now = None,
     *,
     as_json: Json = False,
 ) -> None:
     """Print the plan of a creative: the columns that it reads and the instructions that make an asset."""
     loaded = _library(library)
-    plan = loaded.creative(creative).compile(_rows(data, 1).schema, components=loaded.components)
+    plan = _plan(_host(host), loaded.creative(creative), loaded, _rows(data, 1).schema, now)
     if as_json:
         slots = {slot: list(names) for slot, names in plan.slots.items()}
         print_json({"columns": list(plan.columns), "slots": slots, "plan": plan.explain()})
@@ -206,6 +218,23 @@ def _library(folder: str) -> Library:
 
         return Library.load(sample_folder() / "library")
     return Library.load(folder)
+
+
+def _host(file: Path | None) -> Host:
+    from labfactory.content import Host
+
+    return Host() if file is None else Host.load(file)
+
+
+def _given(host: Host, creative: Creative, library: Library, now: str | None) -> CreativeOptions:
+    """What a run would give to the creative's templates."""
+    served = host.serve(creative, library.components)
+    return {"functions": served.functions, "tables": served.tables, "constants": {"now": moment(now)}}
+
+
+def _plan(host: Host, creative: Creative, library: Library, schema: object, now: str | None) -> Plan:
+    given = _given(host, creative, library, now)
+    return creative.compile(schema, components=library.components, **given)
 
 
 def _rows(data: str, count: int) -> pa.RecordBatch:

@@ -68,6 +68,26 @@ def packages(factory: Folder = _FOLDER, *, as_json: Json = False) -> None:
 
 
 @app.command()
+def host(factory: Folder = _FOLDER, *, as_json: Json = False) -> None:
+    """Show what the Factory gives to templates: functions with the digests of their modules, and tables."""
+    from labfactory.factory import Factory
+
+    given = Factory(factory).host
+    origins: dict[str, dict[str, str]] = {name: dict(given.origins.get(name, {})) for name in given.functions}
+    locales = {name: one.model_dump(exclude_none=True) for name, one in given.locales.items()}
+    tables = {name: table.to_dict() for name, table in given.tables.items()}
+    if as_json:
+        print_json({"functions": origins, "locales": locales, "tables": tables})
+        return
+    rows = [("function", name, one["module"], one["sha256"]) for name, one in origins.items()]
+    rows += [("locale", name, ", ".join(one.values()), "") for name, one in locales.items()]
+    rows += [
+        ("table", name, f"by {one['key']} on {one['on']}", one["sha256"]) for name, one in tables.items()
+    ]
+    print_table(f"what {factory} gives", ["what", "name", "from", "sha256"], rows)
+
+
+@app.command()
 def run(
     job: Annotated[Path, typer.Argument(metavar="JOB", help="The job, job.toml.")],
     factory: Folder = _FOLDER,

@@ -55,6 +55,8 @@ def inspect(package: PackageFile, *, as_json: Json = False) -> None:
     console.print(f"{opened.id}, root sha256:{opened.root}", markup=False)
     rows = [[file.path, f"{file.size:,}", file.sha256[:16]] for file in opened.manifest.entries]
     print_table(f"{len(rows)} files", ["file", "bytes>", "sha256"], rows)
+    for need in (*opened.header.functions, *opened.header.tables):
+        console.print(f"needs of its host: {need}", markup=False)
     typer.echo(str(opened.verdict))
     signed = ", ".join(f"{one.person} as {one.role}" for one in opened.approvals)
     console.print(f"approved by: {signed or 'nobody'}", markup=False)
@@ -88,6 +90,8 @@ def _described(package: Package) -> dict[str, Any]:
         "missing_roles": list(package.missing_roles),
         "approvals": [{"person": one.person, "role": one.role} for one in package.approvals],
         "overruled": package.override is not None,
+        "functions": [need.model_dump(exclude_none=True) for need in package.header.functions],
+        "tables": [need.model_dump() for need in package.header.tables],
         "files": [
             {"path": one.path, "size": one.size, "sha256": one.sha256} for one in package.manifest.entries
         ],
