@@ -9,14 +9,15 @@ import polars as pl
 import pytest
 from factory_concept import NOW, people, ready
 
-from labfactory.base.errors import SelectionError
-from labfactory.factory import Factory, MemorySink
-from labfactory.selection import Exploration, Limit, SelectionPolicy, SlotPolicy
+from labfactory.base.errors import LabfactoryError, SelectionError
+from labfactory.factory import Factory, MemorySink, ParquetSink
+from labfactory.selection import Exploration, Limit, LimitedSelector, SelectionPolicy, SlotPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from labfactory.factory import Run
+    from labfactory.factory.sinks import ShardWriter, Work
 
 ROWS = 4000
 POLICY = SelectionPolicy.build(
@@ -132,3 +133,110 @@ def test_a_run_tightens_the_limits_of_its_package_and_never_loosens_them(tmp_pat
     assert used[None] <= 60
     assert used[40] <= 40
     assert used[300] <= 60
+
+
+JOB = """
+package = "{package}"
+key = "customer_id"
+seed = 7
+now = 2026-05-01T12:00:00Z
+threads = 1
+
+[source]
+path = "customers.parquet"
+
+[sink]
+path = "out"
+
+[selection.limits.sun]
+component = "sun"
+maximum = 700
+
+[selection.limits.sea]
+component = "sea"
+minimum = {minimum}
+"""
+
+
+def test_a_job_asks_for_limits_and_its_summary_tells_what_became_of_them(
+    factory: tuple[Factory, str], tmp_path: Path
+) -> None:
+    people(ROWS).write_parquet(tmp_path / "customers.parquet")
+    (tmp_path / "job.toml").write_text(JOB.format(package=factory[1], minimum=2500))
+    done = factory[0].run_job(tmp_path / "job.toml")
+    by_hand, decisions = run(factory, people(ROWS))
+    assert done.manifest["allocation"] == by_hand.manifest["allocation"]
+    told = repr(done)
+    assert f"{done.manifest['allocation']['used']['sun.maximum']:.0f} of 700" in told
+    assert "% below the best" in told
+    reasons = done.summary.decisions["hero"]
+    assert sum(reasons.values()) == ROWS
+    assert reasons["limited"] == decisions.filter(pl.col("reason") == "limited").height
+    assert done.manifest["totals"]["decisions"] == {"hero": reasons}
+    assert done.summary.to_dict()["allocation"]["gap"] == done.manifest["allocation"]["gap"]
+    assert not (tmp_path / "out" / ".kept").exists()
+
+
+def test_faults_of_a_job_s_limits_are_found_before_the_first_row(
+    factory: tuple[Factory, str], tmp_path: Path
+) -> None:
+    people(10).write_parquet(tmp_path / "customers.parquet")
+    for text, code in (
+        (JOB.format(package=factory[1], minimum=-1), "limit"),
+        (
+            JOB.format(package=factory[1], minimum=1).replace('component = "sea"', 'component = "tea"'),
+            "limit",
+        ),
+        (JOB.format(package=factory[1], minimum=1).replace("minimum", "least"), "settings"),
+    ):
+        (tmp_path / "job.toml").write_text(text)
+        with pytest.raises(LabfactoryError) as caught:
+            factory[0].run_job(tmp_path / "job.toml")
+        assert caught.value.code == code
+
+
+class Failing(ParquetSink):
+    """Fails when the first shard is to be written: everything before it is done."""
+
+    def writer(self, work: Work) -> ShardWriter:
+        raise KeyboardInterrupt
+
+
+def test_an_attempt_goes_on_from_the_settlement_of_the_last_one(
+    factory: tuple[Factory, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = people(ROWS)
+    whole = run_into(factory, frame, ParquetSink(tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        run_into(factory, frame, Failing(tmp_path / "out"))
+    kept = next((tmp_path / "out" / ".kept").iterdir())
+    assert (kept / "settled.json").exists()
+    # A shard's shortlists and the settlement are lost: both are made again from the rest.
+    (kept / "settled.json").unlink()
+    next(kept.glob("lists-000002-*.npz")).unlink()
+    listed = []
+    plain = LimitedSelector.shortlists
+
+    def counted(self: LimitedSelector, *arguments: Any, **options: Any) -> Any:
+        listed.append(1)
+        return plain(self, *arguments, **options)
+
+    monkeypatch.setattr(LimitedSelector, "shortlists", counted)
+    monkeypatch.setattr(LimitedSelector, "learn", None)
+    again = run_into(factory, frame, ParquetSink(tmp_path / "out"))
+    assert len(listed) == 1
+    assert again.manifest == whole.manifest
+    assert not (tmp_path / "out" / ".kept").exists()
+
+
+def test_what_another_run_kept_is_of_no_use_to_this_one(factory: tuple[Factory, str], tmp_path: Path) -> None:
+    frame = people(ROWS)
+    with pytest.raises(KeyboardInterrupt):
+        run_into(factory, frame, Failing(tmp_path / "out"))
+    other = run_into(factory, frame, ParquetSink(tmp_path / "out"), limits={"sun": Limit(maximum=3000)})
+    assert other.manifest["allocation"]["used"] == {"sun.maximum": 3000.0}
+
+
+def run_into(factory: tuple[Factory, str], frame: pl.DataFrame, sink: ParquetSink, **options: Any) -> Run:
+    arguments: dict[str, Any] = {"key": "customer_id", "seed": 7, "now": NOW, "limits": LIMITS}
+    return factory[0].run(factory[1], frame, sink=sink, shard_rows=1000, **{**arguments, **options})

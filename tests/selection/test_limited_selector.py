@@ -11,7 +11,6 @@ import pytest
 
 from labfactory.base.errors import SelectionError
 from labfactory.selection import (
-    Cap,
     ChoiceRule,
     ContactRules,
     Exploration,
@@ -80,7 +79,7 @@ def bound(exploration: Exploration | None = None, limits: dict[str, Limit] | Non
 def settled(limited: LimitedSelector, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, Any]:
     lists = limited.shortlists(rows, rows["key"], seed=7)
     allocation = limited.require_priced().settle(lists)
-    places = np.tile(np.arange(rows.num_rows), 2)
+    places = np.arange(rows.num_rows)
     got = limited.settled(allocation.choices, lists, places, rows.num_rows)
     decided = limited.decide(rows, keys=rows["key"], seed=7)
     return got.apply(decided, np.arange(rows.num_rows)), allocation
@@ -228,13 +227,3 @@ def test_customers_of_a_control_arm_keep_what_they_drew_where_there_is_room() ->
     assert same[is_control].all()
     assert (after[is_control & (before != "sun")] == before[is_control & (before != "sun")]).all()
     assert (after == "sun").sum() <= 600
-
-
-def test_slots_that_share_caps_or_candidates_are_not_settled_apart() -> None:
-    caps = ContactRules(caps=(Cap(at_most=1),))
-    capped = SelectionPolicy("1", policy().slots, caps)
-    shared = SelectionPolicy.build("1", hero=SlotPolicy.build(components=["sea"], fills=("hero", "foot")))
-    for wrong in (capped, shared):
-        with pytest.raises(SelectionError) as caught:
-            LimitedSelector.of(wrong, LIMITS, COMPONENTS, batch().schema)
-        assert caught.value.code == "limit"

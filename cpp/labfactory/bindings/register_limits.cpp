@@ -1,6 +1,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <tuple>
 #include <utility>
@@ -8,6 +9,7 @@
 
 #include "labfactory/base/error.hpp"
 #include "labfactory/bindings/registers.hpp"
+#include "labfactory/select/customer_caps.hpp"
 #include "labfactory/select/price.hpp"
 #include "labfactory/select/settle.hpp"
 
@@ -86,33 +88,101 @@ std::vector<select::Limit> limits_of(
   return made;
 }
 
-py::dict settle(const Exact<std::uint64_t>& keys, const Exact<std::int32_t>& options,
-                const Exact<float>& values, const Exact<std::int32_t>& chosen, const Exact<double>& prices,
-                const std::vector<std::tuple<std::vector<std::int64_t>, std::int64_t, bool>>& limits,
-                double paid) {
+using CapTuple = std::tuple<std::vector<std::int32_t>, std::int32_t, std::int32_t>;
+
+std::vector<select::CustomerCap> caps_of(const std::vector<CapTuple>& caps, py::ssize_t options,
+                                         const Exact<std::int32_t>& left) {
+  const py::ssize_t columns = left.ndim() == 2 ? left.shape(1) : 0;
+  std::vector<select::CustomerCap> made;
+  py::ssize_t read = 0;
+  for (const auto& [members, at_most, column] : caps) {
+    for (const std::int32_t option : members) {
+      expect(option >= 0 && option < options, "expected caps of options that have a price, found others");
+    }
+    expect(column >= -1 && column < columns,
+           "expected caps within the columns of what is left, found others");
+    read = std::max<py::ssize_t>(read, column + 1);
+    made.push_back({members, at_most, column});
+  }
+  expect(read == columns, "expected every column of what is left read by a cap, found others");
+  return made;
+}
+
+// The lists of every customer's slots, checked; what it refers to must live as long as the input.
+struct Lists {
+  std::vector<select::CustomerCap> caps;
+  std::vector<std::int32_t> listed;
+  select::SettleInput input;
+};
+
+void fill_lists(Lists& lists, const Exact<std::uint64_t>& keys, const Exact<std::int32_t>& options,
+                const Exact<float>& values, const Exact<double>& prices, const std::vector<CapTuple>& caps,
+                const Exact<std::int32_t>& left) {
   expect(options.ndim() == 2 && values.ndim() == 2, "expected shortlists of two dimensions, found others");
-  expect(options.shape(0) == keys.size() && options.size() == values.size() && values.shape(0) == keys.size(),
-         "expected a shortlist of options and values for each key, found other sizes");
-  expect(chosen.size() == 0 || chosen.size() == keys.size(),
-         "expected a choice of each key or none, found others");
+  const auto slots = static_cast<py::ssize_t>(std::max<std::size_t>(1, lists.listed.size()));
+  expect(options.shape(0) == keys.size() * slots && options.size() == values.size() &&
+             values.shape(0) == options.shape(0),
+         "expected a shortlist of options and values for each key and slot, found other sizes");
   for (const std::int32_t option : span_of(options)) {
     expect(option >= -1 && option < prices.size(), "expected options that have a price, found others");
   }
+  for (const std::int32_t best : lists.listed) {
+    expect(best >= 0 && best <= options.shape(1), "expected lists within their width, found longer ones");
+  }
+  lists.caps = caps_of(caps, prices.size(), left);
+  expect(left.size() == 0 || left.shape(0) == keys.size(),
+         "expected what is left for each key, found another number");
+  lists.input = {.keys = span_of(keys),
+                 .options = span_of(options),
+                 .values = span_of(values),
+                 .width = options.shape(1),
+                 .chosen = {},
+                 .prices = span_of(prices),
+                 .limits = {},
+                 .paid = 0.0,
+                 .caps = lists.caps,
+                 .left = span_of(left),
+                 .listed = lists.listed};
+}
+
+std::pair<double, Exact<double>> demand_together(const Exact<std::uint64_t>& keys,
+                                                 const Exact<std::int32_t>& options,
+                                                 const Exact<float>& values, const Exact<double>& prices,
+                                                 std::vector<std::int32_t> listed,
+                                                 const std::vector<CapTuple>& caps,
+                                                 const Exact<std::int32_t>& left, int threads) {
+  Lists lists;
+  lists.listed = std::move(listed);
+  fill_lists(lists, keys, options, values, prices, caps, left);
+  select::Demand made;
+  {
+    const py::gil_scoped_release released;
+    made = select::demand_together(lists.input, threads);
+  }
+  return {made.surplus, array_of(made.amounts)};
+}
+
+py::dict settle(const Exact<std::uint64_t>& keys, const Exact<std::int32_t>& options,
+                const Exact<float>& values, const Exact<std::int32_t>& chosen, const Exact<double>& prices,
+                const std::vector<std::tuple<std::vector<std::int64_t>, std::int64_t, bool>>& limits,
+                double paid, std::vector<std::int32_t> listed, const std::vector<CapTuple>& caps,
+                const Exact<std::int32_t>& left) {
+  Lists lists;
+  lists.listed = std::move(listed);
+  fill_lists(lists, keys, options, values, prices, caps, left);
+  expect(chosen.size() == 0 || chosen.size() == options.shape(0),
+         "expected a choice of each shortlist or none, found others");
   for (const std::int32_t entry : span_of(chosen)) {
     expect(entry >= -1 && entry < options.shape(1), "expected choices within the shortlist, found others");
   }
   const std::vector<select::Limit> bounds = limits_of(limits, prices.size());
+  lists.input.chosen = span_of(chosen);
+  lists.input.limits = bounds;
+  lists.input.paid = paid;
   select::Settlement made;
   {
     const py::gil_scoped_release released;
-    made = select::settle({.keys = span_of(keys),
-                           .options = span_of(options),
-                           .values = span_of(values),
-                           .width = options.shape(1),
-                           .chosen = span_of(chosen),
-                           .prices = span_of(prices),
-                           .limits = bounds,
-                           .paid = paid});
+    made = select::settle(lists.input);
   }
   py::dict found;
   found["entries"] = array_of(made.entries);
@@ -134,9 +204,16 @@ void register_limits(py::module_& module) {
   limits.def("shortlist", &shortlist, py::arg("values"), py::arg("prices"), py::arg("best"),
              py::arg("groups"), py::arg("threads"),
              "The options of each row that are worth keeping, and their values.");
-  limits.def("settle", &settle, py::arg("keys"), py::arg("options"), py::arg("values"), py::arg("chosen"),
-             py::arg("prices"), py::arg("limits"), py::arg("paid"),
-             "One option for every row within limits given as (costs, bound, is_minimum).");
+  limits.def(
+      "settle", &settle, py::arg("keys"), py::arg("options"), py::arg("values"), py::arg("chosen"),
+      py::arg("prices"), py::arg("limits"), py::arg("paid"), py::arg("listed"), py::arg("caps"),
+      py::arg("left"),
+      "One option for every row within limits given as (costs, bound, is_minimum); the rows of a key "
+      "are its slots, of which `listed` says how many of the best they list, 0 for all there are. Caps "
+      "hold for the slots of a key together: (options, at most, column of `left` in its place or -1).");
+  limits.def("demand_together", &demand_together, py::arg("keys"), py::arg("options"), py::arg("values"),
+             py::arg("prices"), py::arg("listed"), py::arg("caps"), py::arg("left"), py::arg("threads"),
+             "As demand(), of lists whose slots share caps, as settle() takes them.");
 }
 
 }  // namespace labfactory::bindings

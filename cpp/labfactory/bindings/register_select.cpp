@@ -130,19 +130,48 @@ Array decide(const select::Slot& slot, py::handle columns, std::uint64_t seed, c
   return Array(slot.decide(input, seed, version, threads));
 }
 
-py::tuple decide_one(const select::Slot& slot, std::optional<std::uint64_t> key,
-                     std::vector<std::optional<double>> features, std::vector<std::optional<double>> terms,
-                     std::vector<bool> conditions, std::uint64_t seed, const std::string& version,
-                     const std::optional<Floats>& prices) {
-  const std::vector<float> taken_off = prices ? numbers_of(*prices) : std::vector<float>();
-  const select::Decision made = slot.decide_one({.key = key,
-                                                 .features = std::move(features),
-                                                 .terms = std::move(terms),
-                                                 .conditions = std::move(conditions),
-                                                 .prices = taken_off},
-                                                seed, version);
+py::tuple told(const select::Decision& made) {
   return py::make_tuple(made.component, made.score, made.propensity, static_cast<int>(made.reason),
                         made.is_estimate);
+}
+
+select::Reason gate_of(int gate) {
+  if (gate >= 0 && static_cast<std::size_t>(gate) < select::decision_reasons().size()) {
+    return static_cast<select::Reason>(gate);
+  }
+  throw Error(ErrorKind::selection, "decision_input",
+              "expected a gate among the reasons, found " + std::to_string(gate));
+}
+
+using Numbers = std::vector<std::optional<double>>;
+
+py::tuple decide_one(const select::Slot& slot, std::optional<std::uint64_t> key, Numbers features,
+                     Numbers terms, std::vector<bool> conditions, std::uint64_t seed,
+                     const std::string& version, const std::optional<Floats>& prices, int gate) {
+  const std::vector<float> taken_off = prices ? numbers_of(*prices) : std::vector<float>();
+  return told(slot.decide_one({.key = key,
+                               .features = std::move(features),
+                               .terms = std::move(terms),
+                               .conditions = std::move(conditions),
+                               .prices = taken_off,
+                               .gate = gate_of(gate)},
+                              seed, version));
+}
+
+py::array_t<float> values(const select::Slot& slot, py::handle columns, int threads,
+                          const std::optional<py::object>& shared) {
+  const std::shared_ptr<const Batch> batch = import_batch(columns);
+  const std::shared_ptr<const Batch> common = shared ? import_batch(*shared) : nullptr;
+  select::DecisionInput input = slot.input_of(*batch);
+  if (common) input.gates = gates_of(*common);
+  const std::int64_t candidates = slot.model().candidates();
+  py::array_t<float> made({input.keys->length(), candidates});
+  const std::span<float> out(made.mutable_data(), static_cast<std::size_t>(made.size()));
+  {
+    const py::gil_scoped_release without_gil;
+    slot.values(input, threads, out);
+  }
+  return made;
 }
 
 using LimitTuple = std::tuple<std::int32_t, std::int32_t, std::vector<std::pair<std::int32_t, std::int32_t>>>;
@@ -181,6 +210,46 @@ std::vector<Array> decide_together(const std::vector<const select::Slot*>& slots
   return decided;
 }
 
+// What a limit is about: slots and candidates.
+using Members = std::vector<std::pair<std::int32_t, std::int32_t>>;
+
+// Allowances, made once and asked for every customer.
+struct Allowances {
+  std::vector<select::Allowance> all;
+};
+
+py::list decide_one_together(const std::vector<const select::Slot*>& slots, const Allowances& limits,
+                             std::optional<std::uint64_t> key, std::vector<Numbers> features,
+                             std::vector<Numbers> terms, std::vector<std::vector<bool>> conditions,
+                             const std::vector<std::int32_t>& left, int gate,
+                             const std::vector<std::optional<Floats>>& prices, std::uint64_t seed,
+                             const std::string& version) {
+  const std::size_t count = slots.size();
+  if (features.size() != count || terms.size() != count || conditions.size() != count ||
+      prices.size() != count) {
+    throw Error(ErrorKind::selection, "decision_input", "expected values and prices of every slot");
+  }
+  std::vector<std::vector<float>> taken_off;
+  for (const std::optional<Floats>& own : prices) {
+    taken_off.push_back(own ? numbers_of(*own) : std::vector<float>());
+  }
+  std::vector<select::CustomerInput> customers;
+  for (std::size_t s = 0; s < count; ++s) {
+    customers.push_back({.key = key,
+                         .features = std::move(features[s]),
+                         .terms = std::move(terms[s]),
+                         .conditions = std::move(conditions[s]),
+                         .prices = taken_off[s],
+                         .gate = gate_of(gate)});
+  }
+  py::list made;
+  for (const select::Decision& one :
+       select::decide_one_together(slots, customers, limits.all, left, seed, version)) {
+    made.append(told(one));
+  }
+  return made;
+}
+
 }  // namespace
 
 void register_select(py::module_& module) {
@@ -199,8 +268,26 @@ void register_select(py::module_& module) {
            "first column of `shared` (int8) has the reason that a row gets nothing by, or 0.")
       .def("decide_one", &decide_one, py::arg("key"), py::kw_only(), py::arg("features"), py::arg("terms"),
            py::arg("conditions"), py::arg("seed"), py::arg("version"), py::arg("prices") = py::none(),
+           py::arg("gate") = 0,
            "Decides one customer, as decide() does: component or -1, score, propensity, position in REASONS, "
-           "whether the propensity is an estimate.");
+           "whether the propensity is an estimate. `gate`: the reason that it gets nothing by, or 0.")
+      .def("values", &values, py::arg("columns"), py::kw_only(), py::arg("threads"),
+           py::arg("shared") = py::none(),
+           "Every candidate's score for every row of a record batch, [rows, candidates]; NaN where the row "
+           "may not have it. Arguments as decide().");
+  py::class_<Allowances>(select, "Allowances",
+                         "Limits that slots share, as pairs of slot and candidate for each.")
+      .def(py::init([](const std::vector<Members>& members) {
+             Allowances made;
+             for (const Members& own : members) made.all.push_back({0, nullptr, own});
+             return made;
+           }),
+           py::arg("members"));
+  select.def("decide_one_together", &decide_one_together, py::arg("slots"), py::arg("limits"), py::arg("key"),
+             py::kw_only(), py::arg("features"), py::arg("terms"), py::arg("conditions"), py::arg("left"),
+             py::arg("gate"), py::arg("prices"), py::arg("seed"), py::arg("version"),
+             "Decides one customer in slots that share limits, of which each leaves so many; for every slot "
+             "what Slot.decide_one() gives.");
   select.def(
       "decide_together", &decide_together, py::arg("slots"), py::arg("columns"), py::kw_only(),
       py::arg("shared"), py::arg("limits"), py::arg("prices"), py::arg("seed"), py::arg("version"),

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
+#include <optional>
 
 #include "labfactory/base/dispatch.hpp"
 #include "labfactory/select/squarecb.hpp"
@@ -84,10 +86,42 @@ std::int64_t Decider::block(std::int64_t first, std::int64_t rows, Scratch& scra
 }
 
 void Decider::one(Scratch& scratch) const {
-  scratch.control = 0;
-  scratch.gates[0] = (scratch.open & 1) != 0 ? Reason::chosen : Reason::missing_key;
-  admit(1, scratch);
   choose(0, 1, scratch);
+}
+
+void Decider::admit_one(const CustomerInput& customer, Scratch& scratch) const {
+  scratch.missing = scratch.control = 0;
+  const auto place = [&](std::optional<double> value, std::optional<float> stand_in, float& out) {
+    const auto number = static_cast<float>(value.value_or(std::numeric_limits<double>::quiet_NaN()));
+    out = std::isfinite(number) ? number : stand_in.value_or(0.0F);
+    if (!std::isfinite(number) && !stand_in) scratch.missing = 1;
+  };
+  for (std::size_t f = 0; f < customer.features.size(); ++f) {
+    place(customer.features[f], settings_.missing[f], scratch.features[f * kBlockRows]);
+  }
+  for (std::size_t i = 0; i < customer.terms.size(); ++i) {
+    place(customer.terms[i], std::nullopt, scratch.terms[i * kBlockRows]);
+  }
+  for (std::size_t i = 0; i < customer.conditions.size(); ++i) scratch.conditions[i] = customer.conditions[i];
+  scratch.customer = customer.key.value_or(0);
+  scratch.open = customer.key ? 1 : 0;
+  gate_row(0, customer.gate, scratch);
+  admit(1, scratch);
+}
+
+void Decider::worth(std::int64_t first, std::int64_t rows, Scratch& scratch, float* out) const {
+  read(first, rows, scratch);
+  admit(rows, scratch);
+  const std::uint64_t open = scratch.open & ~scratch.missing;
+  const std::int64_t candidates = model_.candidates();
+  for (std::int64_t c = 0; c < candidates; ++c) {
+    const std::uint64_t may_have = open & scratch.eligible[static_cast<std::size_t>(c)];
+    const float* const scores = scratch.scores.data() + c * kBlockRows;
+    for (std::int64_t r = 0; r < rows; ++r) {
+      out[r * candidates + c] =
+          has(may_have, static_cast<std::size_t>(r)) ? scores[r] : std::numeric_limits<float>::quiet_NaN();
+    }
+  }
 }
 
 std::int64_t Decider::choose(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
@@ -137,18 +171,22 @@ void Decider::admit(std::int64_t rows, Scratch& scratch) const {
 }
 
 void Decider::gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
-  const std::uint64_t keyed = scratch.open;
   for (std::int64_t r = 0; r < rows; ++r) {
-    Reason& gate = scratch.gates[static_cast<std::size_t>(r)];
-    gate = input_.gates == nullptr ? Reason::chosen : static_cast<Reason>(input_.gates->integer(first + r));
-    const std::uint64_t bit = std::uint64_t{1} << r;
-    if ((keyed & bit) == 0) {
-      gate = Reason::missing_key;
-    } else if (gate == Reason::control) {
-      scratch.control |= bit;
-    } else if (gate != Reason::chosen) {
-      scratch.open &= ~bit;
-    }
+    const Reason given =
+        input_.gates == nullptr ? Reason::chosen : static_cast<Reason>(input_.gates->integer(first + r));
+    gate_row(static_cast<std::size_t>(r), given, scratch);
+  }
+}
+
+void Decider::gate_row(std::size_t r, Reason gate, Scratch& scratch) {
+  const std::uint64_t bit = std::uint64_t{1} << r;
+  scratch.gates[r] = gate;
+  if ((scratch.open & bit) == 0) {
+    scratch.gates[r] = Reason::missing_key;
+  } else if (gate == Reason::control) {
+    scratch.control |= bit;
+  } else if (gate != Reason::chosen) {
+    scratch.open &= ~bit;
   }
 }
 

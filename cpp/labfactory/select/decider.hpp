@@ -61,8 +61,15 @@ class Decider {
   // Decides rows [first, first + rows) of the batch, at most kBlockRows; returns how many got nothing.
   std::int64_t block(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
 
-  // Decides the one row whose features, terms, conditions and open bit the scratch has.
+  // Decides the one row that admit_one() read.
   void one(Scratch& scratch) const;
+
+  // What read() and admit() do, for one customer without columns: `gate` as a gate column has it.
+  void admit_one(const CustomerInput& customer, Scratch& scratch) const;
+
+  // What each candidate is worth to rows [first, first + rows): [rows][candidates], not a number where the
+  // row may not have it.
+  void worth(std::int64_t first, std::int64_t rows, Scratch& scratch, float* out) const;
 
   // The steps of block(): reads the rows; finds what each may get, and scores it; finds the best candidates;
   // draws; decides one row and says the candidate; says why a row gets none; ends the block.
@@ -87,6 +94,7 @@ class Decider {
 
   std::int64_t choose(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   void gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  static void gate_row(std::size_t r, Reason gate, Scratch& scratch);
   void read_terms(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   void draw_base(std::int64_t first, std::int64_t rows, const double* numbers, Scratch& scratch) const;
   void draw_beta(std::size_t r, double number, Scratch& scratch) const;

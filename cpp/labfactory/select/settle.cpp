@@ -8,6 +8,8 @@
 #include <queue>
 #include <tuple>
 
+#include "labfactory/select/customer_caps.hpp"
+
 namespace labfactory::select {
 
 namespace {
@@ -61,6 +63,9 @@ class Desk {
   [[nodiscard]] double regret(std::int64_t row) const;
   [[nodiscard]] bool fits(std::int32_t from, std::int32_t to) const;
   [[nodiscard]] bool may_leave(std::int32_t from, std::int32_t to) const;
+  [[nodiscard]] bool is_allowed(std::int64_t row, std::int32_t to) const;
+  [[nodiscard]] double surplus() const;
+  bool line_up(const std::vector<std::vector<Move>>& links, std::vector<std::size_t>& turns) const;
   void put(std::int64_t row, std::int32_t entry);
   void seat(std::int64_t row);
   void draw_over(std::size_t limit);
@@ -71,33 +76,39 @@ class Desk {
   [[nodiscard]] std::vector<std::int64_t> best_chain() const;
   [[nodiscard]] bool is_near() const;
   bool trade(const std::vector<std::int64_t>& chain);
-  void walk(std::size_t limit, std::int64_t from, const std::vector<std::int64_t>& next);
+  bool walk(std::size_t limit, std::int64_t from, const std::vector<std::int64_t>& next);
   std::size_t apply(std::vector<Move>& moves);
   void in_order(std::vector<Move>& moves) const;
 
   const SettleInput& input_;
+  CustomerCaps caps_;
+  std::int64_t slots_;
   std::int64_t rows_;
   std::int64_t options_;
   std::vector<std::int64_t> order_;  // rows by key
   std::vector<std::int64_t> rank_;   // of each row its place in that order
   std::vector<std::int32_t> entries_;
   std::vector<std::int64_t> used_;
+  double surplus_ = 0.0;  // of the prices alone, which nothing changes
 };
 
 Desk::Desk(const SettleInput& input)
     : input_(input),
-      rows_(static_cast<std::int64_t>(input.keys.size())),
+      caps_(input.caps, input.left, input.prices.size()),
+      slots_(input.slots()),
+      rows_(static_cast<std::int64_t>(input.keys.size()) * slots_),
       options_(static_cast<std::int64_t>(input.prices.size())),
       order_(static_cast<std::size_t>(rows_)),
       rank_(static_cast<std::size_t>(rows_)),
       entries_(static_cast<std::size_t>(rows_), -1),
       used_(input.limits.size()) {
   std::iota(order_.begin(), order_.end(), 0);
-  std::ranges::stable_sort(order_, {},
-                           [&](std::int64_t row) { return input_.keys[static_cast<std::size_t>(row)]; });
+  std::ranges::stable_sort(
+      order_, {}, [&](std::int64_t row) { return input_.keys[static_cast<std::size_t>(row / slots_)]; });
   for (std::int64_t place = 0; place < rows_; ++place) {
     rank_[static_cast<std::size_t>(order_[static_cast<std::size_t>(place)])] = place;
   }
+  surplus_ = surplus();
 }
 
 // The entry with the highest net above 0; a shortlist's first ones are in that order, but its groups' are
@@ -147,6 +158,17 @@ bool Desk::may_leave(std::int32_t from, std::int32_t to) const {
   return true;
 }
 
+// Whether the customer's other slots leave room for an option.
+bool Desk::is_allowed(std::int64_t row, std::int32_t to) const {
+  if (caps_.is_empty()) return true;
+  std::vector<std::int32_t> others;
+  const std::int64_t customer = row / slots_;
+  for (std::int64_t other = customer * slots_; other < (customer + 1) * slots_; ++other) {
+    if (other != row) others.push_back(option(other, now(other)));
+  }
+  return caps_.fits(customer, to, others);
+}
+
 void Desk::put(std::int64_t row, std::int32_t entry) {
   const std::int32_t from = option(row, now(row));
   const std::int32_t to = option(row, entry);
@@ -169,10 +191,11 @@ void Desk::take_turns() {
 void Desk::seat(std::int64_t row) {
   const std::int32_t first = chosen(row);
   if (first < 0) return;
-  if (fits(-1, option(row, first))) return put(row, first);
+  if (fits(-1, option(row, first)) && is_allowed(row, option(row, first))) return put(row, first);
   std::int32_t best = -1;
   for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
-    if (net(row, entry) > net(row, best) && fits(-1, option(row, entry))) best = entry;
+    const std::int32_t to = option(row, entry);
+    if (net(row, entry) > net(row, best) && fits(-1, to) && is_allowed(row, to)) best = entry;
   }
   if (best >= 0) put(row, best);
 }
@@ -191,7 +214,7 @@ std::size_t Desk::apply(std::vector<Move>& moves) {
     const std::int32_t from = option(move.row, now(move.row));
     const std::int32_t to = option(move.row, move.entry);
     const bool gains = value(move.row, move.entry) - value(move.row, now(move.row)) >= move.worth;
-    if (!gains || !fits(from, to) || !may_leave(from, to)) continue;
+    if (!gains || !fits(from, to) || !may_leave(from, to) || !is_allowed(move.row, to)) continue;
     put(move.row, move.entry);
     ++made;
   }
@@ -223,8 +246,10 @@ void Desk::draw_over(std::size_t limit) {
     if (used_[limit] >= bound) return;
     const std::int32_t from = option(move.row, now(move.row));
     const std::int32_t to = option(move.row, move.entry);
-    if (cost(limit, to) > cost(limit, from) && fits(from, to) && may_leave(from, to))
+    if (cost(limit, to) > cost(limit, from) && fits(from, to) && may_leave(from, to) &&
+        is_allowed(move.row, to)) {
       put(move.row, move.entry);
+    }
   }
 }
 
@@ -236,7 +261,8 @@ std::vector<bool> Desk::edges() const {
     const std::int32_t from = option(row, now(row));
     const std::int64_t source = from < 0 ? options_ : from;
     for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
-      if (entry != now(row)) found[static_cast<std::size_t>(source * nodes + option(row, entry))] = true;
+      if (entry == now(row) || !is_allowed(row, option(row, entry))) continue;
+      found[static_cast<std::size_t>(source * nodes + option(row, entry))] = true;
     }
   }
   return found;
@@ -259,9 +285,26 @@ std::vector<Move> Desk::along(std::int64_t from, std::int64_t to) const {
   return moves;
 }
 
+// Turns each link to its next move that the customer's other slots allow, no two of one customer; false where
+// a link has none.
+bool Desk::line_up(const std::vector<std::vector<Move>>& links, std::vector<std::size_t>& turns) const {
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const auto is_taken = [&](const Move& move) {
+      if (caps_.is_empty()) return false;
+      for (std::size_t j = 0; j < i; ++j) {
+        if (links[j][turns[j]].row / slots_ == move.row / slots_) return true;
+      }
+      return !is_allowed(move.row, option(move.row, move.entry));
+    };
+    while (turns[i] < links[i].size() && is_taken(links[i][turns[i]])) ++turns[i];
+    if (turns[i] == links[i].size()) return false;
+  }
+  return true;
+}
+
 // Moves customers along a chain of options, one at each link, as often as the minimum needs and all links
-// can.
-void Desk::walk(std::size_t limit, std::int64_t from, const std::vector<std::int64_t>& next) {
+// can; whether any moved.
+bool Desk::walk(std::size_t limit, std::int64_t from, const std::vector<std::int64_t>& next) {
   std::vector<std::vector<Move>> links;
   std::int64_t last = from;
   for (; next[static_cast<std::size_t>(last)] >= 0; last = next[static_cast<std::size_t>(last)]) {
@@ -269,13 +312,17 @@ void Desk::walk(std::size_t limit, std::int64_t from, const std::vector<std::int
   }
   const auto start = static_cast<std::int32_t>(from == options_ ? -1 : from);
   const auto end = static_cast<std::int32_t>(last);
-  for (std::size_t turn = 0; used_[limit] < input_.limits[limit].bound; ++turn) {
-    for (const std::vector<Move>& link : links) {
-      if (turn == link.size()) return;
+  std::vector<std::size_t> turns(links.size());
+  bool moved = false;
+  while (used_[limit] < input_.limits[limit].bound && line_up(links, turns) && fits(start, end) &&
+         may_leave(start, end)) {
+    for (std::size_t i = 0; i < links.size(); ++i) {
+      const Move& move = links[i][turns[i]++];
+      put(move.row, move.entry);
     }
-    if (!fits(start, end) || !may_leave(start, end)) return;
-    for (const std::vector<Move>& link : links) put(link[turn].row, link[turn].entry);
+    moved = true;
   }
+  return moved;
 }
 
 // A chain of moves, each into the place that the next one leaves, that ends one higher in a minimum.
@@ -306,8 +353,7 @@ bool Desk::chain(std::size_t limit) {
       const auto start = static_cast<std::int32_t>(from == options_ ? -1 : from);
       const auto end = static_cast<std::int32_t>(last);
       if (!fits(start, end) || !may_leave(start, end)) continue;
-      walk(limit, from, next);
-      return true;
+      if (walk(limit, from, next)) return true;
     }
   }
   return false;
@@ -319,8 +365,10 @@ void Desk::fill() {
     for (const std::int64_t row : order_) {
       for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
         const double worth = value(row, entry) - value(row, now(row));
-        if (worth > 0.0 && fits(option(row, now(row)), option(row, entry)))
+        const std::int32_t to = option(row, entry);
+        if (worth > 0.0 && fits(option(row, now(row)), to) && is_allowed(row, to)) {
           moves.push_back({worth, row, entry});
+        }
       }
     }
     if (apply(moves) == 0) return;
@@ -340,7 +388,7 @@ std::vector<double> Desk::gains() const {
       leaving = std::max(leaving, -here);
     }
     for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {
-      if (entry == now(row)) continue;
+      if (entry == now(row) || !is_allowed(row, option(row, entry))) continue;
       double& edge = best[static_cast<std::size_t>(source * nodes + option(row, entry))];
       edge = std::max(edge, value(row, entry) - here);
     }
@@ -398,32 +446,52 @@ bool Desk::trade(const std::vector<std::int64_t>& chain) {
     links.push_back(along(chain[link], chain[link + 1]));
   const auto start = static_cast<std::int32_t>(chain.front() == options_ ? -1 : chain.front());
   const auto end = static_cast<std::int32_t>(chain.back() == options_ ? -1 : chain.back());
+  std::vector<std::size_t> turns(links.size());
   bool moved = false;
-  for (std::size_t turn = 0;; ++turn) {
+  while (line_up(links, turns)) {
     double worth = 0.0;
     for (std::size_t link = 0; link < links.size(); ++link) {
-      if (turn == links[link].size()) return moved;
-      const std::int32_t here = option(links[link][turn].row, now(links[link][turn].row));
+      const Move& move = links[link][turns[link]];
+      const std::int32_t here = option(move.row, now(move.row));
       // A chain that passes an option twice may have moved this customer already.
       if ((here < 0 ? options_ : here) != chain[link]) return moved;
       for (std::size_t other = 0; other < link; ++other) {
-        if (links[other][turn].row == links[link][turn].row) return moved;
+        if (links[other][turns[other]].row == move.row) return moved;
       }
-      worth += links[link][turn].worth;
+      worth += move.worth;
     }
     if (!(worth > 0.0) || (start != end && !(fits(start, end) && may_leave(start, end)))) return moved;
-    for (const std::vector<Move>& link : links) put(link[turn].row, link[turn].entry);
+    for (std::size_t link = 0; link < links.size(); ++link) {
+      const Move& move = links[link][turns[link]++];
+      put(move.row, move.entry);
+    }
     moved = true;
   }
+  return moved;
+}
+
+// What the customers' best choices are worth after prices.
+double Desk::surplus() const {
+  double total = 0.0;
+  if (caps_.is_empty()) {
+    for (const std::int64_t row : order_) total += net(row, best_entry(row));
+    return total;
+  }
+  std::vector<std::vector<Choice>> slots(static_cast<std::size_t>(slots_));
+  std::vector<std::int32_t> taken;
+  for (const std::int64_t row : order_) {
+    if (row % slots_ != 0) continue;
+    for (std::size_t s = 0; s < slots.size(); ++s)
+      choices_of(input_, row + static_cast<std::int64_t>(s), slots[s]);
+    total += caps_.best(row / slots_, slots, taken);
+  }
+  return total;
 }
 
 bool Desk::is_near() const {
   double worth = 0.0;
-  double bound = input_.paid;
-  for (const std::int64_t row : order_) {
-    worth += value(row, now(row));
-    bound += net(row, best_entry(row));
-  }
+  for (const std::int64_t row : order_) worth += value(row, now(row));
+  const double bound = input_.paid + surplus_;
   return bound - worth <= kNear * std::abs(bound);
 }
 
@@ -441,10 +509,10 @@ Settlement Desk::result() const {
   made.repaired.resize(entries_.size());
   made.used = used_;
   made.reachable.resize(used_.size());
+  made.surplus = surplus_;
   for (const std::int64_t row : order_) {
     made.repaired[static_cast<std::size_t>(row)] = now(row) != chosen(row) ? 1 : 0;
     made.value += value(row, now(row));
-    made.surplus += net(row, best_entry(row));
     for (std::size_t limit = 0; limit < used_.size(); ++limit) {
       std::int64_t most = 0;
       for (std::int32_t entry = 0; entry < input_.width && option(row, entry) >= 0; ++entry) {

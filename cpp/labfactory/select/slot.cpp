@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <functional>
-#include <limits>
+#include <map>
 #include <memory>
 
 #include "labfactory/base/error.hpp"
@@ -44,13 +44,29 @@ void expect(std::size_t expected, std::size_t found, const char* what) {
               "expected " + std::to_string(expected) + " " + what + ", found " + std::to_string(found));
 }
 
-// A thread keeps the scratch of the slot that it decided by last: to make it costs as much as the decision.
-Scratch& kept_scratch(const Slot& slot, std::uint64_t number) {
-  thread_local std::unique_ptr<Scratch> kept;
-  thread_local std::uint64_t kept_for = 0;
-  if (!kept || kept_for != number) kept = std::make_unique<Scratch>(slot);
-  kept_for = number;
-  return *kept;
+// Slots whose scratch a thread keeps: to make it costs as much as the decision, and the slots of one policy
+// decide in turns.
+constexpr std::size_t kMostKept = 16;
+
+// What a thread keeps from one customer to the next, by what it belongs to.
+template <class Number, class Kept, class Make>
+Kept& kept(const Number& number, const Make& make) {
+  thread_local std::map<Number, std::unique_ptr<Kept>> all;
+  auto found = all.find(number);
+  if (found == all.end()) {
+    if (all.size() >= kMostKept) all.clear();
+    found = all.emplace(number, make()).first;
+  }
+  return *found->second;
+}
+
+Decision decision_of(const Output& output, const Scratch& scratch) {
+  const bool is_decided = scratch.decided != 0;
+  return {.component = is_decided ? output.component(0) : -1,
+          .score = output.score(0),
+          .propensity = output.propensity(0),
+          .reason = output.reason(0),
+          .is_estimate = scratch.estimated != 0};
 }
 
 // Calls work(first row, rows, worker) for every block of the rows.
@@ -161,39 +177,40 @@ ArrayPointer Slot::decide(const DecisionInput& input, std::uint64_t seed, std::s
   return std::move(output).to_array(undecided, settings_.components);
 }
 
-Decision Slot::decide_one(const CustomerInput& customer, std::uint64_t seed, std::string_view version) const {
+void Slot::check(const CustomerInput& customer) const {
   expect(settings_.missing.size(), customer.features.size(), "features");
   expect(static_cast<std::size_t>(settings_.arbitration.columns()), customer.terms.size(), "terms");
   expect(condition_count_, customer.conditions.size(), "conditions");
   if (!customer.prices.empty()) expect(settings_.candidates.size(), customer.prices.size(), "prices");
-  Scratch& scratch = kept_scratch(*this, number_);
-  scratch.missing = 0;
+}
+
+Decision Slot::decide_one(const CustomerInput& customer, std::uint64_t seed, std::string_view version) const {
+  check(customer);
+  Scratch& scratch = kept<std::uint64_t, Scratch>(number_, [&] { return std::make_unique<Scratch>(*this); });
   if (!customer.prices.empty()) scratch.odds.clear();
-  const auto place = [&](std::optional<double> value, std::optional<float> stand_in, float& out) {
-    const auto number = static_cast<float>(value.value_or(std::numeric_limits<double>::quiet_NaN()));
-    out = std::isfinite(number) ? number : stand_in.value_or(0.0F);
-    if (!std::isfinite(number) && !stand_in) scratch.missing = 1;
-  };
-  for (std::size_t f = 0; f < customer.features.size(); ++f) {
-    place(customer.features[f], settings_.missing[f], scratch.features[f * kBlockRows]);
-  }
-  for (std::size_t i = 0; i < customer.terms.size(); ++i) {
-    place(customer.terms[i], std::nullopt, scratch.terms[i * kBlockRows]);
-  }
-  for (std::size_t i = 0; i < customer.conditions.size(); ++i) scratch.conditions[i] = customer.conditions[i];
-  scratch.customer = customer.key.value_or(0);
-  scratch.open = customer.key ? 1 : 0;
   DecisionInput input;
   input.prices = customer.prices;
   const Output output(1);
-  Decider(*this, input, output, seed, version, false).one(scratch);
+  const Decider decider(*this, input, output, seed, version, false);
+  decider.admit_one(customer, scratch);
+  decider.one(scratch);
   if (!customer.prices.empty()) scratch.odds.clear();
-  const bool is_decided = scratch.decided != 0;
-  return {.component = is_decided ? output.component(0) : -1,
-          .score = output.score(0),
-          .propensity = output.propensity(0),
-          .reason = output.reason(0),
-          .is_estimate = scratch.estimated != 0};
+  return decision_of(output, scratch);
+}
+
+void Slot::values(const DecisionInput& input, int threads, std::span<float> out) const {
+  check(input);
+  const std::int64_t rows = input.keys->length();
+  const std::int64_t candidates = model_.candidates();
+  expect(static_cast<std::size_t>(rows * candidates), out.size(), "values to write");
+  const Output output(0);
+  const Decider decider(*this, input, output, 0, "", true);
+  std::vector<std::unique_ptr<Scratch>> scratch(static_cast<std::size_t>(std::max(threads, 1)));
+  for_blocks(threads, rows, [&](std::int64_t first, std::int64_t count, int worker) {
+    std::unique_ptr<Scratch>& own = scratch[static_cast<std::size_t>(worker)];
+    if (!own) own = std::make_unique<Scratch>(*this);
+    decider.worth(first, count, *own, out.data() + first * candidates);
+  });
 }
 
 std::vector<ArrayPointer> decide_together(std::span<const Slot* const> slots,
@@ -220,6 +237,39 @@ std::vector<ArrayPointer> decide_together(std::span<const Slot* const> slots,
     arrays.push_back(std::move(outputs[s]).to_array(undecided[s], slots[s]->settings().components));
   }
   return arrays;
+}
+
+std::vector<Decision> decide_one_together(std::span<const Slot* const> slots,
+                                          std::span<const CustomerInput> customers,
+                                          std::span<const Allowance> limits,
+                                          std::span<const std::int32_t> left, std::uint64_t seed,
+                                          std::string_view version) {
+  expect(slots.size(), customers.size(), "customers, one for each slot");
+  expect(limits.size(), left.size(), "numbers of what limits leave");
+  std::vector<std::uint64_t> numbers;
+  std::vector<DecisionInput> inputs(slots.size());
+  std::vector<Output> outputs;
+  outputs.reserve(slots.size());  // deciders point to them
+  for (std::size_t s = 0; s < slots.size(); ++s) {
+    slots[s]->check(customers[s]);
+    inputs[s].prices = customers[s].prices;
+    numbers.push_back(slots[s]->number());
+    outputs.emplace_back(1);
+  }
+  numbers.push_back(limits.size());
+  const Together together(slots, inputs, limits, outputs, seed, version);
+  auto& work = kept<std::vector<std::uint64_t>, Together::Work>(numbers, [&] { return together.start(); });
+  const auto forget_odds = [&] {
+    for (std::size_t s = 0; s < slots.size(); ++s) {
+      if (!customers[s].prices.empty()) work.slots[s].odds.clear();
+    }
+  };
+  forget_odds();
+  together.one(customers, left, work);
+  forget_odds();
+  std::vector<Decision> made;
+  for (std::size_t s = 0; s < slots.size(); ++s) made.push_back(decision_of(outputs[s], work.slots[s]));
+  return made;
 }
 
 }  // namespace labfactory::select

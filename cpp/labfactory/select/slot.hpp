@@ -59,6 +59,7 @@ struct CustomerInput {
   std::vector<std::optional<double>> terms;
   std::vector<bool> conditions;
   std::span<const float> prices;
+  Reason gate = Reason::chosen;  // why nothing is chosen, or Reason::control
 };
 
 struct Decision {
@@ -87,6 +88,7 @@ class Slot {
   // Error(selection, "decision_input") when there are more or fewer columns or prices than the slot reads,
   // the keys are of another type, or a price is not finite.
   void check(const DecisionInput& input) const;
+  void check(const CustomerInput& customer) const;
 
   // Output::to_array() says of what. Error(selection, "feature_type", "condition_type" or "decision_input").
   [[nodiscard]] ArrayPointer decide(const DecisionInput& input, std::uint64_t seed, std::string_view version,
@@ -94,6 +96,12 @@ class Slot {
   // The same decision for one customer. Error(selection, "decision_input").
   [[nodiscard]] Decision decide_one(const CustomerInput& customer, std::uint64_t seed,
                                     std::string_view version) const;
+  // Every candidate's score for every row, [rows][candidates] in `out`; not a number where the row may not
+  // have it. Errors as decide().
+  void values(const DecisionInput& input, int threads, std::span<float> out) const;
+
+  // A number that no other slot of the process has, save copies.
+  [[nodiscard]] std::uint64_t number() const { return number_; }
 
  private:
   SlotSettings settings_;
@@ -102,7 +110,7 @@ class Slot {
   BetaRace race_;  // of Base::beta without prices
   std::vector<std::uint32_t> hashes_;
   std::size_t condition_count_ = 0;
-  std::uint64_t number_ = 0;  // no other slot of the process has it, save copies
+  std::uint64_t number_ = 0;
 };
 
 // A number of choices that a customer may get among some candidates.
@@ -119,5 +127,12 @@ struct Allowance {
                                                         std::span<const DecisionInput> inputs,
                                                         std::span<const Allowance> limits, std::uint64_t seed,
                                                         std::string_view version, int threads);
+
+// The same for one customer, `left` in place of each allowance's column or number; a decision for each slot.
+[[nodiscard]] std::vector<Decision> decide_one_together(std::span<const Slot* const> slots,
+                                                        std::span<const CustomerInput> customers,
+                                                        std::span<const Allowance> limits,
+                                                        std::span<const std::int32_t> left,
+                                                        std::uint64_t seed, std::string_view version);
 
 }  // namespace labfactory::select

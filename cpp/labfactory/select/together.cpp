@@ -42,6 +42,23 @@ std::unique_ptr<Together::Work> Together::start() const {
 
 void Together::block(std::int64_t first, std::int64_t rows, Work& work) const {
   prepare(first, rows, work);
+  play(first, rows, work);
+}
+
+void Together::one(std::span<const CustomerInput> customers, std::span<const std::int32_t> left,
+                   Work& work) const {
+  for (std::size_t s = 0; s < slots_.size(); ++s) {
+    deciders_[s].admit_one(customers[s], work.slots[s]);
+    work.pending[s] = 1;
+  }
+  for (std::size_t k = 0; k < limits_.size(); ++k) {
+    work.left[k * kBlockRows] = left[k];
+    if (left[k] <= 0) close(k, 1, work);
+  }
+  play(0, 1, work);
+}
+
+void Together::play(std::int64_t first, std::int64_t rows, Work& work) const {
   // Every round decides or refuses a slot of each row that has one pending.
   for (std::size_t round = 0; round < slots_.size(); ++round) {
     for (std::size_t s = 0; s < slots_.size(); ++s) {

@@ -32,8 +32,11 @@ class Together {
 
   [[nodiscard]] std::unique_ptr<Work> start() const;
   void block(std::int64_t first, std::int64_t rows, Work& work) const;
+  // Decides one customer without columns, given what each limit leaves it.
+  void one(std::span<const CustomerInput> customers, std::span<const std::int32_t> left, Work& work) const;
 
  private:
+  void play(std::int64_t first, std::int64_t rows, Work& work) const;
   void prepare(std::int64_t first, std::int64_t rows, Work& work) const;
   // Gives every pending row to the slot whose best candidate ranks highest; refuses slots that have none
   // left.

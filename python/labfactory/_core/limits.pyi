@@ -24,4 +24,17 @@ def settle(
     prices: npt.NDArray[np.float64],
     limits: Sequence[tuple[Sequence[int], int, bool]],
     paid: float,
+    listed: Sequence[int],
+    caps: Sequence[tuple[Sequence[int], int, int]],
+    left: npt.NDArray[np.int32],
 ) -> dict[str, Any]: ...
+def demand_together(
+    keys: npt.NDArray[np.uint64],
+    options: npt.NDArray[np.int32],
+    values: npt.NDArray[np.float32],
+    prices: npt.NDArray[np.float64],
+    listed: Sequence[int],
+    caps: Sequence[tuple[Sequence[int], int, int]],
+    left: npt.NDArray[np.int32],
+    threads: int,
+) -> tuple[float, npt.NDArray[np.float64]]: ...

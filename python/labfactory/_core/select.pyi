@@ -52,8 +52,31 @@ class Slot:
         seed: int,
         version: str,
         prices: npt.NDArray[np.float32] | None = None,
+        gate: int = 0,
     ) -> tuple[int, float, float, int, bool]: ...
+    def values(
+        self, columns: object, *, threads: int, shared: object | None = None
+    ) -> npt.NDArray[np.float32]: ...
 
+class Allowances:
+    """Limits that slots share, as pairs of slot and candidate for each."""
+
+    def __init__(self, members: Sequence[Sequence[tuple[int, int]]]) -> None: ...
+
+def decide_one_together(
+    slots: Sequence[Slot],
+    limits: Allowances,
+    key: int | None,
+    *,
+    features: Sequence[Sequence[float | None]],
+    terms: Sequence[Sequence[float | None]],
+    conditions: Sequence[Sequence[bool]],
+    left: Sequence[int],
+    gate: int,
+    prices: Sequence[npt.NDArray[np.float32] | None],
+    seed: int,
+    version: str,
+) -> list[tuple[int, float, float, int, bool]]: ...
 def decide_together(
     slots: Sequence[Slot],
     columns: Sequence[object],

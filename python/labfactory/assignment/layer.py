@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labfactory._core import base
 from labfactory.assignment.bucketing import Native, Range
 from labfactory.base.errors import UsageError, nearest
 
@@ -51,6 +52,19 @@ class Holdout:
         """Whether each key is held out; false for null."""
         bucketing = Native(f"holdout{_APART}{self.name}", self.seed)
         return bucketing.arms_in(keys, [(0.0, _end(self.share))], threads=threads).is_valid()
+
+    def holds_one(self, key: object) -> bool:
+        """Whether one key is held out, as `holds` says of a column's; false for None.
+
+        Example:
+            >>> Holdout("2026-q3", 0.5).holds_one("a")
+            True
+        """
+        if key is None:
+            return False
+        salt = base.hash64(f"holdout{_APART}{self.name}".encode(), self.seed)
+        hashed = base.hash64(base.hash64(str(key).encode()).to_bytes(8, "little"), salt)
+        return (hashed >> 11) * 2.0**-53 < _end(self.share)
 
 
 @dataclass(frozen=True, slots=True, init=False)

@@ -281,6 +281,7 @@ class Factory:
             tables={name: read_table(table) for name, table in order.tables.items()},
             audit=None if order.audit is None else AuditRules.load(order.audit.path),
             history=None if order.history is None else History.load(order.history.path),
+            limits=order.selection.to_limits(),
             progress=progress,
             max_quarantined_share=order.limits.quarantined_share,
             shard_rows=order.limits.shard_rows,
@@ -320,8 +321,9 @@ class Factory:
         if job.history is not None:
             past = job.history.path
             tried(lambda: History.load(past))
+        limits = tried(job.selection.to_limits) or {}
         if tooling is not None and schema is not None:
-            tried(lambda: _compiled(tooling, schema, key, job))
+            tried(lambda: _compiled(tooling, schema, key, job, limits))
         place = Path(job.sink.path)
         if place.exists() and not place.is_dir():
             message = f"expected a folder for the output, found the file {place}"
@@ -373,7 +375,9 @@ def _check_settings(*, seed: int, threads: int, shard_rows: int, batch_rows: int
             raise UsageError(message, code="run_settings")
 
 
-def _compiled(tooling: Tooling, schema: pa.Schema, key: pa.Field | None, job: Job) -> Line:
+def _compiled(
+    tooling: Tooling, schema: pa.Schema, key: pa.Field | None, job: Job, limits: Mapping[str, Limit]
+) -> Line:
     return set_up(
         tooling,
         schema,
@@ -385,6 +389,7 @@ def _compiled(tooling: Tooling, schema: pa.Schema, key: pa.Field | None, job: Jo
         batch_rows=job.limits.batch_rows,
         batch_bytes=_BATCH_BYTES,
         metadata={},
+        limits=limits,
         history=None if job.history is None else History.empty(),
     )
 

@@ -11,6 +11,7 @@ from labfactory.base.errors import UsageError
 from labfactory.base.settings import Settings, read_bounded, settings_from
 from labfactory.content import HostTable, in_folder
 from labfactory.factory.shard import BLOCK_ROWS, SHARD_ROWS
+from labfactory.selection import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,6 +81,45 @@ class JobHistory(Settings):
     path: str
 
 
+class JobLimit(Settings):
+    """What all customers together may get of some components; its fields are those of `labfactory.Limit`."""
+
+    component: str | None = None
+    tag: str | None = None
+    slot: str | None = None
+    channel: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    budget: float | None = None
+    costs: dict[str, float] = Field(default_factory=dict)
+
+    def to_limit(self) -> Limit:
+        """The limit.
+
+        Raises:
+            SelectionError: `limit` when it makes no sense.
+        """
+        return Limit(**self.model_dump())
+
+
+class JobSelection(Settings):
+    """What the run asks of the selection.
+
+    Args:
+        limits: What all customers together may get, by name, beside the limits that the package has.
+    """
+
+    limits: dict[str, JobLimit] = Field(default_factory=dict)
+
+    def to_limits(self) -> dict[str, Limit]:
+        """The limits by name.
+
+        Raises:
+            SelectionError: `limit`.
+        """
+        return {name: limit.to_limit() for name, limit in self.limits.items()}
+
+
 class JobLimits(Settings):
     """How far a run may go wrong, and how it is cut.
 
@@ -110,6 +150,7 @@ class Job(Settings):
         history: What customers got before; for policies whose caps and rests read it.
         tables: Catalogues beside those of the Factory's host, or in place of them: by name.
         limits: How far the run may go wrong.
+        selection: What it asks of the selection: limits over all customers.
     """
 
     package: Annotated[str, Field(min_length=1)]
@@ -124,6 +165,7 @@ class Job(Settings):
     history: JobHistory | None = None
     tables: dict[str, HostTable] = Field(default_factory=dict)
     limits: JobLimits = JobLimits()
+    selection: JobSelection = JobSelection()
 
     @classmethod
     def load(cls, path: Path | str) -> Job:

@@ -13,7 +13,7 @@ from labfactory.factory.keys import key_values
 from labfactory.factory.quarantine import quarantine_schema, quarantined
 from labfactory.factory.shard import blocks
 from labfactory.factory.sinks import Schemas
-from labfactory.selection import decision_log_schema, decisions_of, slot_columns
+from labfactory.selection import decision_log_schema, decisions_of, reasons_of, slot_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,10 +77,17 @@ class Customers:
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """A batch of customers with the columns `slot:<name>` added, and what the log says of them."""
+    """A batch of customers with the columns `slot:<name>` added, and what the log says of them.
+
+    Args:
+        batch: The customers.
+        log: The rows of the decision log.
+        reasons: Slot → reason → decisions.
+    """
 
     batch: pa.RecordBatch
     log: pa.Table
+    reasons: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +193,13 @@ class Line:
     def decide(self, customers: Customers) -> Decisions:
         """Choose a component for every slot of every customer."""
         if self.decider is None:
-            return Decisions(customers.batch, self.schemas.decisions.empty_table())
+            return Decisions(customers.batch, self.schemas.decisions.empty_table(), {})
         decided = self._decided(self.decider, customers)
         batch = customers.batch
         for name, column in zip((chosen := slot_columns(decided)).schema.names, chosen.columns, strict=True):
             batch = batch.append_column(name, column)
         log = decisions_of(decided, keys=customers.keys, version=self.decider.version)
-        return Decisions(batch, pa.Table.from_batches([log]))
+        return Decisions(batch, pa.Table.from_batches([log]), reasons_of(decided))
 
     def _decided(self, decider: Decider, customers: Customers) -> pa.RecordBatch:
         if self.limited is None or self.settled is None:

@@ -12,6 +12,7 @@ from labfactory.factory.crew import work_through
 from labfactory.factory.keys import find_duplicates
 from labfactory.factory.quarantine import STAGES
 from labfactory.factory.settlement import Settling
+from labfactory.factory.shelf import Shelf
 from labfactory.factory.sinks import Work
 from labfactory.factory.summary import Summary, Tally
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from labfactory.factory.progress import Progress
     from labfactory.factory.shard import Shard, ShardedSource
     from labfactory.factory.sinks import ShardWriter, Sink
-    from labfactory.selection import Allocation
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,7 @@ def _make_batch(line: Line, customers: Customers, writer: ShardWriter, tally: Ta
     """
     with tally.timed("decide"):
         decisions = line.decide(customers)
+        tally.decide(decisions.reasons)
     with tally.timed("write"):
         writer.write("decisions", decisions.log)
     with tally.timed("assemble"):
@@ -171,7 +172,7 @@ class _Attempt:
         self._before: dict[str, Any] = self._tally.counts
         self._records: dict[str, dict[str, Any]] = {}
         self._resumed = 0
-        self._allocation: Allocation | None = None
+        self._allocation: Mapping[str, Any] | None = None
 
     def open(self, intake: Intake) -> None:
         """Get the source by shard, and the sink for this run alone."""
@@ -202,7 +203,14 @@ class _Attempt:
             return
         tell = self._teller("settle", 2 * self._total)
         settling = Settling(
-            self._line, self._source, self._shards, self._duplicates, key_hash, self._order.threads, tell
+            self._line,
+            self._source,
+            self._shards,
+            self._duplicates,
+            key_hash,
+            self._order.threads,
+            tell,
+            Shelf.of_run(self._sink.shelf(), self._header["run"]),
         )
         with self._tally.timed("settle"):
             self._line, self._allocation = settling.settle()
@@ -238,7 +246,7 @@ class _Attempt:
             raise RunError(message, code="count_mismatch")
         manifest = {**self._header, "shards": shards, "totals": self._tally.counts}
         if self._allocation is not None:
-            manifest["allocation"] = self._allocation.to_dict()
+            manifest["allocation"] = self._allocation
         self._sink.finish(manifest)
         return Run(self._header["run"], self._order.package, self._summary(), self._sink.paths, manifest)
 
@@ -283,6 +291,8 @@ class _Attempt:
             made=tally.assets - self._before["assets"],
             elapsed_s=time.perf_counter() - self._began,
             seconds={step: s if step in serial else s / threads for step, s in tally.seconds.items()},
+            decisions=tally.decisions,
+            allocation=self._allocation,
         )
 
 

@@ -79,6 +79,9 @@ class Sink(Protocol):
     def scratch(self) -> Path:
         """An empty folder for the run's own temporary files; valid until `close`."""
 
+    def shelf(self) -> Path:
+        """A folder for what the run keeps from one attempt to the next; gone when the run is finished."""
+
     def committed(self, work: Work) -> dict[str, Any] | None:
         """The record of a shard that was committed before, None otherwise."""
 
@@ -175,6 +178,10 @@ class ParquetSink:
             folder.mkdir()
         return folder
 
+    def shelf(self) -> Path:
+        """The folder `.kept`: what the run keeps from one attempt to the next; gone when it is finished."""
+        return self.folder / ".kept"
+
     def committed(self, work: Work) -> dict[str, Any] | None:
         """The record of a shard that was committed before, None otherwise.
 
@@ -216,6 +223,7 @@ class ParquetSink:
                     if f"{kind}/{path.name}" not in named:
                         path.unlink()
             standing = put(self.folder, "run.json", dict(manifest), self._work / "run.tmp")
+        shutil.rmtree(self.shelf(), ignore_errors=True)
         if standing is not None and standing != dict(manifest):
             message = f"the run in {self.folder} was finished before with another manifest"
             raise RunError(message, code="nondeterminism")
@@ -342,6 +350,10 @@ class MemorySink:
 
         self._scratch = tempfile.TemporaryDirectory(prefix="labfactory-")
         return Path(self._scratch.name)
+
+    def shelf(self) -> Path:
+        """A folder below the temporary one: nothing survives an attempt."""
+        return Path(self._scratch.name) / "kept"
 
     def committed(self, work: Work) -> dict[str, Any] | None:
         """The record of a shard that was committed before."""

@@ -27,6 +27,7 @@ class Tally:
     size_bytes: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     quarantined: dict[str, dict[str, int]] = field(default_factory=dict)
+    decisions: dict[str, dict[str, int]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -64,6 +65,13 @@ class Tally:
             for row in aside.group_by(["stage", "code"]).aggregate([([], "count_all")]).to_pylist():
                 self.quarantine(row["stage"], row["code"], row["count_all"])
 
+    def decide(self, reasons: Mapping[str, Mapping[str, int]]) -> None:
+        """Count decisions: slot → reason → rows."""
+        for slot, counts in reasons.items():
+            found = self.decisions.setdefault(slot, {})
+            for reason, rows in counts.items():
+                found[reason] = found.get(reason, 0) + rows
+
     def skip(self, reason: str | None, rows: int) -> None:
         """Count skipped rows."""
         name = reason or ""
@@ -84,6 +92,7 @@ class Tally:
         for stage, codes in counts["quarantined"].items():
             for code, rows in codes.items():
                 self.quarantine(stage, code, rows)
+        self.decide(counts.get("decisions", {}))
 
     def add_seconds(self, seconds: Mapping[str, float]) -> None:
         """Add another tally's times."""
@@ -95,6 +104,7 @@ class Tally:
         """The counts as JSON values."""
         return {
             "assets": self.assets,
+            "decisions": {slot: dict(reasons) for slot, reasons in self.decisions.items()},
             "quarantined": {stage: dict(codes) for stage, codes in self.quarantined.items()},
             "rows": self.rows,
             "size_bytes": self.size_bytes,
@@ -141,6 +151,8 @@ class Summary:
         made: Assets made in this attempt.
         elapsed_s: Wall time of this attempt.
         seconds: Step → seconds of this attempt, those of parallel workers divided by their number.
+        decisions: Of each slot how many decisions have each reason.
+        allocation: Under limits what `Allocation.to_dict` tells: prices, what was used, the certified gap.
     """
 
     rows: int
@@ -153,6 +165,8 @@ class Summary:
     made: int
     elapsed_s: float
     seconds: Mapping[str, float]
+    decisions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    allocation: Mapping[str, Any] | None = None
 
     @property
     def assets_per_s(self) -> float:
@@ -162,8 +176,10 @@ class Summary:
     def to_dict(self) -> dict[str, Any]:
         """The figures as JSON values."""
         return {
+            "allocation": None if self.allocation is None else dict(self.allocation),
             "assets": self.assets,
             "assets_per_s": self.assets_per_s,
+            "decisions": {slot: dict(reasons) for slot, reasons in self.decisions.items()},
             "elapsed_s": self.elapsed_s,
             "made": self.made,
             "quarantined": dict(self.quarantined),
@@ -185,6 +201,8 @@ class Summary:
             *((f"  {reason}", f"{rows:,}") for reason, rows in sorted(self.skipped.items())),
             ("quarantined", f"{sum(self.quarantined.values()):,}"),
             *((f"  {code}", f"{rows:,}") for code, rows in sorted(self.quarantined.items())),
+            *self._decided(),
+            *([] if self.allocation is None else allocated(self.allocation)),
             (
                 "shards",
                 f"{self.shards:,}" + (f" ({self.resumed_shards:,} resumed)" if self.resumed_shards else ""),
@@ -193,6 +211,24 @@ class Summary:
             *((f"  {step}", f"{elapsed:.2f}") for step, elapsed in self.seconds.items()),
             ("assets/s", f"{self.assets_per_s:,.0f}"),
         ]
+
+    def _decided(self) -> list[tuple[str, str]]:
+        lines = []
+        for slot, reasons in self.decisions.items():
+            lines.append((f"decided {slot}", f"{sum(reasons.values()):,}"))
+            ordered = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
+            lines += [(f"  {reason}", f"{rows:,}") for reason, rows in ordered]
+        return lines
+
+
+def allocated(allocation: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """An allocation, as `Allocation.to_dict` tells it, as names and formatted values."""
+    gap, value = 100 * allocation["gap"], allocation["value"]
+    lines = [("limits", f"value {value:,.6g}, at most {gap:.4f} % below the best")]
+    for name, bound in allocation["bounds"].items():
+        used, price = allocation["used"][name], allocation["prices"][name]
+        lines.append((f"  {name}", f"{used:,.10g} of {bound:,.10g}, price {price:.6g}"))
+    return [*lines, ("  changed", f"{allocation['repaired']:,} decisions")]
 
 
 def _counted(values: pa.Array) -> list[tuple[str | None, int]]:

@@ -6,7 +6,6 @@ from labfactory.selection.allocation import (
     SAMPLE,
     Allocation,
     PricedLimits,
-    Shortlists,
     allocate,
     price_limits,
 )
@@ -17,13 +16,14 @@ from labfactory.selection.decision import (
     REASONS,
     decision_log_schema,
     decisions_of,
+    reasons_of,
     slot_columns,
 )
 from labfactory.selection.explanation import compare, drop_off, explain
 from labfactory.selection.exploration import Exploration
 from labfactory.selection.history import History
 from labfactory.selection.learning import Learned, LearnedComponent, learn_policy
-from labfactory.selection.limited import LimitedSelector, Settled
+from labfactory.selection.limited import LimitedSelector
 from labfactory.selection.limits import Limit, Option
 from labfactory.selection.matching import Unmatched, Window
 from labfactory.selection.model import Feature, LinearModel
@@ -31,6 +31,8 @@ from labfactory.selection.one import Decision
 from labfactory.selection.policy import SelectionPolicy
 from labfactory.selection.rules import ChoiceRule, EligibilityRule
 from labfactory.selection.selector import Selector
+from labfactory.selection.settled import Settled
+from labfactory.selection.shortlists import Shortlists
 from labfactory.selection.slot_policy import SlotPolicy
 
 __all__ = [
@@ -72,5 +74,6 @@ __all__ = [
     "explain",
     "learn_policy",
     "price_limits",
+    "reasons_of",
     "slot_columns",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,15 +14,14 @@ from labfactory._core import limits as core
 from labfactory.base.canonical import canonical_json
 from labfactory.base.errors import SelectionError
 from labfactory.selection.limits import Bound, Limit, Option, bounds_of
-from labfactory.selection.prices import learn_prices, option_prices
+from labfactory.selection.prices import learn_prices, learn_prices_together, option_prices
+from labfactory.selection.shortlists import SHORTLIST, SharedCap, Shortlists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
-# Options kept of each customer beside the best of each minimum: what repair can fall back on.
-SHORTLIST = 8
 # Customers on whom prices are learned: with 50 limits they leave a gap of some hundredths of a percent.
 SAMPLE = 100_000
 
@@ -39,9 +38,9 @@ class Allocation:
         bound: No choice within the limits is worth more: the dual at these prices.
         customers: How many there are.
         repaired: How many got another option than they chose at these prices.
-        without: How many got nothing.
-        choices: Of each customer its option, -1 for nothing.
-        was_repaired: Whether a customer is one of the repaired: its propensity is not that of its option.
+        without: How many got nothing; where customers have several slots, how many slots.
+        choices: Of each customer its option, -1 for nothing; slot by slot where it has several.
+        was_repaired: Whether it is one of the repaired: its propensity is not that of its option.
     """
 
     prices: Mapping[str, float]
@@ -108,33 +107,6 @@ class Allocation:
 
 
 @dataclass(frozen=True, eq=False)
-class Shortlists:
-    """Of each customer the few options worth keeping: 8 bytes for each and 12 for the customer.
-
-    Args:
-        keys: Hashes of the customers' keys, uint64.
-        options: [customers, width], best first, -1 where there are fewer.
-        values: [customers, width].
-        chosen: The entry that was drawn, -1 for nothing; empty where the best is taken.
-    """
-
-    keys: npt.NDArray[np.uint64]
-    options: npt.NDArray[np.int32]
-    values: npt.NDArray[np.float32]
-    chosen: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-
-    @staticmethod
-    def joined(parts: Sequence[Shortlists]) -> Shortlists:
-        """Those of several batches, in order."""
-        return Shortlists(
-            np.concatenate([part.keys for part in parts]),
-            np.concatenate([part.options for part in parts]),
-            np.concatenate([part.values for part in parts]),
-            np.concatenate([part.chosen for part in parts]),
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class PricedLimits:
     """Limits with their prices, frozen: every batch is shortlisted by the same.
 
@@ -142,16 +114,31 @@ class PricedLimits:
         bounds: The limits' sides over the options.
         prices: Of each bound.
         options: How many options there are.
+        caps: What the slots of one customer may get together.
     """
 
     bounds: tuple[Bound, ...]
     prices: npt.NDArray[np.float64]
     options: int
+    caps: tuple[SharedCap, ...] = ()
 
     @property
     def option_prices(self) -> npt.NDArray[np.float64]:
         """What is taken off each option's value before a customer chooses."""
         return option_prices(self.prices, self.bounds, self.options)
+
+    def relearned(self, lists: Shortlists, *, customers: int, threads: int = 2) -> PricedLimits:
+        """The same limits at prices that know of the caps.
+
+        Args:
+            lists: Of a sample of the customers, at these prices.
+            customers: How many there are in all.
+            threads: They change nothing.
+        """
+        prices = learn_prices_together(
+            self.prices, self.bounds, lists, self.caps, customers=max(customers, 1), threads=threads
+        )
+        return replace(self, prices=prices)
 
     def shortlists(
         self,
@@ -179,14 +166,14 @@ class PricedLimits:
     def settle(self, shortlists: Shortlists) -> Allocation:
         """Give every customer one option, within every limit.
 
-        One process and one thread. Beside the shortlists it holds 37 bytes for each customer, and while it
-        fills or repairs 24 for each option that somebody would rather have.
+        One process and one thread. Beside the shortlists it holds 37 bytes for each customer and slot, and
+        while it fills or repairs 24 for each option that somebody would rather have.
 
         Args:
             shortlists: Of all customers, in any order.
 
         Returns:
-            The allocation; its choices are in the order of the shortlists.
+            The allocation; its choices are in the order of the shortlists, slot by slot of a customer.
 
         Raises:
             SelectionError: `limits_infeasible` when minimums cannot be met, naming what is short.
@@ -204,13 +191,15 @@ class PricedLimits:
             self.option_prices,
             limits,
             float(paid),
+            list(shortlists.listed),
+            [cap.to_core() for cap in self.caps],
+            shortlists.left,
         )
         self._refuse_short(found["used"], found["reachable"])
         entries = found["entries"]
-        picked = (
-            shortlists.options[np.arange(len(entries)), np.maximum(entries, 0)] if len(entries) else entries
-        )
-        choices = np.where(entries < 0, np.int32(-1), picked).astype(np.int32)
+        choices = np.full(len(entries), -1, np.int32)
+        given = np.flatnonzero(entries >= 0)
+        choices[given] = shortlists.options[given, entries[given]]
         names = [bound.name for bound in self.bounds]
         return Allocation(
             prices=dict(zip(names, self.prices.tolist(), strict=True)),
@@ -220,7 +209,7 @@ class PricedLimits:
             bounds={bound.name: bound.amount for bound in self.bounds},
             value=found["value"],
             bound=found["surplus"] + paid,
-            customers=len(entries),
+            customers=len(shortlists.keys),
             repaired=int(found["repaired"].sum()),
             without=int((entries < 0).sum()),
             choices=choices,

@@ -148,7 +148,7 @@ class SlotBinder:
             facts=(self.slot.channel, self.slot.type),
             tags={part.name: tuple(getattr(part, "tags", ())) for part in self.components},
         )
-        return replace(bound, one=OneCustomer.of(bound, self.schema, self.constants))
+        return replace(bound, one=OneCustomer.of(bound.expressions, self.constants))
 
     def _numbers(self, candidates: Sequence[str]) -> dict[str, Any]:
         model, exploration = self.slot.model, self.slot.exploration

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from labfactory._core import select as core
 from labfactory.assignment import Holdout
 from labfactory.base.errors import SelectionError
 from labfactory.selection.contact import Cap, ContactRules, Rest, Scope, span_of
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
 
     from labfactory.selection.bound_expression import BoundExpression
     from labfactory.selection.history import History
+    from labfactory.selection.one import OneCustomer
 
-_MOST = np.iinfo(np.int32).max
-_CODES = {reason: number for number, reason in enumerate(REASONS)}
+UNLIMITED: int = np.iinfo(np.int32).max
+"""What a limit leaves those whom it does not stop."""
+
+CODES = {reason: number for number, reason in enumerate(REASONS)}
 Members = tuple[tuple[int, int], ...]
 
 
@@ -56,6 +61,7 @@ class Gate:
         zone: The customer's zone.
         send_hour: The hour to send at.
         limits: Caps and rests with the candidates that they are about.
+        one: Consent, suppressed and zone for one customer; None where a column is no plain one.
     """
 
     rules: ContactRules = field(default_factory=ContactRules)
@@ -64,6 +70,12 @@ class Gate:
     zone: BoundExpression | None = None
     send_hour: BoundExpression | None = None
     limits: tuple[BoundLimit, ...] = ()
+    one: OneCustomer | None = None
+
+    @cached_property
+    def allowances(self) -> core.Allowances:
+        """The limits in the core's form."""
+        return core.Allowances([limit.members for limit in self.limits])
 
     @property
     def expressions(self) -> tuple[BoundExpression, ...]:
@@ -117,7 +129,7 @@ class Gate:
         codes = np.zeros(batch.num_rows, dtype=np.int8)
 
         def stop(rows: npt.NDArray[np.bool_], reason: str) -> None:
-            codes[rows & (codes == 0)] = _CODES[reason]
+            codes[rows & (codes == 0)] = CODES[reason]
 
         for condition in self.consent:
             stop(~_known(condition, batch, wanted=True), "no_consent")
@@ -128,10 +140,10 @@ class Gate:
             reason = "held_out" if holdout.gives == "nothing" else "control"
             stop(held.to_numpy(zero_copy_only=False), reason)
         if self.rules.quiet_hours is not None:
-            is_control = codes == _CODES["control"]
+            is_control = codes == CODES["control"]
             quiet = self._is_quiet(batch, moment)
             stop(quiet, "quiet_hours")
-            codes[quiet & is_control] = _CODES["quiet_hours"]
+            codes[quiet & is_control] = CODES["quiet_hours"]
         return codes
 
     def left(
@@ -144,7 +156,7 @@ class Gate:
         assert now is not None  # check() saw to it
         assert history is not None
         if isinstance(rule, Rest):
-            return np.where(_counts(history.resting(rule, now), hashes) > 0, 0, _MOST).astype(np.int32)
+            return np.where(_counts(history.resting(rule, now), hashes) > 0, 0, UNLIMITED).astype(np.int32)
         if rule.per not in ("day", "week", "month"):
             used = _counts(history.since(rule, now - span_of(rule.per), now), hashes)
             return np.maximum(rule.at_most - used, 0).astype(np.int32)

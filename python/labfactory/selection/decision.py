@@ -95,6 +95,25 @@ def decisions_of(decided: pa.RecordBatch, *, keys: pa.Array, version: str) -> pa
     return pa.RecordBatch.from_arrays(columns, schema=decision_log_schema(keys.type))
 
 
+def reasons_of(decided: pa.RecordBatch) -> dict[str, dict[str, int]]:
+    """Counts a decided batch: how many decisions of each slot have each reason.
+
+    Args:
+        decided: What `Selector.decide` returned.
+
+    Returns:
+        By slot, in order, the rows by reason; reasons that nobody has are left out.
+    """
+    return {name: _counted(decided.column(name).field("reason")) for name in decided.schema.names}
+
+
+def _counted(words: pa.DictionaryArray) -> dict[str, int]:
+    counts = np.bincount(words.indices.to_numpy(zero_copy_only=False), minlength=len(words.dictionary))
+    return {
+        word: int(count) for word, count in zip(words.dictionary.to_pylist(), counts, strict=True) if count
+    }
+
+
 def slot_columns(decided: pa.RecordBatch) -> pa.RecordBatch:
     """The columns by which a creative's plan reads decisions: `slot:<name>`, int32, null for no component.
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from labfactory.selection.contact import Cap, Rest, Scope
 
+# Rules of one policy and moment, in all zones, are far fewer.
+_MOST_FOUND = 1024
 _TEXTS = ("channel", "type", "component", "slot", "outcome")
 
 
@@ -149,19 +151,32 @@ class History:
             found &= _has_tag(self.table.column("tags"), scope.tag)
         return found
 
+    @cached_property
+    def by_customer(self) -> ByCustomer:
+        """Its rows customer by customer."""
+        order = np.argsort(self.hashes, kind="stable")
+        return ByCustomer(self, order, self.hashes[order])
+
     def since(self, rule: Cap, start: datetime, now: datetime) -> npt.NDArray[np.uint64]:
         """The customers' hashes of what a cap counts from a moment to now, sorted; one for each contact."""
         if (rule, start, now) not in self.found:
             within = self.matching(rule) & (self.moments >= _microseconds(start))
             within &= self.moments <= _microseconds(now)
+            self._forget()
             self.found[rule, start, now] = np.sort(self.hashes[within])
         return self.found[rule, start, now]  # type: ignore[no-any-return]
 
     def resting(self, rest: Rest, now: datetime) -> npt.NDArray[np.uint64]:
         """The hashes of the customers whom a rule lets rest at a moment, sorted."""
         if (rest, now) not in self.found:
+            self._forget()
             self.found[rest, now] = self._resting(rest, now)
         return self.found[rest, now]  # type: ignore[no-any-return]
+
+    def _forget(self) -> None:
+        """Keeps what was found from growing where every decision has its own moment."""
+        if len(self.found) >= _MOST_FOUND:
+            self.found.clear()
 
     def _resting(self, rest: Rest, now: datetime) -> npt.NDArray[np.uint64]:
         rows = self.matching(rest, outcome=rest.outcome) & (self.moments <= _microseconds(now))
@@ -175,6 +190,53 @@ class History:
         is_run &= moments[last] - moments[first] <= _length(rest.within_span)
         is_run &= _microseconds(now) - moments[last] < _length(rest.rest_span)
         return np.unique(hashes[last][is_run])
+
+
+@dataclass(frozen=True)
+class ByCustomer:
+    """A history's rows in the order of the customers' hashes: what one customer got is found by two searches.
+
+    Args:
+        history: The history.
+        order: Its rows in that order.
+        hashes: Their hashes, ascending.
+    """
+
+    history: History
+    order: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.uint64]
+    matching: dict[Any, npt.NDArray[np.bool_]] = field(default_factory=dict, repr=False, compare=False)
+
+    def rows(self, key: int | None) -> npt.NDArray[np.int64]:
+        """The rows of the customer whose key has a hash; none without a key."""
+        if key is None:
+            return self.order[:0]
+        sought = np.uint64(key)
+        first, last = self.hashes.searchsorted(sought, "left"), self.hashes.searchsorted(sought, "right")
+        return self.order[first:last]
+
+    def moments(self, rows: npt.NDArray[np.int64], rule: Cap | Rest) -> list[int]:
+        """When the customer got what a rule is about, in microseconds, sorted."""
+        if not len(rows):
+            return []
+        matches = self.matching.get(rule)
+        if matches is None:
+            matches = self.matching[rule] = self.history.matching(
+                rule, outcome=getattr(rule, "outcome", None)
+            )
+        return sorted(self.history.moments[rows[matches[rows]]].tolist())
+
+    def used(self, rows: npt.NDArray[np.int64], rule: Cap, start: datetime, now: datetime) -> int:
+        """How many choices a cap counts from a moment to now."""
+        first, last = _microseconds(start), _microseconds(now)
+        return sum(first <= moment <= last for moment in self.moments(rows, rule))
+
+    def rests(self, rows: npt.NDArray[np.int64], rest: Rest, now: datetime) -> bool:
+        """Whether a rule lets the customer rest at a moment."""
+        until, within, length = _microseconds(now), _length(rest.within_span), _length(rest.rest_span)
+        moments = [moment for moment in self.moments(rows, rest) if moment <= until]
+        runs = zip(moments, moments[rest.times - 1 :], strict=False)
+        return any(last - first <= within and until - last < length for first, last in runs)
 
 
 def _has_tag(column: pa.ChunkedArray, tag: str) -> npt.NDArray[np.bool_]:

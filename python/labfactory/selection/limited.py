@@ -11,11 +11,14 @@ import pyarrow.compute as pc
 
 from labfactory._core import base
 from labfactory.base.errors import SelectionError
-from labfactory.selection.allocation import SHORTLIST, PricedLimits, Shortlists, price_limits
-from labfactory.selection.decision import REASONS
+from labfactory.selection.allocation import PricedLimits, price_limits
+from labfactory.selection.contact import Cap
 from labfactory.selection.exploration import Exploration
 from labfactory.selection.limits import Limit, Option, bounds_of
 from labfactory.selection.model import LinearModel
+from labfactory.selection.settled import Settled
+from labfactory.selection.shortlists import SHORTLIST, SharedCap, Shortlists
+from labfactory.selection.slot_lists import SlotLists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,50 +27,17 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from labfactory.selection.bound_slot import Bindable
+    from labfactory.selection.contact_gate import BoundLimit
     from labfactory.selection.policy import SelectionPolicy
     from labfactory.selection.selector import Selector
     from labfactory.selection.slot_policy import SlotPolicy
 
     Values = npt.NDArray[np.float32]
 
-LIMITED = "limited"
-"""The reason of a decision that a limit changed."""
-
-# Taken off every candidate but one, so that it is chosen where it is eligible: beyond any score, far from the
-# largest float32.
-_FAR = 1e30
-
-
-@dataclass(frozen=True, eq=False)
-class Settled:
-    """What each row of a source got, for each slot.
-
-    Args:
-        slots: Names of the slots.
-        index: [rows, slots], position among the slot's components; -1 for none.
-        score: [rows, slots]; 0 for none.
-    """
-
-    slots: tuple[str, ...]
-    index: npt.NDArray[np.int32]
-    score: npt.NDArray[np.float32]
-
-    def apply(self, decided: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> pa.RecordBatch:
-        """Put what was settled in the place of what was decided.
-
-        Args:
-            decided: What the priced selector decided of some rows.
-            rows: Which rows of the source they are.
-
-        Returns:
-            The same, where a limit changed nothing; elsewhere the settled component, reason `limited`, and no
-            propensity, since nobody drew it.
-        """
-        columns = [
-            _settled_column(decided.column(name), self.index[rows, place], self.score[rows, place])
-            for place, name in enumerate(self.slots)
-        ]
-        return pa.RecordBatch.from_arrays(columns, list(self.slots))
+# Prices of limits under caps are learned on so many customers, by so many of the best options of each: every
+# step of that looks at a customer's slots together, which takes some microseconds.
+_TOGETHER_ROWS = 25_000
+_TOGETHER_LISTED = 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +49,8 @@ class LimitedSelector:
         valuing: The same without exploration: tells what each candidate is worth.
         limits: By name.
         options: The candidates of all slots, slot by slot.
-        customers: How many there are in all, once prices are learned.
+        caps: What the slots of one customer may get together.
+        over_time: The caps over time among them, in the order of their columns.
         priced: The limits with their prices, once they are learned.
     """
 
@@ -87,6 +58,8 @@ class LimitedSelector:
     valuing: Selector
     limits: Mapping[str, Limit]
     options: tuple[Option, ...]
+    caps: tuple[SharedCap, ...] = ()
+    over_time: tuple[BoundLimit, ...] = ()
     priced: PricedLimits | None = field(default=None)
 
     @classmethod
@@ -117,10 +90,6 @@ class LimitedSelector:
             SelectionError: `limit` when a slot has rules or a limit names nothing; and as
                 `SelectionPolicy.bind`.
         """
-        if len(policy.filled) > 1 and (policy.contact.caps or len(policy.filled) > len(policy.slots)):
-            message = "expected one slot under limits, or slots without caps and candidates in common"
-            message = f"{message}, found {len(policy.filled)} slots that share them"
-            raise SelectionError(message, code="limit")
         for name, slot in policy.slots.items():
             if slot.rules:
                 message = f"expected slot {name!r} to choose by scores under limits, found rules"
@@ -141,7 +110,12 @@ class LimitedSelector:
         )
         bounds_of(limits, options)
         valuing = replace(policy, slots=greedy).bind(components, schema, constants)
-        return cls(selector, valuing, dict(limits), options)
+        return cls(selector, valuing, dict(limits), options, *_shared_caps(selector))
+
+    def at(self, *, now: datetime | None = None, history: object = None) -> LimitedSelector:
+        """The same at a moment, as `Selector.at`."""
+        selector = self.selector.at(now=now, history=history)
+        return replace(self, selector=selector, valuing=self.valuing.at(now=now, history=history))
 
     def values(
         self, batch: pa.RecordBatch, keys: pa.Array, *, seed: int, threads: int = 1, **moment: Any
@@ -158,40 +132,67 @@ class LimitedSelector:
         Returns:
             [customers, options]; NaN where the customer may not have it.
         """
-        worth = np.full((batch.num_rows, len(self.options)), np.nan, np.float32)
-        slots = self.valuing.candidates
-        firsts = self._firsts()
-        for turn in range(max(map(len, slots.values()))):
-            prices = {
-                name: [0.0 if place == turn else _FAR for place in range(len(candidates))]
-                for name, candidates in slots.items()
-            }
-            decided = self.valuing.priced(prices).decide(
-                batch, keys=keys, seed=seed, threads=threads, **moment
-            )
-            for name, candidates in slots.items():
-                if turn < len(candidates):
-                    wanted = self.valuing.slots[name].index(candidates[turn])
-                    worth[:, firsts[name] + turn] = _scores_of(decided.column(name), wanted)
-        return worth
+        worth = self._worth(batch, keys, None, seed=seed, threads=threads, **moment)
+        return np.concatenate(list(worth.values()), axis=1)
 
-    def at(self, *, now: datetime | None = None, history: object = None) -> LimitedSelector:
-        """The same at a moment, as `Selector.at`."""
-        selector = self.selector.at(now=now, history=history)
-        return replace(self, selector=selector, valuing=self.valuing.at(now=now, history=history))
+    def left(
+        self, batch: pa.RecordBatch, keys: pa.Array, *, seed: int, **moment: Any
+    ) -> npt.NDArray[np.int32]:
+        """What caps over time leave each customer for its slots together, [customers, caps]."""
+        gate = self.selector.gate
+        at = self.selector.moment(batch, keys=keys, seed=seed, **moment)
+        hashes = np.asarray(pa.array(base.hash_keys(keys)).fill_null(0))
+        columns = [gate.left(limit, batch, hashes, at) for limit in self.over_time]
+        slots = len(self.selector.candidates)
+        kept = [np.minimum(column, slots) for column in columns if column is not None]
+        found: npt.NDArray[np.int32] = np.zeros((batch.num_rows, len(kept)), np.int32)
+        for place, column in enumerate(kept):
+            found[:, place] = column
+        return found
 
-    def learn(self, sample: Values, *, customers: int, threads: int = 2) -> LimitedSelector:
+    def learn(
+        self,
+        sample: Values,
+        *,
+        customers: int,
+        left: npt.NDArray[np.int32] | None = None,
+        threads: int = 2,
+    ) -> LimitedSelector:
         """The same selector with prices, learned on a sample of customers.
 
         Args:
             sample: What the options are worth to them, a row for each: `values` tells.
             customers: How many there are in all.
+            left: What caps over time leave them: `left` tells; needed where slots share such caps.
             threads: They change nothing.
         """
-        slots = self._rows_by_slot(sample)
+        slots = len(self.selector.candidates)
         priced = price_limits(
-            slots, self.limits, self.options, customers=customers * self._slots, threads=threads
+            self._rows_by_slot(sample),
+            self.limits,
+            self.options,
+            customers=customers * slots,
+            threads=threads,
         )
+        if self.caps:
+            few = sample[:_TOGETHER_ROWS]
+            lists = self._lists(priced, few, None, best=_TOGETHER_LISTED, threads=threads)
+            # Customers are sampled at the same share where fewer of them are looked at.
+            stand_for = max(round(customers * len(few) / max(len(sample), 1)), 1)
+            at_most = np.array([getattr(limit.rule, "at_most", 0) for limit in self.over_time], np.int32)
+            of_few = np.tile(at_most, (len(few), 1)) if left is None else left[:_TOGETHER_ROWS]
+            lists = replace(lists, left=np.ascontiguousarray(of_few))
+            priced = replace(priced, caps=self.caps).relearned(lists, customers=stand_for, threads=threads)
+        return replace(self, priced=priced)
+
+    def with_prices(self, prices: Sequence[float]) -> LimitedSelector:
+        """The same selector at prices that were learned before.
+
+        Args:
+            prices: Of each side of the limits, as `PricedLimits` has them.
+        """
+        bounds = bounds_of(self.limits, self.options)
+        priced = PricedLimits(bounds, np.array(prices, np.float64), len(self.options), self.caps)
         return replace(self, priced=priced)
 
     def shortlists(
@@ -207,26 +208,22 @@ class LimitedSelector:
             moment: `now` and `history`, where the policy needs them.
 
         Returns:
-            A shortlist for each customer in the first slot, then in the second.
+            A shortlist for each slot of each customer.
         """
-        priced = self.require_priced()
-        values = self._rows_by_slot(self.values(batch, keys, seed=seed, threads=threads, **moment))
-        hashes = np.tile(pa.array(base.hash_keys(keys)).to_numpy(), self._slots)
-        lists = priced.shortlists(values, hashes, best=SHORTLIST, threads=threads)
         decided = self.decide(batch, keys=keys, seed=seed, threads=threads, **moment)
-        drawn = np.concatenate(
-            [self._option_of(name, decided.column(name)) for name in self.selector.candidates]
-        )
-        return _with_drawn(lists, drawn, values, priced.option_prices)
+        worth = self._worth(batch, keys, decided, seed=seed, threads=threads, **moment)
+        values = np.concatenate(list(worth.values()), axis=1)
+        lists = self._lists(self.require_priced(), values, decided, best=SHORTLIST, threads=threads)
+        hashes = pa.array(base.hash_keys(keys)).to_numpy()
+        return replace(lists, keys=hashes, left=self.left(batch, keys, seed=seed, **moment))
 
     def decide(
         self, batch: pa.RecordBatch, *, keys: pa.Array, seed: int, threads: int = 1, **moment: Any
     ) -> pa.RecordBatch:
         """Choose at the frozen prices, before anything is settled; as `Selector.decide`."""
-        prices, first = {}, 0
-        for name, candidates in self.selector.candidates.items():
-            prices[name] = self.require_priced().option_prices[first : first + len(candidates)]
-            first += len(candidates)
+        prices = {
+            name: self.require_priced().option_prices[options] for name, options in self._options_of.items()
+        }
         return self.selector.priced(prices).decide(batch, keys=keys, seed=seed, threads=threads, **moment)
 
     def settled(
@@ -235,20 +232,30 @@ class LimitedSelector:
         """Where every row of the source finds what it got.
 
         Args:
-            choices: What `PricedLimits.settle` gave each shortlist.
+            choices: What `PricedLimits.settle` gave each slot of each customer.
             lists: The shortlists.
-            rows: The row of the source that each belongs to; the slots of a batch come one after another.
+            rows: The row of the source that each customer has.
             source_rows: How many the source has.
         """
         names = tuple(self.selector.candidates)
-        index = np.full((source_rows, len(names)), -1, np.int32)
-        score = np.zeros((source_rows, len(names)), np.float32)
-        slot_of, index_of = self._places()
+        made = Settled.nothing(names, source_rows)
+        self.fill(made, choices, lists, rows)
+        return made
+
+    def fill(
+        self,
+        settled: Settled,
+        choices: npt.NDArray[np.int32],
+        lists: Shortlists,
+        rows: npt.NDArray[np.int64],
+    ) -> None:
+        """Write what some customers got to their rows; arguments as `settled`."""
+        slot_of = np.tile(np.arange(lists.slots), len(lists.keys))
+        row_of = np.repeat(rows, lists.slots)
         given = choices >= 0
         entry = (lists.options[given] == choices[given, None]).argmax(axis=1)
-        index[rows[given], slot_of[choices[given]]] = index_of[choices[given]]
-        score[rows[given], slot_of[choices[given]]] = lists.values[given][np.arange(int(given.sum())), entry]
-        return Settled(names, index, score)
+        settled.index[row_of[given], slot_of[given]] = self._index_of[choices[given]]
+        settled.score[row_of[given], slot_of[given]] = lists.values[given][np.arange(int(given.sum())), entry]
 
     def require_priced(self) -> PricedLimits:
         """The limits with their prices; `learn` comes first."""
@@ -256,44 +263,98 @@ class LimitedSelector:
         return self.priced
 
     @property
-    def _slots(self) -> int:
-        return len(self.selector.candidates)
+    def _options_of(self) -> dict[str, slice]:
+        """Of each slot its options."""
+        return options_of(self.selector)
 
-    def _firsts(self) -> dict[str, int]:
-        """Where each slot's options begin."""
-        firsts, first = {}, 0
-        for name, candidates in self.selector.candidates.items():
-            firsts[name] = first
-            first += len(candidates)
-        return firsts
+    @property
+    def _index_of(self) -> npt.NDArray[np.int32]:
+        """Of each option its position among its slot's components."""
+        places = [self.selector.slots[option.slot].index(option.component) for option in self.options]
+        return np.array(places, np.int32)
 
-    def _places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-        """Of each option its slot, and its position among the slot's components."""
-        slots = list(self.selector.candidates)
-        slot_of = np.array([slots.index(option.slot) for option in self.options])
-        index_of = [self.selector.slots[option.slot].index(option.component) for option in self.options]
-        return slot_of, np.array(index_of, np.int32)
+    def _worth(
+        self,
+        batch: pa.RecordBatch,
+        keys: pa.Array,
+        decided: pa.RecordBatch | None,
+        *,
+        seed: int,
+        threads: int,
+        **moment: Any,
+    ) -> dict[str, Values]:
+        """Of each slot what its candidates are worth."""
+        worth = self.valuing.values(batch, keys=keys, seed=seed, threads=threads, **moment)
+        if not any(holdout.gives == "control" for holdout in self.selector.gate.rules.holdouts):
+            return worth
+        # A control arm's draw does not depend on prices.
+        drawn = decided or self.selector.decide(batch, keys=keys, seed=seed, threads=threads, **moment)
+        for name, values in worth.items():
+            column = drawn.column(name)
+            is_control = np.array(column.field("reason").cast(pa.utf8()).to_pylist(), object) == "control"
+            index = pc.fill_null(column.field("index"), -1).to_numpy(zero_copy_only=False)
+            own = np.array([self.selector.slots[name].index(one) for one in self.selector.candidates[name]])
+            values[is_control[:, None] & (index[:, None] != own)] = np.nan
+        return worth
+
+    def _lists(
+        self,
+        priced: PricedLimits,
+        values: Values,
+        decided: pa.RecordBatch | None,
+        *,
+        best: int,
+        threads: int,
+    ) -> Shortlists:
+        """The shortlists of some customers, whose keys are numbers."""
+        parts = []
+        for name, options in self._options_of.items():
+            part = SlotLists.of(priced, values, options, best=best, threads=threads)
+            if decided is not None:
+                index = pc.fill_null(decided.column(name).field("index"), -1).to_numpy(zero_copy_only=False)
+                of_component = np.full(len(self.selector.slots[name]) + 1, -1, np.int32)
+                of_component[self._index_of[options]] = np.arange(options.start, options.stop)
+                part = part.with_drawn(of_component[index], values, priced.option_prices)
+            parts.append(part)
+        keys = np.arange(len(values), dtype=np.uint64)
+        return SlotLists.together(keys, parts)
 
     def _rows_by_slot(self, values: Values) -> Values:
-        """A row for each customer and slot: slot by slot, with the other slots' options left out."""
-        parts = []
-        for name, candidates in self.selector.candidates.items():
-            part = np.full_like(values, np.nan)
-            first = self._firsts()[name]
-            part[:, first : first + len(candidates)] = values[:, first : first + len(candidates)]
-            parts.append(part)
-        return np.concatenate(parts)
+        """A row for each customer and slot, with the other slots' options left out."""
+        options = self._options_of
+        if len(options) == 1:
+            return values
+        made = np.full((len(options), *values.shape), np.nan, np.float32)
+        for place, part in enumerate(options.values()):
+            made[place, :, part] = values[:, part]
+        return made.reshape(-1, values.shape[1])
 
-    def _option_of(self, slot: str, column: pa.Array) -> npt.NDArray[np.int32]:
-        """The option that was decided on; -1 for none."""
-        names = self.selector.slots[slot]
-        candidates = self.selector.candidates[slot]
-        of_component = np.full(len(names) + 1, -1, np.int32)
-        for place, candidate in enumerate(candidates):
-            of_component[names.index(candidate)] = self._firsts()[slot] + place
-        index = pc.fill_null(column.field("index"), -1).to_numpy(zero_copy_only=False)
-        found: npt.NDArray[np.int32] = of_component[index]
-        return found
+
+def options_of(selector: Selector) -> dict[str, slice]:
+    """Of each slot its part of the options, which count all slots' candidates."""
+    found, first = {}, 0
+    for name, candidates in selector.candidates.items():
+        found[name] = slice(first, first + len(candidates))
+        first += len(candidates)
+    return found
+
+
+def _shared_caps(selector: Selector) -> tuple[tuple[SharedCap, ...], tuple[BoundLimit, ...]]:
+    """Caps that a choice in one slot can use up for another; others only say what a customer may have."""
+    firsts = [options.start for options in options_of(selector).values()]
+    caps: list[SharedCap] = []
+    over_time: list[BoundLimit] = []
+    for limit in selector.gate.limits:
+        slots = {slot for slot, _ in limit.members}
+        if not isinstance(limit.rule, Cap) or len(slots) < 2:
+            continue
+        options = tuple(firsts[slot] + candidate for slot, candidate in limit.members)
+        if limit.rule.is_over_time:
+            caps.append(SharedCap(options, 0, len(over_time)))
+            over_time.append(limit)
+        elif limit.rule.at_most < len(slots):
+            caps.append(SharedCap(options, limit.rule.at_most))
+    return tuple(caps), tuple(over_time)
 
 
 def _valuing(slot: SlotPolicy) -> SlotPolicy:
@@ -303,61 +364,3 @@ def _valuing(slot: SlotPolicy) -> SlotPolicy:
     means = [slot.beliefs[name][0] / sum(slot.beliefs[name]) for name in slot.components]
     model = LinearModel.of_arrays(np.zeros((len(means), 0)), means)
     return replace(slot, exploration=Exploration(), beliefs={}, model=model)
-
-
-def _scores_of(column: pa.Array, wanted: int) -> Values:
-    index = pc.fill_null(column.field("index"), -1).to_numpy(zero_copy_only=False)
-    scores = pc.fill_null(column.field("score"), float("nan")).to_numpy(zero_copy_only=False)
-    worth: Values = np.where(index == wanted, scores, np.float32(np.nan)).astype(np.float32)
-    return worth
-
-
-def _with_drawn(
-    lists: Shortlists, drawn: npt.NDArray[np.int32], values: Values, prices: npt.NDArray[np.float64]
-) -> Shortlists:
-    """The shortlists with what was drawn as their choice; what is worth less than its price is not taken."""
-    rows = np.arange(len(drawn))
-    options, worth = lists.options.copy(), lists.values.copy()
-    is_drawn = drawn >= 0
-    lacks = is_drawn & ~(options == drawn[:, None]).any(axis=1)
-    # An unlikely draw takes the place of the last of the best.
-    last = min(SHORTLIST, values.shape[1]) - 1
-    options[lacks, last] = drawn[lacks]
-    worth[lacks, last] = values[rows[lacks], drawn[lacks]]
-    entry = (options == drawn[:, None]).argmax(axis=1).astype(np.int32)
-    net = worth[rows, entry].astype(np.float64) - prices[np.maximum(drawn, 0)]
-    return Shortlists(lists.keys, options, worth, np.where(is_drawn & (net >= 0), entry, -1).astype(np.int32))
-
-
-def _settled_column(
-    column: pa.Array, index: npt.NDArray[np.int32], score: npt.NDArray[np.float32]
-) -> pa.Array:
-    before = pc.fill_null(column.field("index"), -1).to_numpy(zero_copy_only=False)
-    changed = before != index
-    if not changed.any():
-        return column
-    is_given = index >= 0
-    mask = pa.array(changed)
-    nothing = pa.array(changed & ~is_given)
-    component = column.field("component")
-    reason = column.field("reason")
-    words = [*reason.dictionary.to_pylist(), LIMITED]
-    codes = np.where(changed, len(words) - 1, reason.indices.to_numpy(zero_copy_only=False))
-    made = {
-        "component": pa.DictionaryArray.from_arrays(pa.array(index, mask=~is_given), component.dictionary),
-        "index": pa.array(index, mask=~is_given),
-        "score": _but(nothing, pc.if_else(mask, pa.array(score), column.field("score"))),
-        "propensity": _but(mask, column.field("propensity")),
-        "reason": pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int8)), words),
-    }
-    names = [field.name for field in column.type]
-    arrays = [made.get(name, column.field(name)) for name in names]
-    return pa.StructArray.from_arrays(arrays, fields=list(column.type))
-
-
-def _but(where: pa.Array, values: pa.Array) -> pa.Array:
-    """The values, null where a mask holds."""
-    return pc.if_else(where, pa.scalar(None, values.type), values)
-
-
-assert LIMITED not in REASONS

@@ -10,12 +10,15 @@ import numpy as np
 import pyarrow as pa
 
 from labfactory._core import base
+from labfactory._core import select as core
 from labfactory.base.errors import SourceError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from labfactory.selection.bound_expression import BoundExpression
     from labfactory.selection.bound_slot import BoundSlot
+    from labfactory.selection.contact_gate import Gate
 
 _JINJA = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
 
@@ -52,10 +55,10 @@ def is_plain(kind: pa.DataType) -> bool:
 
 @dataclass(frozen=True)
 class OneCustomer:
-    """The expressions of a slot as Jinja2 evaluates them: what the core's columns would hold for one row.
+    """Expressions as Jinja2 evaluates them: what the core's columns would hold for one row.
 
     Args:
-        sources: The features' expressions, then the terms', then the conditions'.
+        sources: The expressions; of a slot the features', then the terms', then the conditions'.
         bare: For each whether it is a column as it stands, which the mapping gives.
         columns: The columns that the others read, and whether they are float32, which a value is rounded to.
         constants: Values that names stand for.
@@ -67,15 +70,17 @@ class OneCustomer:
     constants: Mapping[str, object]
 
     @classmethod
-    def of(cls, slot: BoundSlot, schema: pa.Schema, constants: Mapping[str, object]) -> OneCustomer | None:
-        """For a slot whose columns are plain; None for others, which go through a batch."""
-        kinds = {name: schema.field(name).type for one in slot.expressions for name in one.plan.columns}
+    def of(
+        cls, expressions: Sequence[BoundExpression], constants: Mapping[str, object]
+    ) -> OneCustomer | None:
+        """For expressions whose columns are plain; None for others, which go through a batch."""
+        kinds = {field.name: field.type for one in expressions for field in one.fields}
         if not all(is_plain(kind) for kind in kinds.values()):
             return None
-        read = {name for one in slot.expressions if one.column is None for name in one.plan.columns}
+        read = {name for one in expressions if one.column is None for name in one.plan.columns}
         columns = {name: pa.types.is_float32(kinds[name]) for name in sorted(read)}
-        sources = tuple(one.source for one in slot.expressions)
-        bare = tuple(one.column is not None for one in slot.expressions)
+        sources = tuple(one.source for one in expressions)
+        bare = tuple(one.column is not None for one in expressions)
         return cls(sources, bare, columns, dict(constants))
 
     def __post_init__(self) -> None:
@@ -114,24 +119,92 @@ class OneCustomer:
             return [_value_of(one, values) for one in each]
 
 
-def decide_slot(
-    slot: BoundSlot, values: Sequence[Any], key: object, *, seed: int, version: str, reasons: Sequence[str]
-) -> Decision:
-    """The decision of one slot from the values of its expressions."""
-    features = _features(slot, values)
-    terms, last = len(slot.features), len(slot.features) + len(slot.terms)
-    index, score, propensity, reason, is_estimate = slot.core.decide_one(
-        None if key is None else base.hash64(str(key).encode()),
+@dataclass(frozen=True)
+class Draw:
+    """What every slot draws by.
+
+    Args:
+        key: The hash of the customer's key; None where there is none.
+        seed: The run's.
+        version: The policy's.
+        gate: Position in `REASONS` of why the contact rules stop the customer, or 0.
+    """
+
+    key: int | None
+    seed: int
+    version: str
+    gate: int
+
+
+def decide_slot(slot: BoundSlot, customer: Mapping[str, object], draw: Draw) -> Decision:
+    """The decision of one slot.
+
+    Raises:
+        SourceError: `missing_column`.
+    """
+    features, terms, conditions = _columns(slot, customer)
+    made = slot.core.decide_one(
+        draw.key,
         features=features,
-        terms=[_number(value) for value in values[terms:last]],
-        conditions=[value is True for value in values[last:]],
-        seed=seed,
-        version=version,
+        terms=terms,
+        conditions=conditions,
+        seed=draw.seed,
+        version=draw.version,
         prices=slot.prices,
+        gate=draw.gate,
     )
+    return _decision(slot, made)
+
+
+def decide_slots(
+    slots: Sequence[BoundSlot], gate: Gate, customer: Mapping[str, object], draw: Draw, left: list[int]
+) -> list[Decision]:
+    """The decisions of slots that share limits, of which each leaves so many.
+
+    Raises:
+        SourceError: `missing_column`.
+    """
+    features, terms, conditions = zip(*(_columns(slot, customer) for slot in slots), strict=True)
+    made = core.decide_one_together(
+        [slot.core for slot in slots],
+        gate.allowances,
+        draw.key,
+        features=features,
+        terms=terms,
+        conditions=conditions,
+        left=left,
+        gate=draw.gate,
+        prices=[slot.prices for slot in slots],
+        seed=draw.seed,
+        version=draw.version,
+    )
+    return [_decision(slot, one) for slot, one in zip(slots, made, strict=True)]
+
+
+def key_hash(key: object) -> int | None:
+    """The hash of a customer's key, as that of a column's row."""
+    return None if key is None else base.hash64(str(key).encode())
+
+
+def _columns(
+    slot: BoundSlot, customer: Mapping[str, object]
+) -> tuple[Sequence[float | None], list[float | None], list[bool]]:
+    """Features, terms and conditions."""
+    assert slot.one is not None, "slots of other columns go through a batch"
+    values = slot.one.evaluate(customer)
+    terms, last = len(slot.features), len(slot.features) + len(slot.terms)
+    return (
+        _features(slot, values),
+        [_number(value) for value in values[terms:last]],
+        [value is True or value is np.True_ for value in values[last:]],
+    )
+
+
+def _decision(slot: BoundSlot, made: tuple[int, float, float, int, bool]) -> Decision:
+    index, score, propensity, reason, is_estimate = made
     if index < 0:
-        return Decision(None, None, None, None, reasons[reason], is_estimate=False)
-    return Decision(slot.components[index], index, score, propensity, reasons[reason], is_estimate)
+        return Decision(None, None, None, None, core.REASONS[reason], is_estimate=False)
+    return Decision(slot.components[index], index, score, propensity, core.REASONS[reason], is_estimate)
 
 
 def _features(slot: BoundSlot, values: Sequence[Any]) -> Sequence[float | None]:

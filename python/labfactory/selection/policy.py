@@ -15,6 +15,7 @@ from labfactory.selection.bound_slot import Bindable, SlotBinder, bind_condition
 from labfactory.selection.contact import Cap, ContactRules
 from labfactory.selection.contact_gate import BoundLimit, Gate, bind_limits
 from labfactory.selection.learning import Learned, learn_policy
+from labfactory.selection.one import OneCustomer
 from labfactory.selection.policy_file import MODEL_FILE, POLICY_FILE, read_policy
 from labfactory.selection.policy_text import PolicyText
 from labfactory.selection.policy_writer import write_policy
@@ -249,11 +250,13 @@ class SelectionPolicy:
             [slot.facts for slot in slots],
             [slot.tags for slot in slots],
         )
+        zone = [single["zone"]] if "zone" in single else []
         return Gate(
             rules=self.contact,
             consent=tuple(lists["consent"]),
             suppressed=tuple(lists["suppressed"]),
             zone=single.get("zone"),
+            one=OneCustomer.of([*lists["consent"], *lists["suppressed"], *zone], constants),
             send_hour=single.get("send_hour"),
             limits=(*limits, *_once(slots, groups)),
         )

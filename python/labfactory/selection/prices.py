@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from labfactory.selection.limits import Bound
+    from labfactory.selection.shortlists import SharedCap, Shortlists
 
     Floats = npt.NDArray[np.float64]
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # ridge, so the last one costs at most a 20,000th.
 _RIDGES = (0.1, 0.02, 0.004, 0.0008, 0.0001)
 _STEPS = 150
+_TOGETHER_RIDGE = 0.0008
 # Steps stop where they gain less than this share of the dual.
 _ENOUGH = 1e-8
 
@@ -49,7 +51,7 @@ def learn_prices(
         Prices of 0 or more, in the unit of the values per customer or unit of the budget: of a maximum or
         budget it is taken off, of a minimum it is added.
     """
-    dual = _Dual(values, bounds, len(values) / customers, threads)
+    dual = _Dual(values, bounds, len(values) / customers, threads, values.shape[1])
     best = (
         float(np.nanmax(np.where(np.isnan(values), 0.0, values), axis=1, initial=0.0).mean())
         if values.size
@@ -61,6 +63,36 @@ def learn_prices(
     for share in _RIDGES:
         prices = _descend(dual, prices, share * best)
     return prices
+
+
+def learn_prices_together(
+    prices: Floats,
+    bounds: Sequence[Bound],
+    lists: Shortlists,
+    caps: Sequence[SharedCap],
+    *,
+    customers: int,
+    threads: int = 2,
+) -> Floats:
+    """The price of each bound where a customer's slots share caps.
+
+    Args:
+        prices: Learned as if they shared none.
+        bounds: Of all customers.
+        lists: Of a sample of the customers.
+        caps: What a customer's slots may get together.
+        customers: How many there are.
+        threads: They change no bit.
+
+    Returns:
+        Prices, as `learn_prices`. The dual is not smoothed: so many customers make it smooth enough.
+    """
+    if not bounds:
+        return prices
+    share = len(lists.keys) / customers
+    dual = _JointDual(lists.values, bounds, share, threads, len(bounds[0].costs), lists, caps)
+    best = float(np.nan_to_num(lists.values).max(axis=1, initial=0.0).mean()) if lists.values.size else 0.0
+    return prices if best <= 0.0 else _descend(dual, prices, _TOGETHER_RIDGE * best)
 
 
 def option_prices(prices: Floats, bounds: Sequence[Bound], options: int) -> Floats:
@@ -79,11 +111,15 @@ class _Dual:
     bounds: Sequence[Bound]
     share: float
     threads: int
+    options: int
+
+    def demand(self, taken_off: Floats, ridge: float) -> tuple[float, Floats]:
+        """What the sample is worth after prices, and how many take each option."""
+        return core.demand(self.values, taken_off, ridge, self.threads)
 
     def at(self, prices: Floats, ridge: float) -> tuple[float, Floats]:
         """Value and slope."""
-        taken_off = option_prices(prices, self.bounds, self.values.shape[1])
-        surplus, amounts = core.demand(self.values, taken_off, ridge, self.threads)
+        surplus, amounts = self.demand(option_prices(prices, self.bounds, self.options), ridge)
         left = np.array(
             [
                 bound.sign * (self.share * bound.amount - float(bound.weights @ amounts))
@@ -92,6 +128,27 @@ class _Dual:
         )
         limits = [bound.sign * self.share * bound.amount for bound in self.bounds]
         return surplus + float(prices @ np.array(limits)), left
+
+
+@dataclass(frozen=True, eq=False)
+class _JointDual(_Dual):
+    """The dual of a sample whose slots share caps; it knows no ridge."""
+
+    lists: Shortlists
+    caps: Sequence[SharedCap]
+
+    def demand(self, taken_off: Floats, ridge: float) -> tuple[float, Floats]:
+        del ridge
+        return core.demand_together(
+            self.lists.keys,
+            self.lists.options,
+            self.lists.values,
+            taken_off,
+            list(self.lists.listed),
+            [cap.to_core() for cap in self.caps],
+            self.lists.left,
+            self.threads,
+        )
 
 
 def _descend(dual: _Dual, prices: Floats, ridge: float) -> Floats:
