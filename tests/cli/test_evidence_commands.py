@@ -124,7 +124,7 @@ hypothesis = {text = "It helps.", minimum_effect = 0.0}
 spend = {kind = "mean", upper_percentile = 0.99}
 orders = {kind = "count", role = "secondary"}
 late = {kind = "proportion", column = "bought", role = "secondary", within_days = 2, at = "bought_at"}
-price = {kind = "ratio", numerator = "spend", denominator = "orders", role = "secondary"}
+price = {kind = "ratio", numerator = "spend", denominator = "orders", role = "secondary", denominator_upper = 6}
 median = {kind = "quantile", column = "spend", q = 0.5, role = "secondary"}
 [estimator]
 kind = "cuped"
@@ -166,7 +166,7 @@ def test_every_option_of_an_evaluation_may_stand_in_the_file(tmp_path: Path) -> 
     assert {row["kind"] for row in record["rows"]} == {"mean", "count", "proportion", "ratio", "quantile"}
     assert record["started"] == "2026-03-01T00:00:00+00:00"
     assert record["runtime_days"] > 19
-    assert {text.split()[0] for text in record["adjustments"]} == {"spend", "bought", "variance"}
+    assert {text.split()[0] for text in record["adjustments"]} == {"spend", "bought", "orders", "variance"}
     assert len(record["segments"]) == 10
 
 
@@ -189,3 +189,57 @@ def test_an_option_that_does_not_fit_its_kind_is_told(tmp_path: Path, old: str, 
     result = everything(tmp_path, PLAN.replace(old, new))
     assert result.exit_code == 2
     assert words in " ".join(result.stderr.split())
+
+
+RULES = """
+name = "rules"
+control = "a"
+variants = ["a", "b"]
+hypothesis = {text = "It helps.", minimum_effect = 0.0}
+[metrics.spend]
+kind = "mean"
+[metrics.bought]
+kind = "proportion"
+role = "guardrail"
+stop_rule = {kind = "beta_binomial", horizon = 100}
+[estimator]
+kind = "welch"
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "method"),
+    [
+        ("", "welch, bought: beta_binomial(horizon=100)"),
+        (
+            '[stop_rule]\nkind = "always_valid"\n',
+            "welch, bought: beta_binomial(horizon=100); spend: always_valid(horizon=5000)",
+        ),
+    ],
+)
+def test_a_metric_may_have_its_own_stop_rule_and_the_plan_holds_it(
+    tmp_path: Path, more: str, method: str
+) -> None:
+    record = json.loads(everything(tmp_path, RULES + more).stdout)
+    assert record["method"] == method
+    plan, out = tmp_path / "plan.json", tmp_path / "evaluation.json"
+    file = str(tmp_path / "experiment.toml")
+    runner.invoke(app, ["lab", "preregister", file, str(plan), "--units", "2000"])
+    words = [file, str(tmp_path / "responses.parquet"), "--preregistration", str(plan), "--out", str(out)]
+    result = runner.invoke(app, ["lab", "evaluate", *words])
+    assert result.exit_code == 0
+    written = json.loads(out.read_bytes())
+    assert written["departures"] == []
+    assert (
+        written["planned"]
+        == json.loads(
+            runner.invoke(app, ["lab", "preregister", file, str(plan), "--units", "2000", "--json"]).stdout
+        )["digest"]
+    )
+
+
+def test_a_planned_estimator_is_the_one_that_the_file_names(tmp_path: Path) -> None:
+    everything(tmp_path, PLAN.replace('kind = "cuped"', 'kind = "regression"\nerrors = "hc2"'))
+    plan, file = tmp_path / "plan.json", str(tmp_path / "experiment.toml")
+    runner.invoke(app, ["lab", "preregister", file, str(plan), "--units", "2000"])
+    assert json.loads(plan.read_bytes())["method"] == "regression(history, hc2)"

@@ -7,6 +7,7 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from labfactory.base.canonical import canonical_json, sha256_hex
 from labfactory.base.errors import GovernanceError, HandoffError, UsageError
 from labfactory.governance import GraduationPolicy, Verdict, sections
+from labfactory.lab import Experiment, Hypothesis, Mean, Preregistration
 
 WORDS = [
     *("rows", "units", "srm", "p", "golden", "count", "errors", "findings", "playbook", "sections", "alpha"),
@@ -374,3 +376,41 @@ def test_a_statement_that_is_no_verdict_is_refused(change, policy, evidence, now
 def test_the_status_of_no_gates_is_inconclusive(now) -> None:
     empty = Verdict("p@1", "", "", now, now, (), ())
     assert empty.status == "inconclusive"
+
+
+DIGEST = "ab" * 32
+PLANNED = {"planned": DIGEST, "departures": [{"code": "ran_on", "planned": "10", "found": "20"}]}
+
+
+@pytest.mark.parametrize(
+    ("gate", "changes", "status", "figure"),
+    [
+        ("", PLANNED | {"departures": []}, "pass", 0),
+        ("", PLANNED, "fail", 1),
+        (', allowed = ["ran_on"]', PLANNED, "pass", 0),
+        (', allowed = ["ran_on"]', PLANNED | {"departures": [{"code": "plan_changed"}]}, "fail", 1),
+        ("", PLANNED | {"departures": ["ran_on"]}, "fail", 1),
+        ("", PLANNED | {"departures": None}, "inconclusive", None),
+        ("", {"departures": []}, "inconclusive", None),
+        (f', digest = "{DIGEST}"', PLANNED | {"departures": []}, "pass", 0),
+        (', digest = "' + "cd" * 32 + '"', PLANNED | {"departures": []}, "inconclusive", None),
+        (', on_missing = "fail"', {}, "fail", None),
+    ],
+)
+def test_departures_from_the_plan_are_judged(gate, changes, status, figure, evidence, now) -> None:
+    verdict = judged(f'{{type = "preregistration"{gate}}}', evidence | changes, now)
+    assert (verdict.gates[0].status, verdict.gates[0].figure) == (status, figure)
+
+
+def test_a_real_evaluation_brings_its_departures(now) -> None:
+    experiment = Experiment(
+        "tone", hypothesis=Hypothesis("None.", 0.0), variants=["a", "b"], metrics={"m": Mean("m")}
+    )
+    planned = Preregistration.of(experiment, control="a", units=4)
+    data = pl.DataFrame({"variant": ["a", "b"] * 4, "m": range(8)})
+    done = experiment.evaluate(data, control="a", preregistration=planned)
+    found = judged(f'{{type = "preregistration", digest = "{planned.digest}"}}', done.to_dict(), now)
+    assert found.gates[0].status == "fail"
+    assert [departure.code for departure in done.departures or ()] == ["ran_on"]
+    within = experiment.evaluate(data.head(4), control="a", preregistration=planned)
+    assert judged('{type = "preregistration"}', within.to_dict(), now).status == "passed"

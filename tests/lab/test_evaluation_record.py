@@ -41,8 +41,9 @@ def test_the_record_has_the_promised_shape(evaluation: Evaluation) -> None:
         *("experiment", "hypothesis", "minimum_effect", "preregistration", "control", "alpha", "method"),
         *("srm", "units", "looks", "corrections", "flags", "rows", "schema", "adjustments"),
         *("started", "ended", "runtime_days", "checks", "segments", "interactions"),
+        *("planned", "departures"),
     }
-    assert record["schema"] == 2
+    assert record["schema"] == 3
     assert set(record["srm"]) == {"p", "expected", "observed"}
     assert record["units"] == record["srm"]["observed"] == evaluation.units
     assert sum(record["srm"]["expected"].values()) == pytest.approx(sum(record["units"].values()))
@@ -68,6 +69,7 @@ def test_a_record_of_the_first_schema_is_still_read(evaluation: Evaluation) -> N
     later = {
         *("schema", "adjustments", "started", "ended", "runtime_days", "checks", "segments", "interactions"),
         *("segment", "method", "standard_error", "adjusted_p", "chance_to_win", "expected_loss"),
+        *("planned", "departures"),
     }
 
     def first(value: Any) -> Any:
@@ -81,8 +83,14 @@ def test_a_record_of_the_first_schema_is_still_read(evaluation: Evaluation) -> N
     assert read.row("spend", "warm").lower == evaluation.row("spend", "warm").lower
     with pytest.raises(StatisticsError, match="fields that it does not have"):
         Evaluation.from_json(json.dumps(record | {"verdict": "good"}).encode())
-    with pytest.raises(StatisticsError, match="schema 2 or 1, found 3"):
-        Evaluation.from_json(json.dumps(json.loads(evaluation.to_json()) | {"schema": 3}).encode())
+    with pytest.raises(StatisticsError, match="schema 1 to 3, found 4"):
+        Evaluation.from_json(json.dumps(json.loads(evaluation.to_json()) | {"schema": 4}).encode())
+
+
+def test_a_record_of_the_second_schema_is_still_read(evaluation: Evaluation) -> None:
+    record = json.loads(evaluation.to_json()) | {"schema": 2}
+    del record["planned"], record["departures"]
+    assert Evaluation.from_json(json.dumps(record).encode()) == evaluation
 
 
 def _without(record: dict[str, Any], name: str) -> dict[str, Any]:

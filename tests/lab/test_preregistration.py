@@ -10,6 +10,7 @@ import pytest
 
 from labfactory import (
     AlwaysValid,
+    Cuped,
     Evaluation,
     Experiment,
     GroupSequential,
@@ -142,3 +143,19 @@ def test_other_bytes_are_no_preregistration(data):
     with pytest.raises(StatisticsError) as raised:
         Preregistration.from_json(data)
     assert raised.value.code == "preregistration_malformed"
+
+
+def test_an_evaluation_keeps_how_it_departs_and_says_so(evaluation):
+    plan = planned(units=900, alpha=0.01)
+    kept = plan.recorded(evaluation)
+    assert (kept.planned, kept.departures) == (plan.digest, plan.compare(evaluation))
+    assert [departure.code for departure in kept.departures] == ["alpha_changed", "ran_on"]
+    assert Evaluation.from_json(kept.to_json()) == kept
+    assert "≠ ran_on: more units came than planned; planned 900 units, found 1,000" in repr(kept)
+    assert replace(kept, planned=None, departures=None) == evaluation
+    assert planned().recorded(evaluation).departures == ()
+
+
+def test_an_estimator_may_be_planned_by_itself():
+    by_value = Preregistration.of(EXPERIMENT, control="plain", units=10, estimator=Cuped("before"))
+    assert by_value == Preregistration.of(EXPERIMENT, control="plain", units=10, estimator="cuped(before)")

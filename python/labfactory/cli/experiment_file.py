@@ -10,6 +10,7 @@ from pydantic import Field
 
 from labfactory.base.errors import UsageError, nearest
 from labfactory.base.settings import Settings, read_bounded, settings_from
+from labfactory.cli.assignment_table import AssignmentTable
 from labfactory.lab import (
     AlwaysValid,
     Bayes,
@@ -33,9 +34,12 @@ from labfactory.lab import (
 from labfactory.lab.multiplicity import Correction  # noqa: TC001 - pydantic reads the annotation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from labfactory.lab import Estimator, Evaluation
+    import pyarrow as pa
+
+    from labfactory.lab import Estimator, Evaluation, StopRule
     from labfactory.lab.metric import Metric
 
 
@@ -68,74 +72,6 @@ class HypothesisTable(Settings):
     minimum_effect: float
 
 
-class MetricTable(Settings):
-    """A `[metrics.<name>]` table; the column has the metric's name unless it says otherwise."""
-
-    kind: Literal["mean", "count", "proportion", "ratio", "quantile"]
-    role: Literal["goal", "secondary", "guardrail"] = "goal"
-    column: str | None = None
-    direction: Literal["increase", "decrease"] = "increase"
-    margin: float | None = None
-    numerator: str | None = None
-    denominator: str | None = None
-    q: float | None = None
-    cluster: str | None = None
-    lower: float | None = None
-    upper: float | None = None
-    lower_percentile: float | None = None
-    upper_percentile: float | None = None
-    within_days: float | None = None
-    at: str | None = None
-
-    def metric(self, name: str) -> Metric:
-        """The metric of this name.
-
-        Raises:
-            UsageError: `metric`, for an option that the kind does not have, or one that cannot be.
-        """
-        given: dict[str, Any] = self.model_dump(
-            include={"margin", "numerator", "denominator", "q", "cluster", "at"}
-        )
-        given["column"] = None if self.kind == "ratio" else self.column or name
-        given["within"] = None if self.within_days is None else timedelta(days=self.within_days)
-        given["bounds"] = _pair(self.lower, self.upper)
-        given["percentiles"] = _pair(self.lower_percentile, self.upper_percentile)
-        metric: Metric = _made(
-            _METRICS[self.kind], given, of=self.kind, code="metric", role=self.role, direction=self.direction
-        )
-        return metric
-
-
-class EstimatorTable(Settings):
-    """The `[estimator]` table; what is absent is the estimator's own default."""
-
-    kind: Literal["welch", "z", "cuped", "regression", "post_stratified", "bayes", "bootstrap"]
-    covariates: tuple[str, ...] | None = None
-    stratum: str | None = None
-    prior_sd: float | None = None
-    prior_mean: float | None = None
-    beta: tuple[float, float] | None = None
-    replicates: int | None = None
-    seed: int | None = None
-
-    def estimator(self) -> Estimator:
-        """The estimator.
-
-        Raises:
-            UsageError: `estimator`, for an option that the kind does not have, or one that cannot be.
-        """
-        given = self.model_dump(exclude={"kind", "covariates"})
-        if self.kind in ("cuped", "regression"):
-            kind = Cuped if self.kind == "cuped" else Regression
-            adjusted: Estimator = _made(
-                kind, given, of=self.kind, code="estimator", columns=self.covariates or ()
-            )
-            return adjusted
-        given["covariates"] = self.covariates
-        estimator: Estimator = _made(_ESTIMATORS[self.kind], given, of=self.kind, code="estimator")
-        return estimator
-
-
 class StopRuleTable(Settings):
     """The `[stop_rule]` table; what is absent is the rule's own default."""
 
@@ -161,6 +97,84 @@ class StopRuleTable(Settings):
         return rule
 
 
+class MetricTable(Settings):
+    """A `[metrics.<name>]` table; the column has the metric's name unless it says otherwise."""
+
+    kind: Literal["mean", "count", "proportion", "ratio", "quantile"]
+    role: Literal["goal", "secondary", "guardrail"] = "goal"
+    column: str | None = None
+    direction: Literal["increase", "decrease"] = "increase"
+    margin: float | None = None
+    numerator: str | None = None
+    denominator: str | None = None
+    q: float | None = None
+    cluster: str | None = None
+    lower: float | None = None
+    upper: float | None = None
+    lower_percentile: float | None = None
+    upper_percentile: float | None = None
+    within_days: float | None = None
+    at: str | None = None
+    denominator_lower: float | None = None
+    denominator_upper: float | None = None
+    denominator_lower_percentile: float | None = None
+    denominator_upper_percentile: float | None = None
+    denominator_at: str | None = None
+    stop_rule: StopRuleTable | None = None
+
+    def metric(self, name: str) -> Metric:
+        """The metric of this name.
+
+        Raises:
+            UsageError: `metric`, for an option that the kind does not have, or one that cannot be.
+        """
+        given: dict[str, Any] = self.model_dump(
+            include={"margin", "numerator", "denominator", "q", "cluster", "at", "denominator_at"}
+        )
+        given["column"] = None if self.kind == "ratio" else self.column or name
+        given["within"] = None if self.within_days is None else timedelta(days=self.within_days)
+        given["bounds"] = _pair(self.lower, self.upper)
+        given["percentiles"] = _pair(self.lower_percentile, self.upper_percentile)
+        given["denominator_bounds"] = _pair(self.denominator_lower, self.denominator_upper)
+        given["denominator_percentiles"] = _pair(
+            self.denominator_lower_percentile, self.denominator_upper_percentile
+        )
+        metric: Metric = _made(
+            _METRICS[self.kind], given, of=self.kind, code="metric", role=self.role, direction=self.direction
+        )
+        return metric
+
+
+class EstimatorTable(Settings):
+    """The `[estimator]` table; what is absent is the estimator's own default."""
+
+    kind: Literal["welch", "z", "cuped", "regression", "post_stratified", "bayes", "bootstrap"]
+    covariates: tuple[str, ...] | None = None
+    stratum: str | None = None
+    prior_sd: float | None = None
+    prior_mean: float | None = None
+    beta: tuple[float, float] | None = None
+    replicates: int | None = None
+    seed: int | None = None
+    errors: Literal["residual", "hc0", "hc1", "hc2", "hc3"] | None = None
+
+    def estimator(self) -> Estimator:
+        """The estimator.
+
+        Raises:
+            UsageError: `estimator`, for an option that the kind does not have, or one that cannot be.
+        """
+        given = self.model_dump(exclude={"kind", "covariates"})
+        if self.kind in ("cuped", "regression"):
+            kind = Cuped if self.kind == "cuped" else Regression
+            columns = self.covariates or ()
+            adjusted: Estimator = _made(kind, given, of=self.kind, code="estimator", columns=columns)
+            return adjusted
+        given["covariates"] = self.covariates
+        estimator: Estimator = _made(_ESTIMATORS[self.kind], given, of=self.kind, code="estimator")
+        return estimator
+
+
 class ExperimentFile(Settings):
     """What `experiment.toml` says.
 
@@ -172,7 +186,8 @@ class ExperimentFile(Settings):
         metrics: Metrics by name.
         allocation: Planned share of each arm; equal shares when absent.
         alpha: Error level of every interval.
-        stop_rule: When the data may be read; once, at the end, when absent.
+        stop_rule: When the data may be read; once, at the end, when absent. A metric may have its own.
+        assignment: How customers get their arms; labfactory's own hash when absent.
         correction: How the treatments of a metric are corrected for being several.
         segments: Columns to compare within.
         estimator: How two arms are compared; Welch's t-test when absent.
@@ -190,6 +205,7 @@ class ExperimentFile(Settings):
     allocation: dict[str, float] | None = None
     alpha: float = 0.05
     stop_rule: StopRuleTable | None = None
+    assignment: AssignmentTable = AssignmentTable()
     correction: Correction | None = None
     segments: tuple[str, ...] = ()
     estimator: EstimatorTable | None = None
@@ -215,6 +231,48 @@ class ExperimentFile(Settings):
         """
         return None if self.stop_rule is None else self.stop_rule.rule()
 
+    def rules(self) -> StopRule | Mapping[str, StopRule] | None:
+        """The stop rule of every metric, or where some have their own the rules by metric.
+
+        Raises:
+            UsageError: `stop_rule`.
+        """
+        own = {name: table.stop_rule.rule() for name, table in self.metrics.items() if table.stop_rule}
+        every = self.rule()
+        if not own:
+            return every
+        rules = {name: own.get(name, every) for name in self.metrics}
+        return {name: rule for name, rule in rules.items() if rule is not None}
+
+    def comparer(self) -> Estimator:
+        """How two arms are compared.
+
+        Raises:
+            UsageError: `estimator`.
+        """
+        return Welch() if self.estimator is None else self.estimator.estimator()
+
+    def assign(self, customers: Any, *, key: str, sticky: Any = None, **options: Any) -> pa.Table:
+        """Assign customers as the file says.
+
+        Args:
+            customers: As `Experiment.assign` takes them.
+            key: Column that tells customers apart.
+            sticky: Earlier assignments.
+            **options: `seed`, `hash`, `coverage` and `strata` that stand before the file's; None is none.
+
+        Returns:
+            As `Experiment.assign`.
+
+        Raises:
+            UsageError: As `Experiment.assign` does.
+            SourceError: Likewise.
+        """
+        chosen = self.assignment.options(self.name) | {
+            name: value for name, value in options.items() if value is not None
+        }
+        return self.experiment().assign(customers, key=key, sticky=sticky, **chosen)
+
     def evaluate(self, responses: Any, **options: Any) -> Evaluation:
         """Evaluate responses as the file says.
 
@@ -230,13 +288,12 @@ class ExperimentFile(Settings):
             StatisticsError: As `Experiment.evaluate` does.
             SourceError: Likewise.
         """
-        if self.estimator is not None:
-            options["estimator"] = self.estimator.estimator()
         return self.experiment().evaluate(
             responses,
             control=self.control,
             alpha=self.alpha,
-            sequential=self.rule(),
+            estimator=self.comparer(),
+            sequential=self.rules(),
             correction=self.correction,
             segments=self.segments,
             exposed_at=self.exposed_at,
@@ -280,7 +337,7 @@ def _made(kind: Any, given: dict[str, Any], *, of: str, code: str, **always: Any
     ]
     columns = always.pop("columns", None)
     if columns is not None:
-        return kind(*columns)
+        return kind(*columns, **options)
     if missing:
         message = f"expected {' and '.join(missing)} for {of}, found none"
         raise UsageError(message, code=code)

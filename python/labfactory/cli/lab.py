@@ -31,9 +31,9 @@ def assign(
     key: Annotated[str, typer.Option(help="The column that tells customers apart.")],
     seed: Annotated[int | None, typer.Option(help="Another seed assigns afresh.")] = None,
     bucketing: Annotated[
-        str, typer.Option("--hash", metavar="NAME", help="The platform whose hash assigns.")
-    ] = "labfactory",
-    coverage: Annotated[float, typer.Option(help="The share of customers that take part.")] = 1.0,
+        str | None, typer.Option("--hash", metavar="NAME", help="The platform whose hash assigns.")
+    ] = None,
+    coverage: Annotated[float | None, typer.Option(help="The share of customers that take part.")] = None,
     strata: Annotated[
         list[str] | None, typer.Option(help="A column to balance within; may be repeated.")
     ] = None,
@@ -48,18 +48,8 @@ def assign(
 
     from labfactory.cli.experiment_file import ExperimentFile
 
-    assigned = (
-        ExperimentFile.load(experiment)
-        .experiment()
-        .assign(
-            customers,
-            key=key,
-            seed=seed,
-            hash=bucketing,
-            coverage=coverage,
-            strata=strata or (),
-            sticky=sticky,
-        )
+    assigned = ExperimentFile.load(experiment).assign(
+        customers, key=key, seed=seed, hash=bucketing, coverage=coverage, strata=strata, sticky=sticky
     )
     file = io.BytesIO()
     pq.write_table(assigned, file)
@@ -114,10 +104,11 @@ def evaluate(
         variant=variant,
         key=key,
         earlier=[Evaluation.from_json(read_bounded(path)) for path in earlier or ()],
+        preregistration=planned,
     )
     if out is not None:
         write_atomically(out, evaluation.to_json())
-    for departure in planned.compare(evaluation) if planned is not None else ():
+    for departure in evaluation.departures or ():
         print_line(f"departs from the plan: {departure}")
     if as_json:
         print_json(evaluation.to_dict())

@@ -124,7 +124,8 @@ def preregister(
         control=file.control,
         units=units,
         alpha=file.alpha,
-        rule=file.rule(),
+        estimator=file.comparer(),
+        rule=file.rules(),
         correction=file.correction,
         segments=file.segments,
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from labfactory.base.canonical import MAX_INTEGER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 __all__ = ["Evidence", "Reading", "sections"]
 
@@ -112,6 +112,21 @@ class Evidence:
     def days(self) -> Reading:
         """How many days the experiment ran."""
         return self._figure("runtime in days", "runtime_days")
+
+    def departures(self, allowed: Collection[str], *, digest: str | None) -> Reading:
+        """How often what was done departs from what was preregistered, but for what is allowed.
+
+        Args:
+            allowed: Codes of departures that do not count.
+            digest: The preregistration that it has to be; None for any.
+        """
+        planned, listed = self.data.get("planned"), self.data.get("departures")
+        if not isinstance(planned, str) or not isinstance(listed, list | tuple):
+            return Reading(None, "the evaluation was not compared with a preregistration")
+        if digest is not None and planned != digest:
+            return Reading(None, f"expected the preregistration {digest}, found {planned}")
+        codes = [one.get("code") if isinstance(one, dict) else None for one in listed]
+        return Reading(sum(code not in allowed for code in codes))
 
     def golden(self, name: str) -> Reading:
         """A count over the golden assets."""

@@ -23,6 +23,7 @@ __all__ = [
     "GuardrailsGate",
     "LiftGate",
     "PlaybookGate",
+    "PreregistrationGate",
     "RuntimeGate",
     "SampleGate",
     "SrmGate",
@@ -179,6 +180,19 @@ class RuntimeGate(_Gate):
         return [self._row("runtime", evidence.days(), ">=", self.min_days, "days")]
 
 
+class PreregistrationGate(_Gate):
+    """The experiment was evaluated as it had been planned before the data came."""
+
+    type: Literal["preregistration"]
+    allowed: tuple[Text, ...] = ()
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+    def judge(self, evidence: Evidence) -> list[GateRow]:
+        """One row: the departures that are not allowed."""
+        reading = evidence.departures(self.allowed, digest=self.digest)
+        return [self._row("preregistration", reading, "<=", 0, "departures from the plan")]
+
+
 class AssetsGate(_Gate):
     """The golden rows assemble, all of them."""
 
@@ -227,6 +241,7 @@ Gate = Annotated[
     | GuardrailsGate
     | LiftGate
     | PlaybookGate
+    | PreregistrationGate
     | RuntimeGate
     | SampleGate
     | SrmGate,

@@ -9,6 +9,7 @@ from labfactory.lab.bayes import Bayes
 from labfactory.lab.bootstrap import Bootstrap
 from labfactory.lab.comparison import Arm, Check, Comparison, Interaction, SegmentComparison
 from labfactory.lab.covariates import Cuped, Regression
+from labfactory.lab.departure import Departure
 from labfactory.lab.design import Baseline, Design, Sizing
 from labfactory.lab.evaluation import Evaluation
 from labfactory.lab.experiment import Experiment
@@ -29,7 +30,7 @@ from labfactory.lab.off_policy import (
 )
 from labfactory.lab.overdispersion import Overdispersion, overdispersion
 from labfactory.lab.plots import look_plot
-from labfactory.lab.preregistration import Departure, Preregistration
+from labfactory.lab.preregistration import Preregistration
 from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, GroupSequential, Look, StopRule
 from labfactory.lab.strata import PostStratified
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -16,14 +16,16 @@ from labfactory.lab.comparison import (  # pydantic reads annotations at run tim
     Interaction,
     SegmentComparison,
 )
+from labfactory.lab.departure import Departure  # noqa: TC001
 from labfactory.lab.evaluation_table import table_of
 from labfactory.lab.flags import Flag  # noqa: TC001
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# 2: methods, periods, checks and segments are written. Records without it are read as the first.
-SCHEMA: Final = 2
+# 2: methods, periods, checks and segments are written; 3: departures from a preregistration. Records without
+# it are read as the first.
+SCHEMA: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class _Record:
     checks: tuple[Check, ...] = ()
     segments: tuple[SegmentComparison, ...] = ()
     interactions: tuple[Interaction, ...] = ()
+    planned: str | None = None
+    departures: tuple[Departure, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -87,6 +91,8 @@ class Evaluation:
         checks: Every check with its figure, whether it failed or not.
         segments: Comparisons by segment.
         interactions: Whether treatments differ between segments.
+        planned: Digest of the preregistration that it was compared with; None when with none.
+        departures: How it departs from that one; empty when it does not, None when it was not compared.
     """
 
     experiment: str
@@ -108,7 +114,9 @@ class Evaluation:
     runtime_days: float | None = None
     checks: tuple[Check, ...] = ()
     segments: tuple[SegmentComparison, ...] = ()
-    interactions: tuple[Interaction, ...] = field(default=())
+    interactions: tuple[Interaction, ...] = ()
+    planned: str | None = None
+    departures: tuple[Departure, ...] | None = None
 
     @property
     def units(self) -> dict[str, int]:
@@ -258,10 +266,10 @@ def _check_complete(evaluation: Evaluation, found: Any) -> None:
     """Refuse fields that an evaluation of that version does not write."""
     expected: Any = evaluation.to_dict()
     version = found.get("schema", 1)
-    if version == 1:
-        expected = _pruned(expected, found)
+    if version in range(1, SCHEMA):
+        expected = _pruned(expected, found) | {name: version for name in ("schema",) if name in found}
     elif version != SCHEMA:
-        message = f"expected an evaluation of schema {SCHEMA} or 1, found {version}"
+        message = f"expected an evaluation of schema 1 to {SCHEMA}, found {version}"
         raise StatisticsError(message, code="evaluation_malformed", hint="a newer labfactory wrote it")
     if canonical_json(expected) != canonical_json(found):
         message = "expected what an evaluation writes, found fields that it does not have"
@@ -269,7 +277,7 @@ def _check_complete(evaluation: Evaluation, found: Any) -> None:
 
 
 def _pruned(record: Any, to: Any) -> Any:
-    """A record without the fields that came after the first version."""
+    """A record without the fields that came after its version."""
     if isinstance(record, dict) and isinstance(to, dict):
         return {name: _pruned(value, to[name]) for name, value in record.items() if name in to}
     if isinstance(record, list | tuple) and isinstance(to, list):

@@ -19,7 +19,8 @@ def table_of(evaluation: Evaluation) -> str:
         for each in evaluation.interactions
         if each.adjusted_p is not None and each.adjusted_p <= evaluation.alpha
     ]
-    return "\n".join([*lines, *(f"! {flag}" for flag in evaluation.flags)])
+    departures = (f"≠ {departure}" for departure in evaluation.departures or ())
+    return "\n".join([*lines, *departures, *(f"! {flag}" for flag in evaluation.flags)])
 
 
 def _heading(evaluation: Evaluation) -> str:

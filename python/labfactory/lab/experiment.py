@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from labfactory.lab.hypothesis import Hypothesis
     from labfactory.lab.metric import Metric
     from labfactory.lab.multiplicity import Correction
+    from labfactory.lab.preregistration import Preregistration
     from labfactory.lab.sequential import StopRule
 
 
@@ -225,6 +226,7 @@ class Experiment:
         variance_factor: float = 1.0,
         looks: int = 1,
         earlier: Sequence[Evaluation] = (),
+        preregistration: Preregistration | None = None,
         threads: int = 2,
     ) -> Evaluation:
         """Compare every treatment with the control on every metric.
@@ -259,6 +261,8 @@ class Experiment:
             looks: How often the data were looked at, this time included.
             earlier: The evaluations of earlier looks, oldest first: `GroupSequential` rests on their units.
                 They count as looks.
+            preregistration: The plan, fixed before the data came; the evaluation then holds how it departs
+                from it.
             threads: Most threads to use.
 
         Returns:
@@ -309,7 +313,8 @@ class Experiment:
         )
         check_earlier(earlier, experiment=self.name, control=control, method=options.method)
         columns = _columns(variant, key, exposed_at, segments, estimator)
-        return evaluate(self, prepared(responses, self, columns, options, threads=threads), options)
+        found = evaluate(self, prepared(responses, self, columns, options, threads=threads), options)
+        return found if preregistration is None else preregistration.recorded(found)
 
     def aggregate(
         self,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from labfactory.base.canonical import canonical_json, parse_json, sha256_hex
 from labfactory.base.errors import HandoffError, StatisticsError, UsageError
+from labfactory.lab.departure import Departure
 from labfactory.lab.stop_rules import StopRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from labfactory.lab.adjustment import Estimator
     from labfactory.lab.evaluation import Evaluation
     from labfactory.lab.experiment import Experiment
     from labfactory.lab.multiplicity import Correction
@@ -19,46 +21,6 @@ if TYPE_CHECKING:
 
 # Units come in days, not singly: a twentieth more than planned is still the plan.
 _OVERRUN = 1.05
-
-_MEANINGS: Final = {
-    "alpha_changed": "intervals are at another error level",
-    "control_changed": "another variant is the control",
-    "correction_changed": "several comparisons are corrected otherwise",
-    "looks_added": "the data were looked at more often",
-    "method_changed": "another method stands behind the intervals",
-    "metric_added": "a metric was not planned",
-    "metric_missing": "a planned metric is not reported",
-    "name_changed": "the experiment has another name",
-    "plan_changed": "hypothesis, metrics, variants or shares are not those that were planned",
-    "ran_on": "more units came than planned",
-    "segment_added": "a segment was not planned",
-    "stopped_early": "fewer units came than planned, and the stop rule did not say so",
-    "variant_added": "a variant was not planned",
-    "variant_missing": "a planned variant is not reported",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Departure:
-    """One way in which what was done is not what was planned.
-
-    Args:
-        code: Its stable name; docs/design.md lists all.
-        planned: What was planned.
-        found: What was done.
-    """
-
-    code: str
-    planned: str
-    found: str
-
-    def __str__(self) -> str:
-        """A sentence for people."""
-        return f"{self.code}: {_MEANINGS[self.code]}; planned {self.planned}, found {self.found}"
-
-    def to_dict(self) -> dict[str, str]:
-        """The departure as JSON holds it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +89,7 @@ class Preregistration:
         control: str,
         units: int,
         alpha: float = 0.05,
-        estimator: str = "welch",
+        estimator: str | Estimator = "welch",
         rule: StopRule | Mapping[str, StopRule] | None = None,
         correction: Correction | None = None,
         segments: Sequence[str] = (),
@@ -139,7 +101,7 @@ class Preregistration:
             control: Name of the control.
             units: Planned units of all variants together, as `Design.sample_size` gives them.
             alpha: Error level of every interval.
-            estimator: Name of the estimator, as evaluations give it under `method`.
+            estimator: The estimator, or its name as evaluations give it under `method`.
             rule: Stop rule, or rules by metric; one look when None. Its own number of looks is the planned
                 one, the least of several; rules that may be read at any time have none.
             correction: How several comparisons will be corrected.
@@ -152,6 +114,7 @@ class Preregistration:
             UsageError: `preregistration`.
         """
         rules = StopRules.of(rule)
+        name = estimator if isinstance(estimator, str) else estimator.name
         return Preregistration(
             experiment=experiment.name,
             hypothesis=experiment.hypothesis.text,
@@ -162,7 +125,7 @@ class Preregistration:
             control=control,
             units=units,
             alpha=alpha,
-            method=f"{estimator}, {rules.name}" if rules else estimator,
+            method=f"{name}, {rules.name}" if rules else name,
             looks=rules.looks if rules else 1,
             correction=correction,
             segments=tuple(segments),
@@ -183,6 +146,17 @@ class Preregistration:
             Departures, in the order of their codes in docs/design.md.
         """
         return tuple(sorted(self._departures(evaluation), key=lambda departure: departure.code))
+
+    def recorded(self, evaluation: Evaluation) -> Evaluation:
+        """The evaluation together with how it departs from this plan, as a package carries it.
+
+        Args:
+            evaluation: What was done.
+
+        Returns:
+            The same evaluation with `planned` and `departures`.
+        """
+        return replace(evaluation, planned=self.digest, departures=self.compare(evaluation))
 
     def to_dict(self) -> dict[str, Any]:
         """The preregistration as JSON holds it."""
