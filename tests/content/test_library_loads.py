@@ -318,3 +318,45 @@ def test_messages_of_a_creative_are_in_the_locale_of_the_customer() -> None:
     )
     made = plan.assemble(pa.table({"locale": ["de", "en"]})).to_pylist()
     assert [row["parts"]["text"] for row in made] == ["Hallo", "Hi"]
+
+
+POLICIES = b"""channel = "sms"
+
+[environment]
+extensions = ["jinja2.ext.i18n"]
+
+[environment.policies]
+"ext.i18n.trimmed" = true
+"""
+
+
+def test_policies_are_read_and_come_back_from_files() -> None:
+    source = b"{% trans %}\n  Hi {{ name }},\n  you\n{% endtrans %}"
+    library = Library.from_files({"hello/short/creative.toml": POLICIES, "hello/short/text.j2": source})
+    assert library.files()["hello/short/creative.toml"] == POLICIES
+    assert Library.from_files(library.files()) == library
+    customers = pa.record_batch({"name": ["Ann"]})
+    creative = library.creative("hello/short")
+    assert creative.compile(customers.schema).assemble(customers)["parts"].to_pylist() == [
+        {"text": "Hi Ann, you"}
+    ]
+    untrimmed = creative.environment.jinja2()
+    untrimmed.policies["ext.i18n.trimmed"] = False
+    assert untrimmed.from_string(source.decode()).render(name="Ann") != "Hi Ann, you"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "line"),
+    [
+        (b'"ext.i18n.trimmed" = true', b'"no.such.policy" = true', "refused"),
+        (b"[environment.policies]", b"[environment.polices]", "declaration"),
+        (b'"ext.i18n.trimmed" = true', b"deep = " + b"[" * 100_000, "toml"),
+    ],
+)
+def test_wrong_policies_are_refused_with_their_line(wrong: bytes, code: bytes, line: str) -> None:
+    files = {"hello/short/creative.toml": POLICIES.replace(wrong, code), "hello/short/text.j2": b"Hi"}
+    with pytest.raises(LibraryError) as caught:
+        Library.from_files(files)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.template) == (line, "hello/short/creative.toml")
+    assert problem.line in (3, 6, 7)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from labfactory.base.canonical import MAX_JSON_BYTES, canonical_json, parse_json
 from labfactory.base.errors import UsageError, nearest
 from labfactory.base.instants import instant_text
+from labfactory.base.toml import TomlFault, parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,11 +76,7 @@ def settings_from(model: type[Model], source: bytes, *, name: str) -> Model:
     if name.endswith(".json") or source.startswith(b"{"):  # no TOML begins so
         value = parse_json(source)
     else:
-        try:
-            value = tomllib.loads(source.decode("utf-8"))
-        except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError
-            message = f"expected TOML, found a fault: {error}"
-            raise UsageError(message, code="settings", template=name) from None
+        value = _toml_values(source, name)
     try:
         # By way of JSON, where pydantic's strict mode means one thing: moments are text, tuples are arrays.
         return model.model_validate_json(canonical_json(_plain(value)))
@@ -88,6 +84,20 @@ def settings_from(model: type[Model], source: bytes, *, name: str) -> Model:
         faults = error.errors(include_url=False)
         message = "; ".join(_fault(fault) for fault in faults)
         raise UsageError(message, code="settings", template=name, hint=_hint(model, faults)) from None
+
+
+def _toml_values(source: bytes, name: str) -> dict[str, Any]:
+    try:
+        text = source.decode("utf-8")
+    except UnicodeDecodeError as error:
+        message = (
+            f"expected TOML in UTF-8, found the byte 0x{source[error.start]:02x} at offset {error.start}"
+        )
+        raise UsageError(message, code="settings", template=name) from None
+    values = parse_toml(text)
+    if isinstance(values, TomlFault):
+        raise values.error(UsageError, code="settings", template=name, source=text)
+    return values
 
 
 def _plain(value: Any) -> Any:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import tomllib
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from labfactory.base.errors import ContentError, nearest
+from labfactory.base.errors import ContentError
+from labfactory.base.toml import TomlFault, parse_toml, value_faults
 from labfactory.content.needs import Need  # noqa: TC001 - pydantic reads it
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-_LINE_OF_SYNTAX_ERROR = re.compile(r" \(at line (\d+), column (\d+)\)")
 
 
 class EnvironmentTable(BaseModel):
@@ -34,6 +33,7 @@ class EnvironmentTable(BaseModel):
     lstrip_blocks: bool = False
     newline_sequence: Literal["\n", "\r\n", "\r"] = "\n"
     newstyle_gettext: bool = False
+    policies: dict[str, object] = {}
     trim_blocks: bool = False
     undefined: str = "error"
     variable_end_string: str = "}}"
@@ -79,38 +79,42 @@ def read_declaration(kind: type[Declaration], text: str, *, path: str) -> Declar
         The declaration, or its problems: `toml` where it is no TOML, `declaration` for each wrong key or
         value.
     """
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        return [_syntax_problem(str(error), text, path=path)]
+    values = parse_toml(text)
+    if isinstance(values, TomlFault):
+        return [values.error(ContentError, code="toml", template=path, source=text)]
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        return list(_value_problems(error, kind, text, path=path))
+        faults = value_faults(error, text, partial(_keys_at, kind))
+        return [fault.error(ContentError, code="declaration", template=path, source=text) for fault in faults]
 
 
 def write_declaration(values: Mapping[str, object]) -> bytes:
     """Canonical TOML: the values in the order given, then tables; what is empty or null is left out.
 
     Args:
-        values: Text, booleans, sequences of text, and one level of tables of these.
+        values: Text, booleans, numbers, sequences of these, and tables of them.
 
     Returns:
         UTF-8 that `read_declaration` reads back to the same values.
     """
+    return "".join(f"{line}\n" for line in _lines(values, ())).lstrip("\n").encode()
+
+
+def _lines(values: Mapping[str, object], path: tuple[str, ...]) -> Iterator[str]:
+    """The lines of a table, and of each table in it behind a header; what holds nothing has none."""
     plain = {key: value for key, value in values.items() if not isinstance(value, dict)}
-    lines = list(_assignments(plain))
+    body = [
+        f"{_key(key)} = {_literal(value)}"
+        for key, value in plain.items()
+        if value is not None and value not in ((), [])
+    ]
+    if path and body:
+        yield from ("", f"[{'.'.join(map(_key, path))}]")
+    yield from body
     for name, table in values.items():
-        if isinstance(table, dict) and (body := list(_assignments(table))):
-            lines += ["", f"[{_key(name)}]", *body]
-    return "".join(f"{line}\n" for line in lines).lstrip("\n").encode()
-
-
-def _assignments(values: Mapping[str, object]) -> Iterator[str]:
-    for key, value in values.items():
-        if value is None or value in ((), []):
-            continue
-        yield f"{_key(key)} = {_literal(value)}"
+        if isinstance(table, dict):
+            yield from _lines(table, (*path, name))
 
 
 def _key(name: str) -> str:
@@ -122,9 +126,11 @@ def _literal(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, (int, float)):
+        return repr(value)
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(_literal(item) for item in value) + "]"
-    message = f"expected text, a boolean or a sequence of text in a declaration, found {type(value).__name__}"
+    message = f"expected text, booleans, numbers or lists in a declaration, found {type(value).__name__}"
     raise TypeError(message)
 
 
@@ -135,49 +141,6 @@ def _text(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _syntax_problem(message: str, text: str, *, path: str) -> ContentError:
-    place = _LINE_OF_SYNTAX_ERROR.search(message)
-    reason = _LINE_OF_SYNTAX_ERROR.sub("", message).removesuffix(" (at end of document)")
-    return ContentError(
-        f"expected TOML, found {reason[:1].lower() + reason[1:]}",
-        code="toml",
-        template=path,
-        line=int(place[1]) if place else None,
-        column=int(place[2]) if place else None,
-        source=text,
-    )
-
-
-def _value_problems(
-    error: ValidationError, kind: type[BaseModel], text: str, *, path: str
-) -> Iterator[ContentError]:
-    for detail in error.errors(include_url=False):
-        location = detail["loc"]
-        key = ".".join(str(step) for step in location)
-        hint = None
-        if detail["type"] == "extra_forbidden":
-            message = f"unknown key {key!r}"
-            hint = nearest(str(location[-1]), _keys_at(kind, location[:-1]))
-        elif detail["type"] == "missing":
-            message = f"expected the key {key!r}, found none"
-        else:
-            expected = detail["msg"][:1].lower() + detail["msg"][1:]
-            message = f"{key!r}: {expected}, found {detail['input']!r}"
-        line = line_of_key(text, [str(step) for step in location])
-        yield ContentError(message, code="declaration", template=path, line=line, source=text, hint=hint)
-
-
-def _keys_at(kind: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    table = EnvironmentTable if location == ("environment",) else kind
+def _keys_at(kind: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+    table = EnvironmentTable if tuple(path) == ("environment",) else kind
     return list(table.model_fields)
-
-
-def line_of_key(text: str, location: Sequence[str]) -> int | None:
-    """The line, from 1, where the last key of a location that can be found is written; null when none can."""
-    lines = text.splitlines()
-    for step in reversed(location):
-        pattern = re.compile(rf'\s*(?:\[\s*)?["\']?{re.escape(step)}["\']?\s*[=\]]')
-        for number, line in enumerate(lines, start=1):
-            if pattern.match(line):
-                return number
-    return None

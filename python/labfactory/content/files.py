@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from labfactory.base.errors import ContentError, LabfactoryError
+from labfactory.base.toml import TomlPositions
 from labfactory.compiler import Environment
 from labfactory.content.channel import channel
 from labfactory.content.component import Component
@@ -15,7 +16,6 @@ from labfactory.content.declaration import (
     ComponentDeclaration,
     CreativeDeclaration,
     EnvironmentTable,
-    line_of_key,
     read_declaration,
     write_declaration,
 )
@@ -121,7 +121,9 @@ def read_creatives(files: Mapping[str, bytes]) -> tuple[list[Creative], list[Lab
             )
         except LabfactoryError as problem:
             problem.template, problem.source = f"{folder}/creative.toml", source
-            problem.line = line_of_key(source, [problem.code.removeprefix("unknown_")])
+            key = "channel" if problem.code == "unknown_channel" else "environment"
+            at = TomlPositions(source).of([key])
+            problem.line = None if at is None else at.line
             problems.append(problem)
             continue
         if wrong := list(structure_problems(folder, its_channel, parts, declaration.slots)):
@@ -153,7 +155,7 @@ def write_creative(creative: Creative) -> dict[str, bytes]:
     """The files of a creative: canonical TOML, and its template sources as they are."""
     usual = Environment()
     options = {
-        name: value
+        name: dict(value) if isinstance(value, Mapping) else value
         for name in EnvironmentTable.model_fields
         if (value := getattr(creative.environment, name)) != getattr(usual, name)
     }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +10,7 @@ import safetensors.numpy
 from pydantic import ValidationError
 
 from labfactory.base.errors import SelectionError, nearest
+from labfactory.base.toml import TomlFault, parse_toml, value_faults
 from labfactory.selection.arbitration import Arbitration
 from labfactory.selection.contact import Cap, ContactRules, HoldoutRule, QuietHours, Rest
 from labfactory.selection.exploration import Exploration
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 POLICY_FILE = "selection.toml"
 MODEL_FILE = "model.safetensors"
-_PLACE_OF_SYNTAX_ERROR = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)")
 
 
 Parts = tuple[str, dict[str, SlotPolicy], ContactRules, dict[str, Limit]]
@@ -73,38 +71,14 @@ def read_policy(text: PolicyText, model: bytes | None) -> Parts:
 
 
 def _read_table(text: PolicyText) -> PolicyTable:
-    try:
-        values = tomllib.loads(text.text)
-    except (ValueError, RecursionError) as error:  # beside its own error, digits or nesting without end
-        place = _PLACE_OF_SYNTAX_ERROR.search(str(error))
-        reason = _PLACE_OF_SYNTAX_ERROR.sub("", str(error))
-        message = f"expected TOML, found {reason[:1].lower()}{reason[1:]}"
-        line = int(place[1]) if place and place[1] else len(text.text.splitlines())
-        column = int(place[2]) if place and place[2] else None
-        raise SelectionError(
-            message, code="policy_syntax", template=text.name, line=line, column=column, source=text.text
-        ) from None
+    values = parse_toml(text.text)
+    if isinstance(values, TomlFault):
+        raise values.error(SelectionError, code="policy_syntax", template=text.name, source=text.text)
     try:
         return PolicyTable.model_validate(values)
     except ValidationError as error:
-        raise _field_error(error, text) from None
-
-
-def _field_error(error: ValidationError, text: PolicyText) -> SelectionError:
-    detail = error.errors(include_url=False)[0]
-    path = detail["loc"]
-    name = ".".join(str(step) for step in path)
-    hint = None
-    if detail["type"] == "extra_forbidden":
-        message = f"unknown key {name!r}"
-        hint = nearest(str(path[-1]), known_keys(path[:-1]))
-    elif detail["type"] == "missing":
-        message = f"expected the key {name!r}, found none"
-    else:
-        message = f"{name}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, found {detail['input']!r}"
-    found = SelectionError(message, code="policy_field", hint=hint)
-    text.place(found, *path)
-    return found
+        first = next(value_faults(error, text.text, known_keys))
+    raise first.error(SelectionError, code="policy_field", template=text.name, source=text.text)
 
 
 def _read_tensors(model: bytes) -> dict[str, npt.NDArray[np.float32]]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from labfactory.base.errors import CompileError, SelectionError
+from labfactory.base.toml import TomlPositions
 from labfactory.compiler import Expression
-from labfactory.selection.positions import TomlPositions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
