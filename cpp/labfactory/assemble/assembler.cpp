@@ -153,30 +153,49 @@ Assembler::Assembler(std::shared_ptr<const Program> program)
   for (std::size_t part = 0; part < part_count(*program_); ++part) bytes_a_row_[part] = kFirstBytesARow;
 }
 
-std::vector<ArrayPointer> Assembler::assemble(const std::shared_ptr<const Batch>& batch,
-                                              const AssembleOptions& options) const {
-  if (options.threads < 1) {
+void AssembleOptions::check() const {
+  if (threads < 1) {
     throw Error(ErrorKind::usage, "option",
-                "expected threads of at least 1, found " + std::to_string(options.threads));
+                "expected threads of at least 1, found " + std::to_string(threads));
   }
   constexpr std::int64_t kMostBatchBytes = std::numeric_limits<std::int32_t>::max();
-  if (options.batch_bytes < 1 || options.batch_bytes > kMostBatchBytes) {
+  if (batch_bytes < 1 || batch_bytes > kMostBatchBytes) {
     throw Error(ErrorKind::usage, "option",
-                "expected batch_bytes from 1 to 2147483647, found " + std::to_string(options.batch_bytes));
+                "expected batch_bytes from 1 to 2147483647, found " + std::to_string(batch_bytes));
   }
+}
+
+std::vector<ArrayPointer> Assembler::assemble_rows(const Binding& binding, std::int64_t first,
+                                                   std::int64_t last, std::int64_t batch_bytes) const {
+  Morsel morsel(*program_, tape_, dictionaries_, binding, batch_bytes,
+                {bytes_a_row_.get(), part_count(*program_)});
+  return morsel.run(first, last);
+}
+
+ArrayPointer Assembler::no_rows() const {
+  const std::vector<std::int64_t> capacities(part_count(*program_), 0);
+  return Chunk(*program_, dictionaries_, capacities, 0).finish();
+}
+
+std::int64_t Assembler::row_bytes() const {
+  std::int64_t bytes = 1;
+  for (std::size_t part = 0; part < part_count(*program_); ++part) bytes += bytes_a_row_[part].load();
+  return bytes;
+}
+
+std::vector<ArrayPointer> Assembler::assemble(const std::shared_ptr<const Batch>& batch,
+                                              const AssembleOptions& options) const {
+  options.check();
   const Binding binding(*program_, batch, options.memo);
   const std::int64_t rows = binding.rows();
   const std::int64_t even = (rows + options.threads - 1) / options.threads;
-  std::int64_t row_bytes = 1;
-  for (std::size_t part = 0; part < part_count(*program_); ++part) row_bytes += bytes_a_row_[part].load();
-  const std::int64_t least = std::clamp(kLeastMorselBytes / row_bytes, kLeastMorselRows, kMostLeastRows);
+  const std::int64_t least = std::clamp(kLeastMorselBytes / row_bytes(), kLeastMorselRows, kMostLeastRows);
   const std::int64_t step = std::clamp(even, least, kMostChunkRows);
   const std::int64_t morsels = (rows + step - 1) / step;
   std::vector<std::vector<ArrayPointer>> made(static_cast<std::size_t>(morsels));
   parallel_for(options.threads, morsels, [&](std::int64_t task, int) {
-    Morsel morsel(*program_, tape_, dictionaries_, binding, options.batch_bytes,
-                  {bytes_a_row_.get(), part_count(*program_)});
-    made[static_cast<std::size_t>(task)] = morsel.run(task * step, std::min(rows, (task + 1) * step));
+    made[static_cast<std::size_t>(task)] =
+        assemble_rows(binding, task * step, std::min(rows, (task + 1) * step), options.batch_bytes);
   });
   std::vector<ArrayPointer> chunks;
   for (auto& some : made) chunks.insert(chunks.end(), some.begin(), some.end());

@@ -10,6 +10,7 @@
 
 #include "labfactory/arrow/builder.hpp"
 #include "labfactory/arrow/column.hpp"
+#include "labfactory/execute/binding.hpp"
 #include "labfactory/plan/program.hpp"
 #include "labfactory/plan/tape.hpp"
 
@@ -19,6 +20,9 @@ struct AssembleOptions {
   int threads = 1;
   std::int64_t batch_bytes = std::int64_t{64} << 20;  // text of one chunk, all parts together
   Memo* memo = nullptr;                               // what functions gave, where the program calls any
+
+  // Error(usage, "option") where they cannot be kept.
+  void check() const;
 };
 
 class Assembler {
@@ -32,7 +36,16 @@ class Assembler {
   [[nodiscard]] std::vector<ArrayPointer> assemble(const std::shared_ptr<const Batch>& batch,
                                                    const AssembleOptions& options) const;
 
+  // The chunks of rows first .. last, by the thread that asks; last is above first.
+  [[nodiscard]] std::vector<ArrayPointer> assemble_rows(const Binding& binding, std::int64_t first,
+                                                        std::int64_t last, std::int64_t batch_bytes) const;
+  // A chunk without rows.
+  [[nodiscard]] ArrayPointer no_rows() const;
+  // Text of a row, all parts together, as it was last; a guess at first.
+  [[nodiscard]] std::int64_t row_bytes() const;
+
   [[nodiscard]] const Program& program() const { return *program_; }
+  [[nodiscard]] const Tape& tape() const { return tape_; }
 
   // The names behind the dictionaries of every chunk.
   struct Dictionaries {

@@ -112,29 +112,28 @@ class Job {
 struct Pool {
   std::mutex mutex;
   std::condition_variable wanted;
-  std::deque<std::shared_ptr<Job>> jobs;
-  std::atomic<std::size_t> waiting = 0;  // jobs, to be seen without the mutex
+  std::deque<std::function<void()>> calls;
+  std::atomic<std::size_t> waiting = 0;  // calls, to be seen without the mutex
   int threads = 0;
 };
 
 // Never destroyed: threads wait in it until the process ends.
 Pool* pool = nullptr;
 
+std::atomic<std::uint64_t> forked = 0;
+
 void help(Pool* own) {
   for (;;) {
-    std::shared_ptr<Job> job;
+    std::function<void()> call;
     look_for([own] { return own->waiting.load(std::memory_order_relaxed) != 0; });
     {
       std::unique_lock lock(own->mutex);
-      own->wanted.wait(lock, [own] { return !own->jobs.empty(); });
-      job = std::move(own->jobs.front());
-      own->jobs.pop_front();
-      own->waiting = own->jobs.size();
+      own->wanted.wait(lock, [own] { return !own->calls.empty(); });
+      call = std::move(own->calls.front());
+      own->calls.pop_front();
+      own->waiting = own->calls.size();
     }
-    int worker = 0;
-    if (!job->join(&worker)) continue;
-    job->run(worker);
-    job->leave();
+    call();
   }
 }
 
@@ -143,6 +142,7 @@ void help(Pool* own) {
 // held.
 void forget_pool() {
   pool = new Pool;
+  ++forked;
 }
 
 // Signals belong to the thread that runs Python.
@@ -175,7 +175,10 @@ Pool* the_pool() {
   return pool;
 }
 
-void call_helpers(const std::shared_ptr<Job>& job, int helpers) {
+}  // namespace
+
+void call_soon(int threads, const std::function<void()>& task) {
+  const int helpers = std::min(threads, kMostThreads - 1);
   Pool* const own = the_pool();
   const std::scoped_lock lock(own->mutex);
   if (own->threads < helpers) {
@@ -187,12 +190,14 @@ void call_helpers(const std::shared_ptr<Job>& job, int helpers) {
       if (own->threads == 0) return;
     }
   }
-  for (int i = 0; i < helpers; ++i) own->jobs.push_back(job);
-  own->waiting = own->jobs.size();
+  for (int i = 0; i < helpers; ++i) own->calls.push_back(task);
+  own->waiting = own->calls.size();
   own->wanted.notify_all();
 }
 
-}  // namespace
+std::uint64_t forks() {
+  return forked;
+}
 
 void parallel_for(int threads, std::int64_t tasks, const std::function<void(std::int64_t, int)>& work) {
   const auto workers =
@@ -202,7 +207,12 @@ void parallel_for(int threads, std::int64_t tasks, const std::function<void(std:
     return;
   }
   const auto job = std::make_shared<Job>(workers, tasks, work);
-  call_helpers(job, workers - 1);
+  call_soon(workers - 1, [job] {
+    int worker = 0;
+    if (!job->join(&worker)) return;
+    job->run(worker);
+    job->leave();
+  });
   job->run(0);
   job->finish();
 }

@@ -15,4 +15,12 @@ namespace labfactory {
 void parallel_for(int threads, std::int64_t tasks,
                   const std::function<void(std::int64_t task, int worker)>& work);
 
+// Has so many of the process's threads call `task`, each once and as soon as it is free, and returns at once.
+// Where no threads can be started nobody calls it: whoever waits for what it does must be able to do it. It
+// must not throw.
+void call_soon(int threads, const std::function<void()>& task);
+
+// How many forks lie between this process and the one that first had threads: those of before are not here.
+[[nodiscard]] std::uint64_t forks();
+
 }  // namespace labfactory

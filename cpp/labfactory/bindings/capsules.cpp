@@ -13,6 +13,7 @@ namespace {
 
 constexpr const char* kSchemaName = "arrow_schema";
 constexpr const char* kArrayName = "arrow_array";
+constexpr const char* kStreamName = "arrow_array_stream";
 
 // Of a capsule that nobody consumed, or whose struct was moved out.
 template <class Struct, const char* const& kName>
@@ -73,6 +74,11 @@ std::shared_ptr<const Batch> import_array(py::handle object) {
       object, [](ArrowSchema* schema, ArrowArray* array) { return labfactory::import_array(schema, array); });
 }
 
+DataType import_schema(py::handle object) {
+  const py::object capsule = object.attr("__arrow_c_schema__")();
+  return parse_schema(*unwrap<ArrowSchema>(capsule, kSchemaName));
+}
+
 py::capsule Array::schema_capsule() const {
   auto schema = std::make_unique<ArrowSchema>();
   export_schema(*data_, schema.get());
@@ -84,6 +90,13 @@ py::tuple Array::capsules() const {
   export_array(data_, array.get());
   py::capsule wrapped = wrap<ArrowArray, kArrayName>(std::move(array));
   return py::make_tuple(schema_capsule(), std::move(wrapped));
+}
+
+py::capsule Stream::capsule() {
+  if (!source_) throw Error(ErrorKind::source, "source_consumed", "the stream was read before");
+  auto stream = std::make_unique<ArrowArrayStream>();
+  export_stream(std::move(source_), stream.get());
+  return wrap<ArrowArrayStream, kStreamName>(std::move(stream));
 }
 
 }  // namespace labfactory::bindings

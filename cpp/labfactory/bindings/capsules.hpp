@@ -9,12 +9,16 @@
 
 #include "labfactory/arrow/builder.hpp"
 #include "labfactory/arrow/column.hpp"
+#include "labfactory/arrow/stream.hpp"
 
 namespace labfactory::bindings {
 
 // Any object with __arrow_c_array__ whose array is a record batch (a struct), or of any type.
 [[nodiscard]] std::shared_ptr<const Batch> import_batch(pybind11::handle object);
 [[nodiscard]] std::shared_ptr<const Batch> import_array(pybind11::handle object);
+
+// The type of anything with __arrow_c_schema__; a schema's is a struct of its columns.
+[[nodiscard]] DataType import_schema(pybind11::handle object);
 
 // An array on its way out, known to Python as labfactory._core.arrow.Array.
 class Array {
@@ -29,6 +33,17 @@ class Array {
 
  private:
   ArrayPointer data_;
+};
+
+// Arrays on their way out one after another, known to Python as labfactory._core.arrow.Stream; read once.
+class Stream {
+ public:
+  explicit Stream(std::unique_ptr<ArraySource> source) : source_(std::move(source)) {}
+
+  [[nodiscard]] pybind11::capsule capsule();
+
+ private:
+  std::unique_ptr<ArraySource> source_;
 };
 
 }  // namespace labfactory::bindings

@@ -64,6 +64,11 @@ void register_arrow(py::module_& module) {
           py::arg("requested_schema") = py::none())
       .def("__arrow_c_schema__", &Array::schema_capsule)
       .def("__len__", [](const Array& self) { return self.data().length; });
+  py::class_<Stream>(arrow, "Stream",
+                     "Arrays made by the core one after another; any Arrow library reads them, once.")
+      .def(
+          "__arrow_c_stream__", [](Stream& self, const py::object&) { return self.capsule(); },
+          py::arg("requested_schema") = py::none());
   arrow.def("to_pylist", &to_pylist, py::arg("array"),
             "The values of an array as the core reads them: dates, times and durations as stored integers, "
             "decimals "

@@ -11,10 +11,13 @@
 #include <vector>
 
 #include "labfactory/assemble/assembler.hpp"
+#include "labfactory/assemble/asset_stream.hpp"
 #include "labfactory/base/error.hpp"
+#include "labfactory/bindings/answers.hpp"
 #include "labfactory/bindings/capsules.hpp"
 #include "labfactory/bindings/constants.hpp"
 #include "labfactory/bindings/registers.hpp"
+#include "labfactory/bindings/row_assembler.hpp"
 #include "labfactory/execute/evaluator.hpp"
 #include "labfactory/plan/program.hpp"
 #include "labfactory/values/memo.hpp"
@@ -67,13 +70,6 @@ std::vector<Instruction> instructions(const CodeRows& rows) {
   throw Error(ErrorKind::compile, "plan_invalid", "invalid plan: the unknown zone '" + name + "'");
 }
 
-std::uint16_t known_zone(std::span<const Zone> zones, const std::string& name) {
-  const auto found =
-      std::find_if(zones.begin(), zones.end(), [&](const Zone& z) { return z.name() == name; });
-  if (found == zones.end()) unknown_zone(name);
-  return static_cast<std::uint16_t>(found - zones.begin());
-}
-
 // The number of a zone, which joins the program's when it is first named.
 std::uint16_t zone_number(Program& program, const ZoneFiles& files, const std::string& name) {
   auto spelled = Zone::spelled(name);
@@ -103,7 +99,7 @@ ColumnUse column_use(const ColumnRow& row, const ZoneNumber& zone) {
 // A program and what runs it, as Python holds them.
 struct RunnableProgram {
   std::shared_ptr<const Program> program;
-  Assembler assembler;
+  std::shared_ptr<const Assembler> assembler;
 };
 
 std::unique_ptr<RunnableProgram> make_program(
@@ -133,131 +129,9 @@ std::unique_ptr<RunnableProgram> make_program(
   program->undefined = static_cast<UndefinedMode>(position(kUndefinedModes, undefined, "undefined mode"));
   program->limits = {work_limit, asset_limit_bytes};
   verify(*program);
-  return std::make_unique<RunnableProgram>(RunnableProgram{program, Assembler(program)});
+  return std::make_unique<RunnableProgram>(
+      RunnableProgram{program, std::make_shared<const Assembler>(program)});
 }
-
-// The function that a call names and its arguments as Python values.
-class CallReader {
- public:
-  explicit CallReader(std::string_view call) : rest_(call) {}
-
-  std::uint32_t number() { return take<std::uint32_t>(); }
-
-  py::tuple arguments() {
-    py::list values;
-    while (!rest_.empty()) values.append(value());
-    return py::tuple(values);
-  }
-
- private:
-  template <class T>
-  T take() {
-    T out;
-    std::memcpy(&out, rest_.data(), sizeof out);
-    rest_.remove_prefix(sizeof out);
-    return out;
-  }
-
-  py::str text() {
-    const std::uint32_t size = number();
-    py::str out(rest_.data(), size);
-    rest_.remove_prefix(size);
-    return out;
-  }
-
-  py::list items() {
-    py::list out;
-    for (std::uint32_t left = number(); left > 0; --left) out.append(value());
-    return out;
-  }
-
-  static py::object after_epoch(std::int64_t microseconds) {
-    const py::module_ datetime = py::module_::import("datetime");
-    return datetime.attr("datetime")(1970, 1, 1) +
-           datetime.attr("timedelta")(py::arg("microseconds") = microseconds);
-  }
-
-  py::object value() {
-    const py::module_ datetime = py::module_::import("datetime");
-    switch (static_cast<CallTag>(take<char>())) {
-      case CallTag::none:
-        return py::none();
-      case CallTag::no:
-        return py::bool_(false);
-      case CallTag::yes:
-        return py::bool_(true);
-      case CallTag::integer:
-        return py::int_(take<std::int64_t>());
-      case CallTag::floating:
-        return py::float_(take<double>());
-      case CallTag::text:
-        return text();
-      case CallTag::markup:
-        return py::module_::import("markupsafe").attr("Markup")(text());
-      case CallTag::date:
-        return datetime.attr("date").attr("fromordinal")(take<std::int64_t>() + kFirstOrdinal);
-      case CallTag::timestamp:
-        return after_epoch(take<std::int64_t>());
-      case CallTag::list:
-        return items();
-      case CallTag::tuple:
-        return py::tuple(items());
-      case CallTag::zoned: {
-        const py::object civil = after_epoch(take<std::int64_t>());
-        const bool fold = take<char>() == '1';
-        const py::object zone = py::module_::import("labfactory.compiler.zones").attr("zone")(text());
-        return civil.attr("replace")(py::arg("tzinfo") = zone, py::arg("fold") = fold ? 1 : 0);
-      }
-      case CallTag::time:
-        return after_epoch(take<std::int64_t>()).attr("time")();
-      case CallTag::duration:
-        return datetime.attr("timedelta")(py::arg("microseconds") = take<std::int64_t>());
-      case CallTag::decimal:
-        return py::module_::import("decimal").attr("Decimal")(text());
-      case CallTag::dict: {
-        py::dict out;
-        for (std::uint32_t left = number(); left > 0; --left) {
-          const py::object key = value();
-          out[key] = value();
-        }
-        return out;
-      }
-    }
-    throw Error(ErrorKind::compile, "plan_invalid", "invalid plan: a call with an unknown kind of argument");
-  }
-
-  std::string_view rest_;
-};
-
-// Calls each function once for all that rows asked of it: `resolve` takes its number and a list of argument
-// tuples, and gives a list of as many results, an exception where one failed.
-void answer(Memo& memo, std::span<const Zone> zones, const std::vector<std::string>& calls,
-            const py::function& resolve) {
-  const ZoneNumber zone = [&](const std::string& name) { return known_zone(zones, name); };
-  for (std::size_t first = 0; first < calls.size();) {
-    const std::uint32_t function = CallReader(calls[first]).number();
-    py::list rows;
-    std::size_t last = first;
-    for (; last < calls.size(); ++last) {
-      CallReader reader(calls[last]);
-      if (reader.number() != function) break;
-      rows.append(reader.arguments());
-    }
-    const py::list results = resolve(function, rows);
-    if (results.size() != rows.size()) {
-      throw Error(ErrorKind::usage, "option", "expected a result for each call of a function");
-    }
-    for (std::size_t i = 0; i < results.size(); ++i) {
-      const bool failed = PyExceptionInstance_Check(results[i].ptr()) != 0;
-      const Value result = failed ? Value::none() : read_constant(memo.store(), zone, results[i]);
-      memo.keep(calls[first + i], result, failed ? Outcome::function_failed : Outcome::ok);
-    }
-    first = last;
-  }
-}
-
-// A row may wait this many times; then its calls are a chain without end.
-constexpr int kMostRounds = 100;
 
 std::vector<Array> assemble(const RunnableProgram& self, py::handle batch, int threads,
                             std::int64_t batch_bytes, Memo* memo, const py::object& resolve) {
@@ -270,14 +144,18 @@ std::vector<Array> assemble(const RunnableProgram& self, py::handle batch, int t
     std::vector<ArrayPointer> chunks;
     {
       const py::gil_scoped_release release;
-      chunks = self.assembler.assemble(imported, {threads, batch_bytes, memo});
+      chunks = self.assembler->assemble(imported, {threads, batch_bytes, memo});
     }
-    const std::vector<std::string> calls = memo->take_requests();
-    if (calls.empty()) return {chunks.begin(), chunks.end()};
-    if (resolve.is_none()) throw Error(ErrorKind::usage, "option", "expected the functions of the plan");
-    chunks.clear();
-    answer(*memo, self.program->zones, calls, resolve);
+    if (!answer(*memo, self.program->zones, resolve)) return {chunks.begin(), chunks.end()};
   }
+}
+
+Stream stream(const RunnableProgram& self, py::handle batch, int threads, std::int64_t batch_bytes) {
+  if (!self.program->functions.empty())
+    throw Error(ErrorKind::usage, "option", "expected a plan without functions to stream");
+  const std::shared_ptr<const Batch> imported = import_batch(batch);
+  return Stream(
+      std::make_unique<AssetStream>(self.assembler, imported, AssembleOptions{threads, batch_bytes}));
 }
 
 std::pair<Array, Array> evaluate_batch(const RunnableProgram& self, py::handle batch, const std::string& type,
@@ -325,6 +203,9 @@ void register_plan(py::module_& module) {
            py::arg("batch_bytes") = std::int64_t{64} << 20, py::arg("memo") = nullptr,
            py::arg("resolve") = py::none(),
            "Assembles a record batch into chunks of status, reason, code, template, line, column and text.")
+      .def("stream", &stream, py::arg("batch"), py::kw_only(), py::arg("threads") = 1,
+           py::arg("batch_bytes") = std::int64_t{64} << 20,
+           "The chunks of a batch one after another, those to come made meanwhile; not of functions.")
       .def("evaluate", &evaluate_batch, py::arg("batch"), py::arg("type"), py::kw_only(),
            py::arg("machine") = "block",
            "Evaluates an expression over a record batch: its values, and a code where a row failed.")
@@ -332,6 +213,16 @@ void register_plan(py::module_& module) {
                              [](const RunnableProgram& self) { return is_expression(*self.program); })
       .def(
           "explain", [](const RunnableProgram& self) { return explain(*self.program); }, "A stable listing.");
+  py::class_<RowAssembler>(
+      plan, "RowAssembler",
+      "Assembles single rows of Python values, without arrays of one; shared by any number "
+      "of threads.")
+      .def(py::init([](const RunnableProgram& program, const py::object& schema) {
+             return std::make_unique<RowAssembler>(program.assembler, schema);
+           }),
+           py::arg("program"), py::arg("schema"))
+      .def("assemble", &RowAssembler::assemble, py::arg("row"), py::arg("resolve") = py::none(),
+           "The asset or its parts; what became of a row without one; None where pyarrow must read a value.");
   plan.def(
       "format_arguments", [](const std::string& format) { return Format(format).argument_count(); },
       py::arg("format"),

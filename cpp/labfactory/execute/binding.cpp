@@ -169,7 +169,7 @@ Binding::Binding(const Program& program, std::shared_ptr<const Batch> batch, Mem
     }
   }
   for (std::size_t i = 0; i < program.columns.size(); ++i) {
-    if (cells_.at(i).fields.size() > 1) order_fields(cells_.at(i));
+    if (cells_.at(i).reading == Reading::record) order_fields(cells_.at(i));
   }
 }
 

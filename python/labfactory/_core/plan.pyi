@@ -6,7 +6,7 @@ from typing import Any, Literal, final
 import numpy as np
 import numpy.typing as npt
 
-from labfactory._core.arrow import Array
+from labfactory._core.arrow import Array, Stream
 
 OPCODES: dict[str, int]
 FILTERS: dict[str, int]
@@ -59,6 +59,9 @@ class Program:
     ) -> list[Array]:
         """Assembles a record batch into chunks of status, reason, code, template, line, column and text."""
 
+    def stream(self, batch: Any, *, threads: int = 1, batch_bytes: int = 67108864) -> Stream:
+        """The chunks of a batch one after another, those to come made meanwhile; not of functions."""
+
     def evaluate(
         self, batch: Any, type: str, *, machine: Literal["block", "row"] = "block"
     ) -> tuple[Array, Array]:
@@ -68,3 +71,13 @@ class Program:
     def is_expression(self) -> bool: ...
     def explain(self) -> str:
         """A stable listing."""
+
+@final
+class RowAssembler:
+    """Assembles single rows of Python values, without arrays of one; shared by any number of threads."""
+
+    def __init__(self, program: Program, schema: Any) -> None: ...
+    def assemble(
+        self, row: dict[str, object], resolve: Callable[[int, list[tuple[Any, ...]]], list[Any]] | None = None
+    ) -> str | dict[str, str] | tuple[str, str | None, str | None, str, int, int] | None:
+        """The asset or its parts; what became of a row without one; None where pyarrow must read a value."""

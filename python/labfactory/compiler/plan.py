@@ -34,6 +34,8 @@ _CACHED_BYTES = 4 << 20
 _LEAST_ROWS = 512
 _FIRST_ROWS = 2048
 _MOST_ROWS = 65536
+# What became of a row: the columns beside its text.
+_OF_A_ROW = ("status", "reason", "code", "template", "line", "column")
 # What an asset is called by plans of one lone template.
 LONE_PART = "asset"
 
@@ -106,6 +108,8 @@ class Plan:
         self._functions = list(functions)
         self._locales = locales
         self._tables = dict(tables or {})
+        # What a table is joined to is an array.
+        self._rows_alone = None if tables else core.RowAssembler(program, schema)
 
     def __repr__(self) -> str:
         names = ", ".join(name for name, _ in self._templates.values())
@@ -188,9 +192,20 @@ class Plan:
         Raises:
             AssemblyError: `verify_failed` before a batch is given whose sample Jinja2 renders differently.
         """
-        # What stays inside the processor's cache is written again before it goes to memory.
-        for made in self._pieces(data, _CACHED_BYTES * threads, threads, batch_bytes, verify):
-            yield from made
+        if self._functions or self._tables:
+            # What stays inside the processor's cache is written again before it goes to memory.
+            for made in self._pieces(data, _CACHED_BYTES * threads, threads, batch_bytes, verify):
+                yield from made
+            return
+        first = 0
+        for batch in self._batches(data):
+            at = 0
+            source = self._program.stream(batch, threads=threads, batch_bytes=batch_bytes)
+            for chunk in pa.RecordBatchReader.from_stream(source):
+                self._verify(batch.slice(at, len(chunk)), [chunk], first + at, verify)
+                at += len(chunk)
+                yield chunk
+            first += len(batch)
 
     def _pieces(
         self, data: Any, piece_bytes: int | None, threads: int, batch_bytes: int, verify: int
@@ -270,6 +285,21 @@ class Plan:
             SourceError: `missing_column` or `column_type` when the row does not have what the plan reads.
             AssemblyError: The row failed; the error has its code and position.
         """
+        made = None
+        if self._rows_alone is not None:
+            values = row if type(row) is dict else self._read(row)
+            made = self._rows_alone.assemble(values, self._resolve if self._functions else None)
+        if made is None:
+            return self._assemble_batch_of_one(row)
+        if isinstance(made, tuple):
+            raise self._row_error(dict(zip(_OF_A_ROW, made, strict=True)))
+        return made
+
+    def _read(self, row: Mapping[str, object]) -> dict[str, object]:
+        return {name: row[name] for name in self._schema.names if name in row}
+
+    def _assemble_batch_of_one(self, row: Mapping[str, object]) -> str | dict[str, str]:
+        """The same by way of arrays, for tables and for values that pyarrow must convert."""
         (batch,) = self.assemble_batch(self._batch([row]))
         result = batch.to_pylist()[0]
         if result["status"] != "ok":

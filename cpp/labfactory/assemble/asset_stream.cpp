@@ -1,0 +1,206 @@
+#include "labfactory/assemble/asset_stream.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "labfactory/assemble/chunk.hpp"
+#include "labfactory/base/parallel.hpp"
+
+namespace labfactory {
+
+namespace {
+
+// Text of a piece: what stays in the processor's caches is written again before it goes to memory.
+constexpr std::int64_t kPieceBytes = std::int64_t{2} << 20;
+// Near the end of a batch pieces become smaller, so that all threads end together, but never than that.
+constexpr std::int64_t kLeastPieceBytes = std::int64_t{256} << 10;
+constexpr std::int64_t kLeastPieceRows = 64;
+constexpr std::int64_t kMostLeastRows = 4096;
+// Until a piece has shown what a row takes, few rows are memory enough.
+constexpr std::int64_t kFirstRows = 512;
+
+}  // namespace
+
+// One run over the rows behind a first one: pieces are taken in order by whoever is free, at most so many
+// before the one that is next to go out.
+class AssetStream::Making : public std::enable_shared_from_this<Making> {
+ public:
+  Making(std::shared_ptr<const Assembler> assembler, std::shared_ptr<const Binding> binding,
+         const AssembleOptions& options, std::int64_t first)
+      : assembler_(std::move(assembler)),
+        binding_(std::move(binding)),
+        batch_bytes_(options.batch_bytes),
+        threads_(options.threads),
+        next_row_(first),
+        pieces_(static_cast<std::size_t>(options.threads == 1 ? 1 : 2 * options.threads + 1)) {}
+
+  ArrayPointer next() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      Piece& head = piece(given_);
+      if (given_ < taken_ && head.is_made) return give(head);
+      if (Piece* const own = take()) {
+        call_helpers();
+        lock.unlock();
+        make(*own);
+        lock.lock();
+        own->is_made = true;
+      } else if (given_ == taken_) {
+        return nullptr;
+      } else {
+        made_.wait(lock, [&] { return head.is_made; });
+      }
+    }
+  }
+
+  void stop() {
+    std::unique_lock lock(mutex_);
+    is_stopped_ = true;
+    left_.wait(lock, [this] { return inside_ == 0; });
+    // A helper who was called and has not come yet holds this, but nothing else.
+    pieces_.clear();
+    binding_.reset();
+  }
+
+ private:
+  struct Piece {
+    std::int64_t first = 0;
+    std::int64_t last = 0;
+    std::vector<ArrayPointer> chunks;
+    std::size_t given = 0;
+    std::exception_ptr failure;
+    bool is_made = false;
+  };
+
+  Piece& piece(std::int64_t number) { return pieces_[static_cast<std::size_t>(number) % pieces_.size()]; }
+
+  // With the mutex, as all that follow but make().
+  bool may_take() const {
+    return !is_stopped_ && next_row_ < binding_->rows() &&
+           taken_ - given_ < static_cast<std::int64_t>(pieces_.size());
+  }
+
+  Piece* take() {
+    if (!may_take()) return nullptr;
+    Piece& taken = piece(taken_++);
+    taken.first = next_row_;
+    next_row_ += rows();
+    taken.last = next_row_;
+    taken.is_made = false;
+    return &taken;
+  }
+
+  // Of the next piece.
+  [[nodiscard]] std::int64_t rows() const {
+    const std::int64_t row_bytes = assembler_->row_bytes();
+    // A sixteenth less than a chunk holds, for the usual spread.
+    std::int64_t most = std::min(kPieceBytes, batch_bytes_) / 16 * 15 / row_bytes;
+    if (taken_ <= threads_) most = std::min(most, kFirstRows);
+    const std::int64_t least = std::clamp(kLeastPieceBytes / row_bytes, kLeastPieceRows, kMostLeastRows);
+    const std::int64_t left = binding_->rows() - next_row_;
+    const std::int64_t share = threads_ == 1 ? left : left / (2 * threads_);
+    return std::min(left,
+                    std::clamp(std::min(most, std::max(share, least)), std::int64_t{1}, kMostChunkRows));
+  }
+
+  void make(Piece& piece) const {
+    piece.given = 0;
+    piece.failure = nullptr;
+    try {
+      piece.chunks = assembler_->assemble_rows(*binding_, piece.first, piece.last, batch_bytes_);
+    } catch (...) {
+      piece.failure = std::current_exception();
+    }
+  }
+
+  ArrayPointer give(Piece& head) {
+    if (head.failure) {
+      is_stopped_ = true;
+      std::rethrow_exception(head.failure);
+    }
+    ArrayPointer chunk = std::move(head.chunks[head.given++]);
+    if (head.given == head.chunks.size()) {
+      ++given_;
+      call_helpers();
+    }
+    return chunk;
+  }
+
+  void call_helpers() {
+    if (!may_take() || asked_ >= threads_ - 1) return;
+    const int wanted = threads_ - 1 - asked_;
+    asked_ += wanted;
+    call_soon(wanted, [self = shared_from_this()] { self->help(); });
+  }
+
+  void help() {
+    std::unique_lock lock(mutex_);
+    ++inside_;
+    while (Piece* const own = take()) {
+      lock.unlock();
+      make(*own);
+      lock.lock();
+      own->is_made = true;
+      made_.notify_one();
+    }
+    --asked_;
+    if (--inside_ == 0) left_.notify_one();
+  }
+
+  const std::shared_ptr<const Assembler> assembler_;
+  std::shared_ptr<const Binding> binding_;
+  const std::int64_t batch_bytes_;
+  const int threads_;
+  std::mutex mutex_;
+  std::condition_variable made_;
+  std::condition_variable left_;
+  std::int64_t next_row_;
+  std::int64_t taken_ = 0;  // pieces
+  std::int64_t given_ = 0;
+  int asked_ = 0;   // helpers that were called and have not left
+  int inside_ = 0;  // helpers at work
+  bool is_stopped_ = false;
+  std::vector<Piece> pieces_;
+};
+
+AssetStream::AssetStream(std::shared_ptr<const Assembler> assembler,
+                         const std::shared_ptr<const Batch>& batch, const AssembleOptions& options)
+    : assembler_(std::move(assembler)), options_(options) {
+  options_.check();
+  binding_ = std::make_shared<const Binding>(assembler_->program(), batch);
+  making_ = begin();
+}
+
+AssetStream::~AssetStream() {
+  // The threads of the process before a fork will never leave; what they held stays as it was.
+  if (forks_ == forks()) {
+    making_->stop();
+  } else {
+    static_cast<void>(new std::shared_ptr<Making>(std::move(making_)));
+  }
+}
+
+std::shared_ptr<AssetStream::Making> AssetStream::begin() {
+  forks_ = forks();
+  return std::make_shared<Making>(assembler_, binding_, options_, next_row_);
+}
+
+ArrayPointer AssetStream::example() {
+  return assembler_->no_rows();
+}
+
+ArrayPointer AssetStream::next() {
+  if (forks_ != forks()) {
+    static_cast<void>(new std::shared_ptr<Making>(std::move(making_)));
+    making_ = begin();
+  }
+  ArrayPointer chunk = making_->next();
+  if (chunk) next_row_ += chunk->length;
+  return chunk;
+}
+
+}  // namespace labfactory
