@@ -19,6 +19,7 @@ from labfactory.compiler.filters import (
     is_required,
 )
 from labfactory.compiler.hints import meant
+from labfactory.compiler.operators import compare_pair
 from labfactory.compiler.types import DICTS, NONE, Static
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def apply_test(
     """Leaves in a register what a test finds of a value in one."""
     span = lowering.span(node)
     if name in COMPARISONS:
-        lowering.compare_pair(node, COMPARISONS[name], value, others[0], target)
+        compare_pair(lowering, node, COMPARISONS[name], value, others[0], target)
     elif name == "divisibleby":
         if value[1].may_be("text"):
             lowering.refuse("divisibleby of text", node)

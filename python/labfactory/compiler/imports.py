@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import nodes
 
+from labfactory.compiler.assignments import define
 from labfactory.compiler.inheritance import Rendering
 from labfactory.compiler.objects import Module
 from labfactory.compiler.scope import Binding, Context, Variable
@@ -49,7 +50,7 @@ def _by_condition(node: nodes.Include, template: nodes.CondExpr, other: nodes.Ex
 def lower_import(statements: Statements, node: nodes.Import) -> None:
     """Lowers `import … as …`."""
     module = _module(statements, node)
-    statements.define(node.target, module)
+    define(statements, node.target, module)
 
 
 def lower_from_import(statements: Statements, node: nodes.FromImport) -> None:
@@ -63,14 +64,14 @@ def lower_from_import(statements: Statements, node: nodes.FromImport) -> None:
         if variable is None:
             target = values.scope.variable(alias)
             static = values.undefined(name, target.register, span)
-            statements.define(alias, None, static)
+            define(statements, alias, None, static)
         elif variable.object is not None:
-            statements.define(alias, variable.object)
+            define(statements, alias, variable.object)
         else:
-            static = values.touched(variable)
+            static = variable.read()
             target = values.scope.variable(alias)
             statements.code.emit("move", target.register, variable.register, span=span)
-            statements.define(alias, None, static)
+            define(statements, alias, None, static)
 
 
 def _module(statements: Statements, node: nodes.Import | nodes.FromImport) -> Module:

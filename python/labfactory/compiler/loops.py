@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import nodes
 from jinja2.compiler import find_undeclared
 
+from labfactory.compiler.assignments import store
 from labfactory.compiler.code import Label
 from labfactory.compiler.objects import Recursion
 from labfactory.compiler.scope import LoopName, Variable
@@ -172,7 +173,7 @@ def _bind(statements: Statements, scope: Scope, target: nodes.Node, register: in
         return
     for name in target.find_all(nodes.Name):
         scope.bind(name.name, Variable(statements.code.take(), item))
-    statements.store(target, register, item)
+    store(statements, target, register, item)
 
 
 def _ran_flag(statements: Statements, loop: _Loop, span: int) -> int | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from jinja2 import nodes
 
+from labfactory.compiler.attributes import loop_attribute
 from labfactory.compiler.code import Instruction, Label
 from labfactory.compiler.macros import attribute_of, evaluate_arguments, write_macro
 from labfactory.compiler.objects import (
@@ -20,6 +21,7 @@ from labfactory.compiler.objects import (
     Object,
     Self,
 )
+from labfactory.compiler.operators import compare_pair
 from labfactory.compiler.scope import LoopName, Unassigned, Variable
 from labfactory.compiler.types import TUPLE, UNDEFINED, UNSET, Static
 
@@ -126,7 +128,7 @@ class ObjectCalls:
     def _length(self, loop: Object | LoopName | None, target: int, span: int) -> Static | None:
         if not isinstance(loop, LoopName):
             return None
-        self.values.loop_attribute(loop, "length", target, span)
+        loop_attribute(self.values, loop, "length", target, span)
         return Static.of("integer")
 
     def _inline_if(self, node: nodes.CondExpr, target: int) -> Static | None:
@@ -249,7 +251,7 @@ class ObjectCalls:
                 return attribute.static
             case Module() if (variable := _exported(owner, name)) is not None:
                 self.values.code.emit("move", target, variable.register, span=span)
-                return self.values.touched(variable)
+                return variable.read()
             case Cycler() if name == "current":
                 self.values.code.emit("subscript", target, owner.items, owner.position, span=span)
                 return owner.item
@@ -393,7 +395,7 @@ class ObjectCalls:
         items, index, count = code.take(), code.take(), code.take()
         item = self._values(node.args, node, items)
         assert item is not None
-        values.loop_attribute(loop, "index0", index, span)
+        loop_attribute(values, loop, "index0", index, span)
         values.constant(len(node.args), count, node)
         code.emit("modulo", index, index, count, span=span)
         code.emit("subscript", target, items, index, span=span)
@@ -408,7 +410,7 @@ class ObjectCalls:
         clearing.is_needed = True
         now = code.take()
         static = Static(frozenset({TUPLE}), item=self._values(node.args, node, now))
-        values.compare_pair(node, "not_equal", (last, static), (now, static), target)
+        compare_pair(values, node, "not_equal", (last, static), (now, static), target)
         code.emit("move", last, now, span=values.span(node))
         return Static.of("boolean")
 

@@ -72,6 +72,14 @@ class Variable:
     object: Object | LoopName | None = None
     copying: Instruction | None = None
 
+    def read(self) -> Static:
+        """What is known of its value where it is read; the instructions that fill it at first are needed."""
+        if self.static.may_be(UNSET) and self.clearing is not None:
+            self.clearing.is_needed = True
+        if self.copying is not None:
+            self.copying.is_needed = True
+        return self.static.without(UNSET)
+
 
 @dataclass(frozen=True, slots=True)
 class LoopName:

@@ -16,7 +16,7 @@ from labfactory.compiler.zones import zone
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from labfactory.compiler.sequences import Lazy
+    from labfactory.compiler.generators import Lazy
 
 Kind = Literal[
     "null",
