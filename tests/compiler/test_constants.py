@@ -40,6 +40,7 @@ CUSTOMERS = pa.record_batch(
         "{% if last is not none and last >= since %}lately{% endif %}",
         "{% set d = day %}{{ d }} {{ 'on ' ~ day }}",
         "{{ words | join('+') }}",
+        "{{ [now] }}{% set d = now %}{{ {'at': d} }}",
     ],
 )
 @pytest.mark.parametrize("undefined", ["error", "default"])
@@ -55,8 +56,6 @@ def test_a_constant_prints_and_compares_as_in_jinja2(source: str, undefined: str
 @pytest.mark.parametrize(
     "source",
     [
-        "{{ [now] }}",
-        "{% set d = now %}{{ [d] }}",
         "{{ now.tzinfo }}",
         "{{ zone }}",
         "{% set d = odd %}{{ d }}",

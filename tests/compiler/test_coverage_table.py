@@ -28,6 +28,7 @@ SCHEMA = pa.schema(
         "ps": pa.list_(pa.struct({"a": pa.int64()})),
         "at": pa.timestamp("us"),
         "span": pa.duration("us"),
+        "zoned": pa.timestamp("us", "UTC"),
     }
 )
 # What a filter or test is shown on, where a text alone does not do; `_` stands for its name.
@@ -50,6 +51,7 @@ TESTS = {
     **dict.fromkeys(("divisibleby", "even", "odd"), "{{ n is _ }}"),
     "divisibleby": "{{ n is _ 2 }}",
     "in": "{{ t is _ xs }}",
+    "sameas": "{{ t is _ none }}",
 }
 TWO_SIDED = {"==", "eq", "equalto", "!=", "ne", ">", "gt", "greaterthan", "ge", ">=", "<", "lt", "lessthan"}
 TWO_SIDED |= {"<=", "le", "sameas"}
@@ -87,6 +89,7 @@ METHODS = {
     "datetime.replace": "at.replace(year=2026)",
     "datetime.strftime": "at.strftime('%d %B')",
     "datetime.timetuple": "at.timetuple()",
+    "datetime.timestamp": "zoned.timestamp()",
     "datetime.weekday": "at.weekday()",
     "timedelta.total_seconds": "span.total_seconds()",
     "float.is_integer": "f.is_integer()",
@@ -95,7 +98,8 @@ NODES = {
     "autoescape": "{% autoescape true %}{{ t }}{% endautoescape %}",
     "block": "{% block a %}{{ t }}{% endblock %}",
     "call block": "{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}{{ t }}{% endcall %}",
-    "call with *": "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(*xs) }}",
+    "call with *, **": "{% macro m(a, b) %}{{ a }}{% endmacro %}{{ m(*(t,), **{'b': n}) }}",
+    "call with * of a list of any length": "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(*xs) }}",
     "concat": "{{ t ~ n }}",
     "dict": "{{ {'a': n}.a }}",
     "filter block": "{% filter upper %}{{ t }}{% endfilter %}",

@@ -198,6 +198,22 @@ METHODS = [
     *("center(7, '*')", "partition('o')|join('|')", "splitlines()|length", "istitle()", "isalnum()"),
     *("join(['<', t|string])", "format(t, u, x=i)", "removeprefix('a')", "islower()", "isnumeric()"),
 ]
+FORMATS = [
+    "t",
+    "u",
+    "('%' ~ u)",
+    "(t|e)",
+    "'%s|%r|%5.1f'",
+    "'%(a)s%(b)d'",
+    "'<%-*s>'",
+    "'%.3s'",
+    "'%05d'",
+    "'%x'",
+]
+FORMATTED = [
+    *("t", "i", "f", "de", "z", "r", "xs", "(t, i)", "(k,)", "{'a': t, 'b': i}", "gone", "(ps or [])", "m"),
+    *("(k, t)", "(t|e)", "[t]", "(t, z, f)"),
+]
 SPECS = ["", ">8", "^9.3", "+d", ",", ".2f", "08.1f", "x", "_", "%", "e", "*<7", ".3", "g", "5"]
 NUMBER_FILTERS = [
     *("abs", "filesizeformat", "int", "float", "tojson"),
@@ -211,7 +227,20 @@ NUMBER_FILTERS = [
 ]
 TESTS = [
     *("defined", "undefined", "none", "boolean", "integer", "float", "number", "string", "sequence", "true"),
-    *("false", "not none", "eq 1", "in ns", "iterable", "mapping", "escaped", "upper", "lower"),
+    *(
+        "sameas none",
+        "sameas(true)",
+        "callable",
+        "false",
+        "not none",
+        "eq 1",
+        "in ns",
+        "iterable",
+        "mapping",
+        "escaped",
+        "upper",
+        "lower",
+    ),
 ]
 
 
@@ -244,6 +273,9 @@ def strings(depth: int) -> st.SearchStrategy[str]:
         st.builds("'%r|%-4s'|format({}, {})".format, other, other),
         st.builds("('%.{}f' % ({}))".format, st.integers(0, 9), numbers(depth - 1)),
         st.builds("('%+05d' % ({}))".format, numbers(depth - 1)),
+        st.builds("({} % {})".format, st.sampled_from(FORMATS), st.sampled_from(FORMATTED)),
+        st.builds("({}|format(*{}))".format, st.sampled_from(FORMATS), st.sampled_from(LISTS)),
+        st.builds("({}|format(a={}, b={}))".format, st.sampled_from(FORMATS), inner, other),
     )
 
 

@@ -4,11 +4,9 @@
 
 #include "labfactory/execute/loop.hpp"
 #include "labfactory/values/calls.hpp"
-#include "labfactory/values/decimal.hpp"
 #include "labfactory/values/dict.hpp"
-#include "labfactory/values/filters.hpp"
 #include "labfactory/values/memo.hpp"
-#include "labfactory/values/repr.hpp"
+#include "labfactory/values/printf.hpp"
 
 namespace labfactory {
 
@@ -34,97 +32,6 @@ Outcome unpack(const Scope& scope, const Value& value, std::int32_t count, Value
   out = loop.items;
   return out.length == static_cast<std::uint32_t>(count) ? Outcome::ok : Outcome::value_error;
 }
-
-Outcome fault(FormatFault found) {
-  return found == FormatFault::type ? Outcome::type_error : Outcome::value_error;
-}
-
-// One conversion appended to a text that grows in the arena.
-class FormatWriter {
- public:
-  explicit FormatWriter(const Scope& scope) : scope_(scope) {}
-
-  Outcome literal(std::string_view text) {
-    if (const Outcome o = reserve(text.size()); o != Outcome::ok) return o;
-    // reserve has made room. NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker)
-    if (!text.empty()) std::memcpy(at_, text.data(), text.size());
-    at_ += text.size();
-    return Outcome::ok;
-  }
-
-  Outcome argument(const Conversion& conversion, const Value& value) {
-    if (value.kind == Kind::integer) {
-      if (const auto f = conversion.integer_fault(value.payload.integer); f != FormatFault::none)
-        return fault(f);
-      if (const Outcome o = reserve(conversion.integer_bound(value.payload.integer)); o != Outcome::ok)
-        return o;
-      at_ = conversion.write_integer(at_, value.payload.integer);
-      return Outcome::ok;
-    }
-    if (value.kind == Kind::floating) {
-      if (const auto f = conversion.floating_fault(value.payload.floating); f != FormatFault::none)
-        return fault(f);
-      if (const Outcome o = reserve(conversion.floating_bound(value.payload.floating)); o != Outcome::ok)
-        return o;
-      at_ = conversion.write_floating(at_, value.payload.floating);
-      return Outcome::ok;
-    }
-    const bool as_text = conversion.type == 's' || conversion.type == 'r';
-    if (value.kind == Kind::decimal && !as_text) return number(conversion, decimal_of(value));
-    if (value.kind == Kind::boolean && !as_text)
-      return argument(conversion, Value::integer(value.payload.integer));
-    std::string_view text;
-    if (conversion.type == 'r') {
-      if (const Outcome o = repr(scope_, value, text); o != Outcome::ok) return o;
-    } else if (as_text || value.is_text()) {
-      if (const Outcome o = text_of(scope_, value, text); o != Outcome::ok) return o;
-    } else {
-      return Outcome::type_error;
-    }
-    return written(conversion, text);
-  }
-
-  [[nodiscard]] std::string_view text() const { return {begin_, static_cast<std::size_t>(at_ - begin_)}; }
-
- private:
-  // A decimal: as float for %f and its like, cut to an int for %d; the others want an int.
-  Outcome number(const Conversion& conversion, const Decimal& value) {
-    constexpr std::string_view kFloats = "eEfFgG";
-    constexpr std::string_view kIntegers = "diu";
-    if (kFloats.find(conversion.type) != std::string_view::npos) {
-      return argument(conversion, Value::floating(to_double(value)));
-    }
-    if (kIntegers.find(conversion.type) == std::string_view::npos) return Outcome::type_error;
-    std::int64_t whole_part = 0;
-    if (const Outcome o = whole(value, Whole::cut, whole_part); o != Outcome::ok) return o;
-    return argument(conversion, Value::integer(whole_part));
-  }
-
-  Outcome written(const Conversion& conversion, std::string_view text) {
-    if (const auto f = conversion.text_fault(text); f != FormatFault::none) return fault(f);
-    if (const Outcome o = reserve(conversion.text_bound(text)); o != Outcome::ok) return o;
-    at_ = conversion.write_text(at_, text);
-    return Outcome::ok;
-  }
-
-  Outcome reserve(std::size_t bytes) {
-    const auto used = static_cast<std::size_t>(at_ - begin_);
-    if (used + bytes <= capacity_) return Outcome::ok;
-    if (used + bytes > scope_.most_bytes) return Outcome::asset_too_large;
-    const std::size_t grown = 2 * (used + bytes);
-    char* moved = scope_.arena.allocate(grown);
-    if (used != 0) std::memcpy(moved, begin_, used);
-    begin_ = moved;
-    at_ = moved + used;
-    capacity_ = grown;
-    return Outcome::ok;
-  }
-
-  const Scope& scope_;
-  char* begin_ = nullptr;
-  char* at_ = nullptr;
-  std::size_t capacity_ = 0;
-};
 
 Outcome format(const Scope& scope, const Format& format, const Value* arguments, Value& out) {
   FormatWriter writer(scope);

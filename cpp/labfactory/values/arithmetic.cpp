@@ -5,6 +5,7 @@
 
 #include "labfactory/values/decimal.hpp"
 #include "labfactory/values/operators.hpp"
+#include "labfactory/values/printf.hpp"
 #include "labfactory/values/temporal.hpp"
 
 namespace labfactory {
@@ -322,8 +323,7 @@ Outcome floor_divide(const Scope& scope, const Value& left, const Value& right, 
 }
 
 Outcome modulo(const Scope& scope, const Value& left, const Value& right, Value& out) {
-  // str % x is a format that the compiler did not see as a constant.
-  if (left.is_text()) return Outcome::unsupported;
+  if (left.is_text()) return format_text(scope, left, right, out);
   if (!both_numbers(left, right)) {
     if (any_decimal(left, right)) return calculate(scope, &decimal_rest, left, right, out);
     return both_defined_temporal(left, right) ? modulo_temporal(left, right, out) : mismatch(left, right);

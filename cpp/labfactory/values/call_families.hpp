@@ -18,6 +18,7 @@ Outcome capitalize(const Scope& scope, const Value* a, Value& out);
 Outcome trim(const Scope& scope, const Value* a, Value& out);
 Outcome truncate(const Scope& scope, const Value* a, Value& out);
 Outcome string(const Scope& scope, const Value* a, Value& out);
+Outcome format(const Scope& scope, const Value* a, Value& out);
 Outcome center(const Scope& scope, const Value* a, Value& out);
 Outcome indent(const Scope& scope, const Value* a, Value& out);
 Outcome wordcount(const Scope& scope, const Value* a, Value& out);
@@ -34,7 +35,9 @@ Outcome tojson(const Scope& scope, const Value* a, Value& out);
 Outcome urlencode(const Scope& scope, const Value* a, Value& out);
 Outcome xmlattr(const Scope& scope, const Value* a, Value& out);
 
-// numbers
+// numbers: first int(value), of text int(value, base), and float(value), with what they raise
+Outcome to_integer(const Scope& scope, const Value& value, const Value& base, Value& out);
+Outcome to_floating(const Scope& scope, const Value& value, double& out);
 Outcome round(const Scope& scope, const Value* a, Value& out);
 Outcome abs(const Scope& scope, const Value* a, Value& out);
 Outcome divisible(const Scope& scope, const Value* a, Value& out);

@@ -68,26 +68,6 @@ Outcome whole(double value, Value& out) {
   return Outcome::ok;
 }
 
-// float(value); type_error and value_error as Python raises them.
-Outcome to_floating(const Scope& scope, const Value& value, double& out) {
-  if (value.is_number()) {
-    out = value.kind == Kind::floating ? value.payload.floating : static_cast<double>(value.payload.integer);
-    return Outcome::ok;
-  }
-  if (value.kind == Kind::decimal) {
-    out = to_double(decimal_of(value));
-    return Outcome::ok;
-  }
-  if (value.kind == Kind::undefined) return Outcome::undefined;
-  if (!value.is_text()) return Outcome::type_error;
-  if (value.view().size() > scope.most_bytes) return Outcome::asset_too_large;
-  charge_text(scope, value.view());
-  const std::optional<double> found = parse_floating(value.view(), scope.arena);
-  if (!found) return Outcome::value_error;
-  out = *found;
-  return Outcome::ok;
-}
-
 // func(value * 10**precision) / 10**precision with func ceil or floor: a float. 10**-1 is one, too, and does
 // not go with a decimal.
 Outcome round_decimal_outwards(const Decimal& value, std::int64_t precision, bool up, Value& out) {
@@ -108,7 +88,14 @@ bool is_wrong(Outcome outcome) {
   return outcome == Outcome::type_error || outcome == Outcome::value_error;
 }
 
-// int(value), or int(value, base) of a text.
+// `bytes < unit`, where the unit is the power of 1000 that a double misses.
+bool is_below(double bytes, double unit) {
+  // The double nearest to 10**24 lies below it.
+  return unit == 1e24 ? bytes <= unit : bytes < unit;
+}
+
+}  // namespace
+
 Outcome to_integer(const Scope& scope, const Value& value, const Value& base, Value& out) {
   if (value.is_text()) {
     if (base.kind != Kind::integer && base.kind != Kind::boolean) return Outcome::type_error;
@@ -137,13 +124,24 @@ Outcome to_integer(const Scope& scope, const Value& value, const Value& base, Va
   return Outcome::ok;
 }
 
-// `bytes < unit`, where the unit is the power of 1000 that a double misses.
-bool is_below(double bytes, double unit) {
-  // The double nearest to 10**24 lies below it.
-  return unit == 1e24 ? bytes <= unit : bytes < unit;
+Outcome to_floating(const Scope& scope, const Value& value, double& out) {
+  if (value.is_number()) {
+    out = value.kind == Kind::floating ? value.payload.floating : static_cast<double>(value.payload.integer);
+    return Outcome::ok;
+  }
+  if (value.kind == Kind::decimal) {
+    out = to_double(decimal_of(value));
+    return Outcome::ok;
+  }
+  if (value.kind == Kind::undefined) return Outcome::undefined;
+  if (!value.is_text()) return Outcome::type_error;
+  if (value.view().size() > scope.most_bytes) return Outcome::asset_too_large;
+  charge_text(scope, value.view());
+  const std::optional<double> found = parse_floating(value.view(), scope.arena);
+  if (!found) return Outcome::value_error;
+  out = *found;
+  return Outcome::ok;
 }
-
-}  // namespace
 
 Outcome round(const Scope& scope, const Value* a, Value& out) {
   if (a[0].kind == Kind::undefined) return Outcome::undefined;

@@ -37,7 +37,7 @@ constexpr std::array<filters::Function, kFilters.size()> kFunctions = {
     filters::last,     filters::list,        filters::reverse,   filters::slice,          filters::striptags,
     filters::sum,      filters::tojson,      filters::urlencode, filters::wordcount,      filters::wordwrap,
     filters::xmlattr,  filters::sort_key,    filters::sort_by,   filters::group_by,       filters::min_by,
-    filters::max_by,   filters::is_new,      filters::divisible, filters::range};
+    filters::max_by,   filters::is_new,      filters::divisible, filters::range,          filters::format};
 
 }  // namespace
 

@@ -58,7 +58,8 @@ enum class Filter : std::uint8_t {
   max_by,    // keys
   is_new,    // of a list of keys: whether it lacks the argument
   divisible,
-  range,  // of a start: stop, step
+  range,   // of a start: stop, step
+  format,  // a tuple or dict: what `%` formats
 };
 
 struct FilterShape {
@@ -112,9 +113,10 @@ inline constexpr std::array kFilters = {
     FilterShape{"is_new", 1, false},
     FilterShape{"divisible", 1, false},
     FilterShape{"range", 2, false},
+    FilterShape{"format", 1, false},
 };
 
-static_assert(kFilters.size() == static_cast<std::size_t>(Filter::range) + 1);
+static_assert(kFilters.size() == static_cast<std::size_t>(Filter::format) + 1);
 
 enum class Test : std::uint8_t {
   defined,

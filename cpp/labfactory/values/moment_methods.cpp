@@ -45,7 +45,8 @@ char* write_number(char* out, std::int64_t value, int width, char padding, char 
 class Strftime {
  public:
   Strftime(const Scope& scope, const Value& value)
-      : value_(value),
+      : scope_(scope),
+        value_(value),
         days_(day_of_value(value)),
         day_(civil_from_days(days_)),
         out_(scope.arena, scope.most_bytes) {
@@ -160,7 +161,7 @@ class Strftime {
       case 'z':
         return offset();
       case 'Z':
-        return value_.kind == Kind::zoned ? Outcome::unsupported : Outcome::ok;
+        return zone_name();
       case '%':
         return out_.append("%") ? Outcome::ok : Outcome::asset_too_large;
       case 'n':
@@ -192,6 +193,13 @@ class Strftime {
     return year < kFourDigits ? Outcome::unsupported : number(year, 4, '\0');
   }
 
+  Outcome zone_name() {
+    if (value_.kind != Kind::zoned) return Outcome::ok;
+    const std::int64_t second = days_ * 86'400 + elapsed_of(value_.payload.integer).seconds;
+    const Zone::Rule rule = scope_.cells.zone(value_.column).at_civil(second, value_.reserved != 0);
+    return out_.append(rule.name) ? Outcome::ok : Outcome::asset_too_large;
+  }
+
   // +HHMM, with seconds where there are some.
   Outcome offset() {
     if (value_.kind != Kind::zoned) return Outcome::ok;
@@ -202,6 +210,7 @@ class Strftime {
                                                                             : Outcome::asset_too_large;
   }
 
+  const Scope& scope_;
   const Value& value_;
   std::int64_t days_;
   CivilDay day_;
@@ -256,6 +265,47 @@ Outcome isoformat(const Scope& scope, const Value* a, Value& out) {
   return Outcome::ok;
 }
 
+// A part that a call of replace() gives, or what the value has.
+Outcome part(const Value& given, std::int64_t least, std::int64_t most, std::int64_t& out) {
+  if (given.kind == Kind::none) return Outcome::ok;
+  if (given.kind == Kind::undefined) return Outcome::undefined;
+  if (given.kind != Kind::integer && given.kind != Kind::boolean) return Outcome::type_error;
+  out = given.payload.integer;
+  return out < least || out > most ? Outcome::value_error : Outcome::ok;
+}
+
+// value.replace(year, month, day, hour, minute, second, microsecond); None stands for what is left out.
+Outcome replace_parts(const Scope& scope, const Value* a, Value& out) {
+  const CivilDay day = civil_from_days(day_of_value(a[0]));
+  const ClockTime clock = has_clock(a[0]) ? clock_of(a[0].payload.integer) : ClockTime{};
+  std::array<std::int64_t, 7> parts = {day.year,     day.month,    day.day,          clock.hour,
+                                       clock.minute, clock.second, clock.microsecond};
+  constexpr std::array<std::int64_t, 7> kLeast = {1, 1, 1, 0, 0, 0, 0};
+  constexpr std::array<std::int64_t, 7> kMost = {9999, 12, 31, 23, 59, 59, 999'999};
+  constexpr std::size_t kClock = 3;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const bool has = i < kClock ? has_day(a[0]) : has_clock(a[0]);
+    if (!has && a[i + 1].kind != Kind::none) return Outcome::type_error;
+    if (const Outcome o = part(a[i + 1], kLeast[i], kMost[i], parts[i]); o != Outcome::ok) return o;
+  }
+  const std::int64_t time = ((parts[3] * 60 + parts[4]) * 60 + parts[5]) * kSecondMicroseconds + parts[6];
+  if (a[0].kind == Kind::time) {
+    out = Value::time(time);
+    return Outcome::ok;
+  }
+  const std::int64_t days = days_from_civil(parts[0], static_cast<int>(parts[1]), static_cast<int>(parts[2]));
+  // The day of a month that does not have it.
+  if (civil_from_days(days).month != parts[1]) return Outcome::value_error;
+  if (a[0].kind == Kind::date) {
+    out = Value::date(days);
+    return Outcome::ok;
+  }
+  const std::int64_t civil = days * kDayMicroseconds + time;
+  if (a[0].kind == Kind::zoned) return on_clock(scope.cells, civil, a[0].column, a[0].reserved != 0, out);
+  out = Value::timestamp(civil);
+  return Outcome::ok;
+}
+
 }  // namespace
 
 Outcome strftime_text(const Scope& scope, const Value& value, std::string_view format,
@@ -292,6 +342,13 @@ Outcome call_moment_method(const Scope& scope, Method method, const Value* a, Va
       out = Value::text(text);
       return Outcome::ok;
     }
+    case Method::replace_parts:
+      return a[0].kind == Kind::duration ? Outcome::undefined : replace_parts(scope, a, out);
+    case Method::timestamp:
+      if (a[0].kind != Kind::zoned) return Outcome::undefined;
+      out = Value::floating(
+          true_divide(a[0].payload.integer - a[0].offset() * kSecondMicroseconds, kSecondMicroseconds));
+      return Outcome::ok;
     case Method::total_seconds:
       if (a[0].kind != Kind::duration) return Outcome::undefined;
       out = Value::floating(true_divide(a[0].payload.integer, kSecondMicroseconds));

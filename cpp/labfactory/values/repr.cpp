@@ -71,7 +71,7 @@ class ReprWriter {
       case Kind::duration:
         return duration(value.payload.integer);
       case Kind::zoned:
-        return Outcome::unsupported;  // its tzinfo may be any of several objects with one spelling in Arrow
+        return zoned(value);
       case Kind::list:
       case Kind::column_list:
         return sequence(value, "[", "]");
@@ -181,6 +181,32 @@ class ReprWriter {
       if (const Outcome o = numbers({day.year, day.month, day.day}); o != Outcome::ok || is_date) return o;
       if (const Outcome o = out_.append(", "); o != Outcome::ok) return o;
       return clock(clock_of(value.payload.integer));
+    });
+  }
+
+  // datetime.timezone for UTC and offsets, ZoneInfo for names: what docs/arrow.md takes a zone for.
+  Outcome zoned(const Value& value) {
+    return called("datetime.datetime", [&] {
+      const CivilDay day = civil_from_days(day_of(value.payload.integer));
+      if (const Outcome o = numbers({day.year, day.month, day.day}); o != Outcome::ok) return o;
+      if (const Outcome o = out_.append(", "); o != Outcome::ok) return o;
+      if (const Outcome o = clock(clock_of(value.payload.integer)); o != Outcome::ok) return o;
+      if (const Outcome o = out_.append(value.reserved != 0 ? ", fold=1, tzinfo=" : ", tzinfo=");
+          o != Outcome::ok) {
+        return o;
+      }
+      return zone(scope_.cells.zone(value.column).name(), value.offset());
+    });
+  }
+
+  Outcome zone(const std::string& name, std::int32_t offset) {
+    if (name == "UTC") return out_.append("datetime.timezone.utc");
+    if (Zone::spelled(name)) {
+      return called("datetime.timezone", [&] { return duration(offset * kSecondMicroseconds); });
+    }
+    return called("zoneinfo.ZoneInfo", [&] {
+      if (const Outcome o = out_.append("key="); o != Outcome::ok) return o;
+      return quoted(name);
     });
   }
 

@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 _NEVER = {
     "attr": "write value.name or value['name'].",
-    "callable": "values are no functions.",
     "filter": "the filters are known when a template is written.",
     "pprint": "print it as it is, or as |tojson(2).",
     "random": "decide by a column what a customer gets.",
-    "sameas": "compare by ==.",
     "test": "the tests are known when a template is written.",
     "urlize": "write the link, as <a href=…>.",
 }
 
+# Tests that are no call of the core of their own.
+_OTHER_TESTS = ("callable", "divisibleby", "sameas")
 # Filters that go through the names of a struct.
 _OF_KEYS = ("first", "join", "last")
 
@@ -136,12 +136,12 @@ def _checked(
     lowering: Expressions, call: FilterCall, signature: Signature, values: Sequence[Static]
 ) -> Sequence[Static]:
     for static in values[: signature.as_text]:
-        lowering.printable(static, call.node, f"{call.name} of")
+        lowering.printable(static, call.node)
     if signature.is_whole or (call.name in _OF_KEYS and values[0].may_be(*DICTS)):
         values = [lowering.whole(values[0], call.node), *values[1:]]
     if call.name == "join":
-        lowering.printable(values[1], call.node, "join with")
-        lowering.printable(values[0].iterated(), call.node, "joining")
+        lowering.printable(values[1], call.node)
+        lowering.printable(values[0].iterated(), call.node)
     if call.name == "truncate" and values[4].may_be(NONE):
         # None stands for the policy's leeway there.
         lowering.refuse("a leeway that may be none", call.node)
@@ -217,10 +217,11 @@ class AppliedTest:
 
 def check_test(lowering: Expressions, node: nodes.Expr, name: str, count: int) -> None:
     """Refuses tests that are not covered, and calls of others with more or fewer arguments than they take."""
-    if name not in COMPARISONS and name not in TESTS and name != "divisibleby":
-        ours = [*TESTS, *COMPARISONS, "divisibleby"]
+    known = name in COMPARISONS or name in TESTS or name in _OTHER_TESTS
+    if not known:
+        ours = [*TESTS, *COMPARISONS, *_OTHER_TESTS]
         _no_call(lowering, node, "test", name, jinja2.tests.TESTS, ours)
-    wanted = 0 if name in TESTS else 1
+    wanted = 0 if name in TESTS or name == "callable" else 1
     if count != wanted:
         expected = "one argument" if wanted else "no arguments"
         lowering.tree.fail(f"expected {expected} for the test {name}", node, code="arguments")
@@ -245,11 +246,14 @@ def apply_test(
         lowering.code.emit("move", first, value[0], span=span)
         lowering.code.emit("move", first + 1, others[0][0], span=span)
         lowering.code.emit("filter", target, core.FILTERS["divisible"], first, 2, span=span)
+    elif name == "callable":
+        # No value can be called; of undefined ones Python takes it for so.
+        lowering.code.emit("test", target, core.TESTS["undefined"], value[0], span=span)
     else:
         if name in ("even", "odd") and value[1].may_be("text"):
             lowering.refuse(f"{name} of text", node)
         if name in ("lower", "upper"):
-            lowering.printable(value[1], node, f"{name} of")
+            lowering.printable(value[1], node)
         lowering.code.emit("test", target, core.TESTS[name], value[0], span=span)
     return Static.of("boolean")
 

@@ -118,8 +118,8 @@ def _slice(values: Expressions, node: nodes.Getitem, bounds: nodes.Slice, target
 def _item_of(values: Expressions, static: Static) -> Static:
     text = Static.of("text") if static.may_be("text") else None
     item = static.items() if static.may_be(*SEQUENCES) else None
-    values = values.values(static) if static.may_be(*DICTS) else None
-    found = joined(filter(None, [text, values, item]))
+    entry = values.values(static) if static.may_be(*DICTS) else None
+    found = joined(filter(None, [text, entry, item]))
     return found.join(Static.of(UNDEFINED)) if found else Static.of(UNDEFINED)
 
 

@@ -177,8 +177,8 @@ def lower_join(
     node = prepared.call.node
     items = _attributes(lowering, prepared, source)
     separator = prepared.argument(registers, "d")
-    lowering.printable(separator[1], node, "join with")
-    lowering.printable(items[1].iterated(), node, "joining")
+    lowering.printable(separator[1], node)
+    lowering.printable(items[1].iterated(), node)
     code = lowering.code
     target, autoescape = code.take(), code.take()
     lowering.constant(lowering.autoescape, autoescape, node)

@@ -147,14 +147,10 @@ class Expressions:
         found = self.readable(self.options.columns[node.name], node)
         return self.table.root(node.name) if found.is_scalar else None
 
-    def printable(self, static: Static, node: nodes.Node, what: str = "printing") -> None:
+    def printable(self, static: Static, node: nodes.Node) -> None:
         """Makes ready what is read as text: lists and dicts with all that they hold."""
         if static.may_be(*CONTAINERS):
             self.whole(static, node)
-            if self._holds(static, "zoned"):
-                # Its repr names an object that Arrow does not tell: timezone.utc, ZoneInfo(key='UTC').
-                hint = "print it by itself."
-                self.refuse(f"{what} a list or dict that holds a timestamp with zone", node, hint=hint)
 
     def whole(self, static: Static, node: nodes.Node) -> Static:
         """Reads all that a value may hold, and tells what is known of a dict's values.
@@ -177,10 +173,6 @@ class Expressions:
     def values(self, static: Static) -> Static | None:
         """What is known of the values of a dict."""
         return joined(filter(None, [static.value, *map(self.table.values, sorted(static.sources))]))
-
-    def _holds(self, static: Static, kind: str) -> bool:
-        within = filter(None, [static.item, self.values(static), *(static.parts or ())])
-        return any(inner.may_be(kind) or self._holds(inner, kind) for inner in within)
 
     def refuse(self, what: str, node: nodes.Node, *, hint: str | None = None) -> NoReturn:
         """Raises the error that names what this version does not cover."""

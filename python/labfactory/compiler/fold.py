@@ -28,16 +28,23 @@ _MOST_BITS = 4096
 _WIDE_FORMAT = re.compile(r"\*|\d{4,}")
 # No double has a digit further out.
 _MOST_PRECISION = 400
+# Jinja2 folds all filters but those that ask the context; what these give must be what it folds to, as it
+# forgets in `~` that a folded part is Markup.
 _FILTERS = frozenset(
     {
-        *("d", "default", "upper", "lower", "title", "capitalize", "trim", "e", "escape", "safe", "round"),
-        *("length", "count", "join", "replace", "truncate", "string", "format"),
+        *("abs", "batch", "capitalize", "center", "count", "d", "default", "dictsort", "e", "escape"),
+        *("filesizeformat", "first", "float", "forceescape", "format", "groupby", "indent", "int", "items"),
+        *("join", "last", "length", "list", "lower", "max", "min", "replace", "reverse", "round", "safe"),
+        *("slice", "sort", "string", "striptags", "sum", "title", "tojson", "trim", "truncate", "unique"),
+        *("upper", "urlencode", "wordcount", "wordwrap", "xmlattr"),
     }
 )
+# Filters whose arguments say how much there will be.
+_WIDENING = frozenset({"batch", "center", "indent", "slice", "tojson", "wordwrap"})
 _TESTS = frozenset(
     {
         *("defined", "undefined", "none", "boolean", "integer", "float", "number", "string", "sequence"),
-        *("even", "odd", "true", "false"),
+        *("callable", "even", "false", "iterable", "mapping", "odd", "sameas", "true"),
     }
 )
 _PARTS = frozenset(
@@ -214,6 +221,10 @@ def _check_filter(node: nodes.Filter) -> None:
     elif node.name in ("replace", "join"):
         sizes = [_size(value) + 1 for value in constants]
         _bound(sizes[0] * max(sizes[1:], default=1))
+    elif node.name in _WIDENING:
+        widths = [abs(value) for value in constants[1:] if isinstance(value, int)]
+        texts = [_size(value) for value in constants[1:] if not isinstance(value, int)]
+        _bound((_size(constants[0]) + 1) * max(widths + texts, default=1))
     elif node.name == "round" and any(isinstance(v, int) and abs(v) > _MOST_PRECISION for v in constants[1:]):
         raise nodes.Impossible
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from labfactory._core import plan as core
 from labfactory.base.errors import LabfactoryError
 from labfactory.compiler.syntax import check_encoding
-from labfactory.compiler.types import CONTAINERS, DATES, Static
+from labfactory.compiler.types import CONTAINERS, DATES, TUPLE, UNDEFINED, Static
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +19,44 @@ if TYPE_CHECKING:
     from labfactory.compiler.expressions import Expressions
 
 _CONVERSION = re.compile(r"%[#0\- +]*\d*(?:\.\d*)?[hlL]?([diouxXeEfFgGcrsa%])")
+_STAR = re.compile(r"%(?:\([^()]*\))?[#0\- +]*(?:\*|\d*\.\*)")
 _NAMED = re.compile(r"%\(([^()]*)\)")
 _NAMED_OR_ESCAPED = re.compile(r"%%|%\(([^()]*)\)")
 
 
-def format_arguments(node: nodes.Expr) -> list[nodes.Expr]:
-    """The values on the right of a format."""
-    return node.items if isinstance(node, nodes.Tuple) else [node]
+def lower_modulo_format(lowering: Expressions, node: nodes.Mod, target: int) -> Static | None:
+    """Leaves what a constant format makes in a register; None where formats are read as they run."""
+    try:
+        text = lowering.fold(node.left).value
+    except nodes.Impossible:
+        return None
+    if not isinstance(text, str) or takes_width(text):
+        return None
+    if is_named(text):
+        given = named_values(node.right)
+        return None if given is None else lower_named_format(lowering, node, text, given, target)
+    if isinstance(node.right, nodes.Tuple):
+        return lower_format(lowering, node, text, node.right.items, target)
+    return _lone_format(lowering, node, text, target)
+
+
+def _lone_format(lowering: Expressions, node: nodes.Mod, text: str, target: int) -> Static:
+    """A format of one value: of a tuple that means its items, and any number of what may be looked into."""
+    first = lowering.code.take()
+    static = lowering.into(node.right, first)
+    wanted = _conversions(lowering, node, text)
+    if static.may_be(TUPLE) or (wanted != 1 and static.may_be(UNDEFINED, *CONTAINERS)):
+        lowering.printable(static, node.right)
+        return _formatted_late(lowering, node, text, first, target)
+    return _formatted(lowering, node, text, 1, lambda *_: (node.right, static), target, first)
+
+
+def _formatted_late(lowering: Expressions, node: nodes.Expr, text: str, right: int, target: int) -> Static:
+    """Leaves in a register what a constant format makes of a value that says only then what it is."""
+    left = lowering.code.take()
+    lowering.constant(text, left, node)
+    lowering.code.emit("modulo", target, left, right, span=lowering.span(node))
+    return Static.of("text")
 
 
 def lower_format(
@@ -47,6 +78,11 @@ def named_values(node: nodes.Expr) -> dict[str, nodes.Expr] | None:
     if not all(isinstance(key, nodes.Const) and isinstance(key.value, str) for key, _ in pairs):
         return None
     return {str(key.value): value for key, value in pairs if isinstance(key, nodes.Const)}
+
+
+def takes_width(text: str) -> bool:
+    """Whether a format takes a width or a precision from its values: `%*d`."""
+    return any(_STAR.finditer(text.replace("%%", "")))
 
 
 def is_named(text: str) -> bool:
@@ -92,26 +128,39 @@ def _formatted(
     given: int,
     place: Callable[[int, int], tuple[nodes.Expr, Static]],
     target: int,
+    first: int | None = None,
 ) -> Static:
     count = _conversions(lowering, node, text)
     if count != given:
         message = f"expected {count} value{'' if count == 1 else 's'} for the format, found {given}"
         lowering.tree.fail(message, node, code="format")
-    is_markup = isinstance(text, Markup)
     kinds = [kind for kind in _CONVERSION.findall(text) if kind != "%"]
-    first = lowering.code.take(count)
-    for offset in range(count):
-        argument, static = place(offset, first + offset)
-        lowering.printable(static, argument, "formatting")
-        if kinds[offset] == "r" and static.may_be("zoned"):
-            lowering.refuse("%r of a timestamp with zone", argument)
-        if is_markup:
-            _markup_argument(lowering, argument, kinds[offset], first + offset, static)
-    index = lowering.code.format(str(text))
-    lowering.code.emit("format", target, index, first, count, span=lowering.span(node))
+    first = lowering.code.take(count) if first is None else first
+    placed = [place(offset, first + offset) for offset in range(count)]
+    for argument, static in placed:
+        lowering.printable(static, argument)
+    span = lowering.span(node)
+    is_markup = isinstance(text, Markup)
+    if is_markup and not all(
+        _is_simple(kind, static) for kind, (_, static) in zip(kinds, placed, strict=True)
+    ):
+        arguments = lowering.code.take()
+        lowering.code.emit("tuple", arguments, first, count, span=span)
+        return _formatted_late(lowering, node, text, arguments, target)
+    for offset, (argument, _) in enumerate(placed) if is_markup else ():
+        if kinds[offset] == "s":
+            # MarkupSafe wraps arguments: text comes out escaped, a number asks the wrapped value for itself.
+            register, escape = first + offset, core.FILTERS["escape"]
+            lowering.code.emit("filter", register, escape, register, 1, span=lowering.span(argument))
+    lowering.code.emit("format", target, lowering.code.format(str(text)), first, count, span=span)
     if is_markup:
-        lowering.code.emit("filter", target, core.FILTERS["safe"], target, 1, span=lowering.span(node))
+        lowering.code.emit("filter", target, core.FILTERS["safe"], target, 1, span=span)
     return Static.of("text")
+
+
+def _is_simple(kind: str, static: Static) -> bool:
+    """Whether a conversion of markup is that of text, once the value is escaped."""
+    return kind == "s" or (kind in "dieEfFgG" and not static.may_be("text", *DATES, *CONTAINERS))
 
 
 def _conversions(lowering: Expressions, node: nodes.Expr, text: str) -> int:
@@ -120,14 +169,3 @@ def _conversions(lowering: Expressions, node: nodes.Expr, text: str) -> int:
         return int(core.format_arguments(str(text)))
     except LabfactoryError as error:
         lowering.tree.fail(error.message, node, code="format", hint=error.hint)
-
-
-def _markup_argument(
-    lowering: Expressions, node: nodes.Expr, kind: str, register: int, static: Static
-) -> None:
-    # MarkupSafe wraps arguments: text comes out escaped, a number asks the wrapped value for itself.
-    if kind == "s":
-        span = lowering.span(node)
-        lowering.code.emit("filter", register, core.FILTERS["escape"], register, 1, span=span)
-    elif kind not in "dieEfFgG" or static.may_be("text", *DATES, *CONTAINERS):
-        lowering.refuse(f"%{kind} of this value in a format that is markup", node)

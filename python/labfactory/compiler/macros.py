@@ -9,7 +9,8 @@ from jinja2 import nodes
 
 from labfactory._core import plan as core
 from labfactory.compiler.scope import UNASSIGNED, Binding, LoopName, Scope, Variable
-from labfactory.compiler.types import NOWHERE, TUPLE, Static
+from labfactory.compiler.spread import spread
+from labfactory.compiler.types import NOWHERE, TUPLE, Static, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,10 +32,9 @@ class Arguments:
 
 def evaluate_arguments(values: Expressions, node: nodes.Call, caller: Macro | None = None) -> Arguments:
     """Evaluates the arguments of a call, in Python's order."""
-    if node.dyn_args is not None or node.dyn_kwargs is not None:
-        values.refuse("a call with * or **", node)
-    found = Arguments([_argument(values, argument) for argument in node.args])
-    for keyword in node.kwargs:
+    args, keywords = spread(values, node)
+    found = Arguments([_argument(values, argument) for argument in args])
+    for keyword in keywords:
         found.named[keyword.key] = _argument(values, keyword.value)
     if caller is not None:
         found.named["caller"] = Variable(NOWHERE, UNASSIGNED, object=caller)
@@ -166,12 +166,12 @@ def _mapping(values: Expressions, given: Arguments, node: nodes.Macro | nodes.Ca
 def _tuple(values: Expressions, entries: Sequence[Binding], node: nodes.Node) -> Variable:
     span = values.span(node)
     first = values.code.take(len(entries) + 1)
-    item: Static | None = None
+    parts = []
     for offset, entry in enumerate(entries):
         if not isinstance(entry, Variable) or entry.object is not None:
             values.refuse("varargs that hold more than values", node)
         values.code.emit("move", first + offset, entry.register, span=span)
-        item = entry.static if item is None else item.join(entry.static)
+        parts.append(entry.static)
     target = first + len(entries)
     values.code.emit("tuple", target, first, len(entries), span=span)
-    return Variable(target, Static(frozenset({TUPLE}), item=item))
+    return Variable(target, Static(frozenset({TUPLE}), item=joined(parts), parts=tuple(parts)))

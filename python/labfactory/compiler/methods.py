@@ -11,7 +11,8 @@ from jinja2 import nodes
 from labfactory._core import plan as core
 from labfactory.compiler.filters import REQUIRED, is_required, list_of, pair_of
 from labfactory.compiler.hints import meant
-from labfactory.compiler.types import DICTS, NONE, TUPLE, UNDEFINED, VIEW, Static, joined
+from labfactory.compiler.spread import spread
+from labfactory.compiler.types import DATES, DICTS, NONE, TUPLE, UNDEFINED, VIEW, Static, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,8 +89,18 @@ METHODS: dict[str, MethodShape] = {
     "isoweekday": MethodShape(_DAYS, _INTEGER),
     "isoformat": MethodShape(_DAYS | {"time"}, _TEXT, (("sep", "T"), ("timespec", "auto")), by_name=2),
     "strftime": MethodShape(_DAYS | {"time"}, _TEXT, (("format", REQUIRED),), by_name=1),
+    # Of a naive datetime it depends on the machine.
+    "timestamp": MethodShape(frozenset({"zoned"}), Static.of("floating")),
     "total_seconds": MethodShape(frozenset({"duration"}), Static.of("floating")),
     "is_integer": MethodShape(frozenset({"floating"}), _TRUTH),
+}
+_DAY = ("year", "month", "day")
+_CLOCK = ("hour", "minute", "second", "microsecond")
+# The parts that replace() of dates and times takes.
+_REPLACED: dict[str, tuple[str, ...]] = {
+    "date": _DAY,
+    "time": _CLOCK,
+    **dict.fromkeys(_STAMPS, _DAY + _CLOCK),
 }
 _CHANGING = {
     "list": ("append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"),
@@ -101,15 +112,20 @@ def lower_method(lowering: Expressions, node: nodes.Call, target: int) -> Static
     """Leaves what a method gives in a register."""
     assert isinstance(node.node, nodes.Getattr)
     name = node.node.attr
-    if node.dyn_args is not None or node.dyn_kwargs is not None:
-        lowering.refuse("a call with * or **", node)
     shape = METHODS.get(name)
     if shape is None:
         _refuse(lowering, node, name)
     if name == "format":
         return _format(lowering, node, target)
+    if name == "replace":
+        register, value = lowering.operand(node.node.node)
+        if value.may_be(*DATES):
+            return _replace_parts(lowering, node, register, value, target)
     first = lowering.code.take(1 + len(shape.parameters))
-    value = lowering.into(node.node.node, first)
+    if name == "replace":
+        lowering.code.emit("move", first, register, span=lowering.span(node))
+    else:
+        value = lowering.into(node.node.node, first)
     _check_value(lowering, node, name, shape, value)
     given = _bind(lowering, node, name, shape)
     found = _fields(lowering, given, value) if name == "get" else None
@@ -121,7 +137,7 @@ def lower_method(lowering: Expressions, node: nodes.Call, target: int) -> Static
         else:
             statics.append(lowering.constant(default, at, node))
     if name == "strftime":
-        _check_directives(lowering, given["format"], value)
+        _check_directives(lowering, given["format"])
     if name == "isoformat" and given and not value.kinds <= {*_STAMPS, NONE, UNDEFINED}:
         lowering.refuse("arguments of isoformat of a date or time", node)
     if value.may_be(*DICTS) and found is None:
@@ -131,6 +147,28 @@ def lower_method(lowering: Expressions, node: nodes.Call, target: int) -> Static
     if found is not None:
         return found.join(statics[2])
     return shape.result or _of_dict(name, value, statics)
+
+
+def _replace_parts(
+    lowering: Expressions, node: nodes.Call, register: int, value: Static, target: int
+) -> Static:
+    """Leaves a date or time with other parts in a register."""
+    kinds = value.without(NONE, UNDEFINED).kinds
+    parts = _REPLACED.get(next(iter(kinds)), ()) if len(kinds) == 1 else ()
+    if not parts:
+        _refuse(lowering, node, "replace", value)
+    shape = MethodShape(kinds, None, tuple((part, None) for part in parts), by_name=len(parts))
+    given = _bind(lowering, node, "replace", shape)
+    first = lowering.code.take(1 + len(_DAY + _CLOCK))
+    lowering.code.emit("move", first, register, span=lowering.span(node))
+    for offset, part in enumerate(_DAY + _CLOCK, start=1):
+        if part not in given:
+            lowering.constant(None, first + offset, node)
+        elif lowering.into(given[part], first + offset).may_be(NONE):
+            lowering.refuse("a part that may be none", given[part], hint="give it a default, as (x or 1).")
+    count, number = 1 + len(_DAY + _CLOCK), core.METHODS["replace_parts"]
+    lowering.code.emit("method", target, number, first, count, span=lowering.span(node))
+    return Static(kinds)
 
 
 def _argument(lowering: Expressions, name: str, node: nodes.Expr, target: int) -> Static:
@@ -153,9 +191,10 @@ def _of_dict(name: str, value: Static, statics: Sequence[Static]) -> Static:
 
 def _bind(lowering: Expressions, node: nodes.Call, name: str, shape: MethodShape) -> dict[str, nodes.Expr]:
     names = [parameter for parameter, _ in shape.parameters]
-    given: dict[str, nodes.Expr] = dict(zip(names, node.args, strict=False))
-    wrong = len(node.args) > len(names)
-    for keyword in node.kwargs:
+    args, keywords = spread(lowering, node)
+    given: dict[str, nodes.Expr] = dict(zip(names, args, strict=False))
+    wrong = len(args) > len(names)
+    for keyword in keywords:
         key = str(keyword.key)
         wrong = wrong or key not in names[len(names) - shape.by_name :] or key in given
         given[key] = keyword.value
@@ -185,15 +224,15 @@ def _refuse(lowering: Expressions, node: nodes.Call, name: str, value: Static | 
     lowering.refuse(f"a call of the method {name}", node, hint=hint)
 
 
-def _check_directives(lowering: Expressions, node: nodes.Expr, value: Static) -> None:
+def _check_directives(lowering: Expressions, node: nodes.Expr) -> None:
     """Refuses what a format shows differently from machine to machine."""
     try:
         text = str(lowering.fold(node).value)
     except nodes.Impossible:
         return
     rest = _DIRECTIVE.sub("", text)
-    if rest or (value.may_be("zoned") and "%Z" in text):
-        lowering.refuse(f"the directive {rest[:2] or '%Z'!r} of strftime", node)
+    if rest:
+        lowering.refuse(f"the directive {rest[:2]!r} of strftime", node)
 
 
 def _fields(lowering: Expressions, given: dict[str, nodes.Expr], value: Static) -> Static | None:
@@ -212,13 +251,14 @@ def _fields(lowering: Expressions, given: dict[str, nodes.Expr], value: Static) 
 
 def _format(lowering: Expressions, node: nodes.Call, target: int) -> Static:
     assert isinstance(node.node, nodes.Getattr)
-    first = lowering.code.take(2 + len(node.args) + len(node.kwargs))
+    args, keywords = spread(lowering, node)
+    first = lowering.code.take(2 + len(args) + len(keywords))
     value = lowering.into(node.node.node, first)
     _check_value(lowering, node, "format", METHODS["format"], value)
-    lowering.constant(tuple(str(keyword.key) for keyword in node.kwargs), first + 1, node)
-    arguments = [*node.args, *(keyword.value for keyword in node.kwargs)]
+    lowering.constant(tuple(str(keyword.key) for keyword in keywords), first + 1, node)
+    arguments = [*args, *(keyword.value for keyword in keywords)]
     for offset, argument in enumerate(arguments):
-        lowering.printable(lowering.into(argument, first + 2 + offset), argument, "formatting")
+        lowering.printable(lowering.into(argument, first + 2 + offset), argument)
     count = 2 + len(arguments)
     lowering.code.emit("method", target, core.METHODS["format"], first, count, span=lowering.span(node))
     return _TEXT

@@ -23,6 +23,7 @@ from labfactory.compiler.objects import (
 )
 from labfactory.compiler.operators import compare_pair
 from labfactory.compiler.scope import LoopName, Unassigned, Variable
+from labfactory.compiler.spread import entries, listed, spread
 from labfactory.compiler.types import TUPLE, UNDEFINED, UNSET, Static
 
 if TYPE_CHECKING:
@@ -279,17 +280,11 @@ class ObjectCalls:
         return Namespace(code.namespaces, first, self._home(), given)
 
     def _pairs(self, node: nodes.Call) -> list[tuple[str, nodes.Expr]]:
-        pairs: list[tuple[str, nodes.Expr]] = []
-        if node.dyn_args or node.dyn_kwargs or len(node.args) > 1:
-            self.values.refuse("a namespace of a computed dict", node)
-        for argument in node.args:
-            if not isinstance(argument, nodes.Dict):
-                self.values.refuse("a namespace of a computed dict", argument)
-            for pair in argument.items:
-                if not (isinstance(pair.key, nodes.Const) and isinstance(pair.key.value, str)):
-                    self.values.refuse("a namespace of a computed dict", pair.key)
-                pairs.append((pair.key.value, pair.value))
-        return pairs + [(keyword.key, keyword.value) for keyword in node.kwargs]
+        args, keywords = spread(self.values, node)
+        if len(args) > 1:
+            self.values.tree.fail("expected one dict at most for a namespace", node, code="arguments")
+        given = [found for argument in args for found in entries(self.values, argument)]
+        return [(keyword.key, keyword.value) for keyword in given + keywords]
 
     def assign(self, node: nodes.NSRef, register: int, static: Static) -> None:
         """Gives an attribute of a namespace a value."""
@@ -332,13 +327,14 @@ class ObjectCalls:
 
     def _cycler(self, node: nodes.Call) -> Cycler:
         values, code = self.values, self.values.code
-        if node.kwargs or node.dyn_args or node.dyn_kwargs or not node.args:
+        args, keywords = spread(values, node)
+        if keywords or not args:
             values.tree.fail("expected the items of the cycler", node, code="arguments")
         items, position = code.keep(), code.keep()
-        item = self._values(node.args, node, items)
+        item = self._values(args, node, items)
         assert item is not None
         values.constant(0, position, node)
-        return Cycler(items, position, len(node.args), item, self._home())
+        return Cycler(items, position, len(args), item, self._home())
 
     def _step(self, node: nodes.Call, cycler: Cycler, name: str, target: int) -> Static:
         self._no_arguments(node, f"cycler.{name}")
@@ -358,9 +354,10 @@ class ObjectCalls:
 
     def _joiner(self, node: nodes.Call) -> Joiner:
         values, code = self.values, self.values.code
-        given = [*node.args, *(keyword.value for keyword in node.kwargs)]
-        known = all(keyword.key == "sep" for keyword in node.kwargs)
-        if len(given) > 1 or not known or node.dyn_args or node.dyn_kwargs:
+        args, keywords = spread(values, node)
+        given = [*args, *(keyword.value for keyword in keywords)]
+        known = all(keyword.key == "sep" for keyword in keywords)
+        if len(given) > 1 or not known:
             values.tree.fail("expected (sep) for the joiner", node, code="arguments")
         separator, was_called = code.keep(), code.keep()
         static = values.into(given[0], separator) if given else values.constant(", ", separator, node)
@@ -386,30 +383,49 @@ class ObjectCalls:
 
     def _cycle(self, node: nodes.Call, loop: LoopName, target: int) -> Static:
         values, code = self.values, self.values.code
-        if node.kwargs or node.dyn_args or node.dyn_kwargs:
-            values.refuse("a call with * or **, or by name", node)
+        if node.dyn_args is not None and not node.kwargs and node.dyn_kwargs is None:
+            return self._cycle_list(node, loop, target)
+        args, keywords = spread(values, node)
+        if keywords:
+            values.refuse("a call by name", node)
         span = values.span(node)
-        if not node.args:
+        if not args:
             code.emit("fail", values.outcome("type_error"), span=span)
             return values.undefined("cycle", target, span)
         items, index, count = code.take(), code.take(), code.take()
-        item = self._values(node.args, node, items)
+        item = self._values(args, node, items)
         assert item is not None
         loop_attribute(values, loop, "index0", index, span)
-        values.constant(len(node.args), count, node)
+        values.constant(len(args), count, node)
         code.emit("modulo", index, index, count, span=span)
         code.emit("subscript", target, items, index, span=span)
         return item
 
+    def _cycle_list(self, node: nodes.Call, loop: LoopName, target: int) -> Static:
+        """A cycle over as many items as rows have."""
+        values, code, span = self.values, self.values.code, self.values.span(node)
+        first = code.take(3)
+        static = values.into(listed(values, node), first)
+        code.emit("filter", first + 1, values.filter_number("length"), first, 1, span=span)
+        some = Label()
+        code.emit("jump_if_true", first + 1, some, span=span)
+        code.emit("fail", values.outcome("type_error"), span=span)
+        code.place(some)
+        loop_attribute(values, loop, "index0", first + 2, span)
+        code.emit("modulo", first + 1, first + 2, first + 1, span=span)
+        code.emit("subscript", target, first, first + 1, span=span)
+        return static.iterated()
+
     def _changed(self, node: nodes.Call, loop: LoopName, target: int) -> Static:
         values, code = self.values, self.values.code
-        if node.kwargs or node.dyn_args or node.dyn_kwargs:
-            values.refuse("a call with * or **, or by name", node)
+        args, keywords = spread(values, node)
+        if keywords:
+            values.refuse("a call by name", node)
         assert loop.changed is not None
         last, clearing = loop.changed
         clearing.is_needed = True
         now = code.take()
-        static = Static(frozenset({TUPLE}), item=self._values(node.args, node, now))
+        static = Static(frozenset({TUPLE}), item=self._values(args, node, now))
         compare_pair(values, node, "not_equal", (last, static), (now, static), target)
         code.emit("move", last, now, span=values.span(node))
         return Static.of("boolean")

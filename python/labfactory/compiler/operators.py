@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING
 from jinja2 import nodes
 
 from labfactory.compiler.code import Label
-from labfactory.compiler.formats import (
-    format_arguments,
-    is_named,
-    lower_format,
-    lower_named_format,
-    named_values,
-)
+from labfactory.compiler.formats import lower_modulo_format
 from labfactory.compiler.results import holds_dict, result_of
 from labfactory.compiler.types import NONE, UNDEFINED, Static, joined
 
@@ -46,17 +40,9 @@ _COMPARE = {
 def lower_binary(values: Expressions, node: nodes.BinExpr, target: int) -> Static:
     """Leaves what an operator makes of two values in a register."""
     if isinstance(node, nodes.Mod):
-        try:
-            text = values.fold(node.left).value
-        except nodes.Impossible:
-            text = None
-        if isinstance(text, str) and is_named(text):
-            values = named_values(node.right)
-            if values is None:
-                values.refuse("a format by name of what is no dict literal", node)
-            return lower_named_format(values, node, text, values, target)
-        if isinstance(text, str):
-            return lower_format(values, node, text, format_arguments(node.right), target)
+        formatted = lower_modulo_format(values, node, target)
+        if formatted is not None:
+            return formatted
     left, one = values.operand(node.left)
     right, other = values.operand(node.right)
     static = _binary_static(values, node, one, other)
@@ -77,7 +63,7 @@ def _binary_static(values: Expressions, node: nodes.BinExpr, left: Static, right
     if isinstance(node, nodes.Pow) and left.join(right).may_be("decimal"):
         values.refuse("** of decimals", node)
     if isinstance(node, nodes.Mod) and left.may_be("text"):
-        values.refuse("a format that is not constant", node)
+        values.printable(right, node.right)
     return result_of(node, left, right)
 
 
@@ -134,7 +120,7 @@ def lower_concat(values: Expressions, node: nodes.Concat, target: int) -> Static
     """Leaves what `~` joins in a register."""
     first = values.code.take(len(node.nodes))
     for offset, part in enumerate(node.nodes):
-        values.printable(values.into(part, first + offset), part, "joining")
+        values.printable(values.into(part, first + offset), part)
     count, markup = len(node.nodes), int(values.autoescape)
     values.code.emit("concat", target, first, count, markup, span=values.span(node))
     return Static.of("text")
@@ -188,9 +174,12 @@ def lower_sequence(values: Expressions, node: nodes.List | nodes.Tuple, target: 
 def lower_dict(values: Expressions, node: nodes.Dict, target: int) -> Static:
     """Leaves a dict in a register."""
     first = values.code.take(2 * len(node.items))
-    keys, values = [], []
+    keys, entries = [], []
     for at, pair in enumerate(node.items):
         keys.append(values.into(pair.key, first + 2 * at))
-        values.append(values.into(pair.value, first + 2 * at + 1))
+        entries.append(values.into(pair.value, first + 2 * at + 1))
     values.code.emit("dict", target, first, 2 * len(node.items), span=values.span(node))
-    return Static(frozenset({"dict"}), item=joined(keys), value=joined(values))
+    names = [pair.key.value for pair in node.items if isinstance(pair.key, nodes.Const)]
+    known = len(set(names)) == len(entries) and all(isinstance(name, str) for name in names)
+    shape = tuple(zip(names, entries, strict=True)) if known else None
+    return Static(frozenset({"dict"}), item=joined(keys), value=joined(entries), entries=shape)

@@ -16,6 +16,8 @@ def result_of(node: nodes.BinExpr, left: Static, right: Static) -> Static:
         found |= same
         if same & SEQUENCES:
             item = _join_items(left, right)
+    if isinstance(node, nodes.Mod) and left.may_be("text"):
+        found.add("text")
     if isinstance(node, nodes.Mul):
         found |= _repeated(left, right) | _repeated(right, left)
         item = left.items() or right.items()

@@ -11,6 +11,7 @@ from labfactory.compiler.applied import FilterCall, is_sequence
 from labfactory.compiler.filters import FILTER_ALIASES
 from labfactory.compiler.generators import Lazy, Source
 from labfactory.compiler.sequence_filter import SequenceFilter
+from labfactory.compiler.spread import spread
 from labfactory.compiler.types import GENERATOR, VIEW, Static
 
 if TYPE_CHECKING:
@@ -25,10 +26,8 @@ _AS_LIST = "make a list of it where it is set, by |list."
 def source_of(lowering: Expressions, node: nodes.Expr) -> Source:
     """What an expression gives to be gone through: its values are evaluated, no generator runs yet."""
     if isinstance(node, nodes.Filter) and node.node is not None:
-        call = FilterCall(node, FILTER_ALIASES.get(node.name, node.name), node.args, node.kwargs)
+        call = FilterCall(node, FILTER_ALIASES.get(node.name, node.name), *spread(lowering, node))
         if is_sequence(call):
-            if node.dyn_args is not None or node.dyn_kwargs is not None:
-                lowering.refuse("a call with * or **", node)
             source = source_of(lowering, node.node)
             prepared = SequenceFilter.prepare(lowering, call)
             return prepared.apply(lowering, prepared.registers, source)

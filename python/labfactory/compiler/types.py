@@ -171,6 +171,7 @@ class Static:
         parts: What is known of each item of a tuple whose length is known.
         names: Names of a named tuple's items.
         lazy: How a generator is run where it is read.
+        entries: Names and values of a dict whose keys are known, in its order.
     """
 
     kinds: frozenset[str]
@@ -180,6 +181,7 @@ class Static:
     parts: tuple[Static, ...] | None = None
     names: tuple[str, ...] = ()
     lazy: Lazy | None = None
+    entries: tuple[tuple[str, Static], ...] | None = None
 
     @classmethod
     def of(cls, *kinds: str) -> Static:
@@ -203,6 +205,7 @@ class Static:
             parts,
             names,
             self.lazy if self.lazy is other.lazy else None,
+            _join_entries(self.entries, other.entries),
         )
 
     def without(self, *kinds: str) -> Static:
@@ -230,6 +233,14 @@ class Static:
 
 def _join(one: Static | None, other: Static | None) -> Static | None:
     return one.join(other) if one and other else one or other
+
+
+def _join_entries(
+    one: tuple[tuple[str, Static], ...] | None, other: tuple[tuple[str, Static], ...] | None
+) -> tuple[tuple[str, Static], ...] | None:
+    if one is None or other is None or [name for name, _ in one] != [name for name, _ in other]:
+        return None
+    return tuple((name, left.join(right)) for (name, left), (_, right) in zip(one, other, strict=True))
 
 
 def joined(statics: Iterable[Static]) -> Static | None:
@@ -267,7 +278,10 @@ def static_of(value: object) -> Static:
             return Static(frozenset({"list"}), item=joined(items))
         case dict():
             values = joined(map(static_of, value.values()))
-            return Static(frozenset({"dict"}), item=joined(map(static_of, value)), value=values)
+            known = all(isinstance(key, str) for key in value)
+            entries = tuple((key, static_of(entry)) for key, entry in value.items()) if known else None
+            item = joined(map(static_of, value))
+            return Static(frozenset({"dict"}), item=item, value=values, entries=entries)
         case _:
             message = f"expected a plain constant, found {type(value).__name__}"
             raise TypeError(message)
