@@ -12,6 +12,7 @@ import argparse
 import statistics
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -20,7 +21,17 @@ import pyarrow as pa
 
 from benchmarks.timing import Timed, interleaved
 from labfactory._core import select
-from labfactory.selection import Exploration, SelectionPolicy, SlotPolicy
+from labfactory.selection import (
+    Cap,
+    ContactRules,
+    Exploration,
+    History,
+    HoldoutRule,
+    QuietHours,
+    Rest,
+    SelectionPolicy,
+    SlotPolicy,
+)
 
 FEATURES, CANDIDATES, BATCH_ROWS = 32, 100, 65_536
 
@@ -140,7 +151,39 @@ class Named:
     eligible: None = None
 
 
-def one_customer(calls: int = 2_000) -> float:
+NOW = datetime(2026, 5, 6, 12, tzinfo=UTC)
+RULES = ContactRules(
+    consent=("opted_in",),
+    suppressed=("bounced",),
+    zone="zone",
+    quiet_hours=QuietHours(start="21:00", end="08:00"),
+    caps=(
+        Cap(at_most=2, per="week", channel="email"),
+        Cap(at_most=1, per="7 days", components=("c1", "c2")),
+    ),
+    rests=(Rest(outcome="ignored", times=2),),
+    holdouts=(HoldoutRule(name="global", share=0.05),),
+)
+
+
+def contacts(rows: int = 200_000) -> History:
+    """What 50,000 customers got in some twelve weeks."""
+    random = np.random.default_rng(1)
+    at = [NOW - timedelta(hours=int(back)) for back in random.integers(0, 2000, rows)]
+    return History.of(
+        pa.table(
+            {
+                "key": random.integers(0, 50_000, rows),
+                "at": pa.array(at),
+                "channel": ["email"] * rows,
+                "component": [f"c{number}" for number in random.integers(0, 5, rows)],
+                "outcome": [("ignored", None)[number] for number in random.integers(0, 2, rows)],
+            }
+        )
+    )
+
+
+def one_customer(calls: int = 2_000, rules: ContactRules | None = None) -> float:
     """Microseconds of the median decision of one customer among 100 components with 32 features, by softmax."""
     columns = [f"f{number}" for number in range(FEATURES)]
     policy = SlotPolicy.build(
@@ -149,11 +192,15 @@ def one_customer(calls: int = 2_000) -> float:
         weights=np.random.default_rng(0).normal(size=(CANDIDATES, FEATURES)),
         eligible=["age >= 18"],
         exploration=Exploration(mode="softmax", temperature=1.0),
+        channel="email",
     )
-    schema = pa.schema([*((name, pa.float32()) for name in columns), ("age", pa.int64())])
+    contact = [("opted_in", pa.bool_()), ("bounced", pa.bool_()), ("zone", pa.string())]
+    schema = pa.schema([*((name, pa.float32()) for name in columns), ("age", pa.int64()), *contact])
     blocks = [Named(name) for name in policy.components]
-    selector = SelectionPolicy.build("1", hero=policy).bind({"hero": blocks}, schema)
+    selector = SelectionPolicy.build("1", contact=rules, hero=policy).bind({"hero": blocks}, schema)
+    selector = selector.at(now=NOW, history=contacts()) if rules else selector
     customer = {name: 0.1 * at for at, name in enumerate(columns)} | {"age": 40}
+    customer |= {"opted_in": True, "bounced": False, "zone": "Europe/Berlin"}
     times = []
     for number in range(calls):
         started = time.perf_counter()
@@ -178,6 +225,7 @@ def main() -> None:
         f"\n100 candidates x 32 features: {small:,.0f} GFLOP/s; 1,000 x 64: {large:,.0f} ({large / small:.2f}x)"
     )
     print(f"one customer, 100 candidates: {one_customer():.0f} us (median)")
+    print(f"  with consent, quiet hours, holdout, caps and rests: {one_customer(rules=RULES):.0f} us")
 
 
 if __name__ == "__main__":

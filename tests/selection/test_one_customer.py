@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,13 @@ import pytest
 from labfactory.base.errors import SourceError
 from labfactory.selection import (
     Arbitration,
+    Cap,
     ContactRules,
     Exploration,
     Feature,
     HoldoutRule,
+    QuietHours,
+    Rest,
     SelectionPolicy,
     SlotPolicy,
 )
@@ -123,6 +127,88 @@ def test_contact_rules_hold_for_one_customer_too():
     found = [asdict(selector.decide_one(row, key=at, seed=1)["hero"]) for at, row in enumerate(rows)]
     assert found == expected
     assert {"no_consent", "held_out"} <= {one["reason"] for one in expected}
+
+
+NOW = datetime(2026, 5, 6, 20, 30, tzinfo=UTC)
+ZONES = ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Mars/Base", None]
+
+
+def contacts() -> pa.Table:
+    random = np.random.default_rng(8)
+    count = 4 * ROWS
+    return pa.table(
+        {
+            "key": [f"k{at}" for at in random.integers(0, ROWS, count)],
+            "at": pa.array([NOW - timedelta(hours=int(back)) for back in random.integers(-5, 1200, count)]),
+            "channel": ["email"] * count,
+            "component": [NAMES[at] for at in random.integers(0, 7, count)],
+            "outcome": [["ignored", None][at] for at in random.integers(0, 2, count)],
+        }
+    )
+
+
+@pytest.mark.parametrize("mode", [MODES[0], MODES[2], MODES[5]], ids=lambda mode: mode.mode)
+@pytest.mark.parametrize("fills", [(), ("hero", "foot")], ids=["one slot", "two slots"])
+def test_every_contact_rule_holds_as_in_a_batch(mode, fills):
+    rules = ContactRules(
+        consent=("is_member or age > 60", "not is_barred"),
+        suppressed=("is_barred", "age < 12"),
+        zone="zone",
+        quiet_hours=QuietHours(start="21:00", end="08:00"),
+        holdouts=(
+            HoldoutRule(name="none", share=0.1),
+            HoldoutRule(name="some", share=0.2, gives="control"),
+        ),
+        caps=(
+            Cap(at_most=2, per="week", channel="email"),
+            Cap(at_most=3, per="month", channel="email"),
+            Cap(at_most=1, per="day", components=("a", "b")),
+            Cap(at_most=2, per="36 hours", components=("c", "d", "e")),
+            Cap(at_most=1, components=("f", "g")),
+        ),
+        rests=(Rest(outcome="ignored", times=2, within="10 days", rest="20 days", components=("a",)),),
+    )
+    schema = SCHEMA.append(pa.field("zone", pa.utf8())).append(pa.field("is_barred", pa.bool_()))
+    slot = replace(slot_of(mode), channel="email", fills=fills)
+    slots = {name: [Block(name) for name in NAMES] for name in fills or ("hero",)}
+    selector = SelectionPolicy.build("1", contact=rules, hero=slot).bind(slots, schema)
+    selector = selector.at(now=NOW, history=contacts())
+    random = np.random.default_rng(6)
+    rows = [
+        {
+            **row,
+            "zone": ZONES[random.integers(0, 5)],
+            "is_barred": [None, True, *[False] * 14][random.integers(0, 16)],
+        }
+        for row in customers()
+    ]
+    batch = pa.RecordBatch.from_pylist(rows, schema=schema)
+    keys = [None if at % 20 == 3 else f"k{at}" for at in range(ROWS)]
+    decided = selector.decide(batch, keys=pa.array(keys), seed=11)
+    expected = [{name: decided.column(name)[at].as_py() for name in slots} for at in range(ROWS)]
+    made = [selector.decide_one(row, key=key, seed=11) for row, key in zip(rows, keys, strict=True)]
+    assert [{name: asdict(one) for name, one in each.items()} for each in made] == expected
+    reasons = {one["reason"] for each in expected for one in each.values()}
+    assert reasons >= {"held_out", "control", "no_consent", "quiet_hours", "chosen", "missing_key"}
+
+
+def test_a_value_of_another_type_is_told_as_a_row_tells_it():
+    policy = SelectionPolicy.build("1", hero=slot_of(MODES[0]))
+    selector = policy.bind({"hero": [Block(name) for name in NAMES]}, SCHEMA)
+    customer = {"age": 30, "spend": 1.0, "country": "DE", "is_member": True}
+    for name, value in (
+        ("age", "thirty"),
+        ("spend", "much"),
+        ("age", b"30"),
+        ("is_member", "yes"),
+        ("spend", [1.0]),
+    ):
+        with pytest.raises(SourceError) as raised:
+            selector.decide_one({**customer, name: value}, key=1, seed=1)
+        assert raised.value.code == "column_type"
+    plain = selector.decide_one(customer, key=1, seed=1)
+    odd = {"age": np.int32(30), "spend": np.float32(1.0), "country": np.str_("DE"), "is_member": np.True_}
+    assert selector.decide_one(odd, key=1, seed=1) == plain
 
 
 def test_a_mapping_without_a_column_is_refused():

@@ -204,7 +204,8 @@ std::vector<Array> decide_together(const std::vector<const select::Slot*>& slots
         {at_most, column < 0 ? nullptr : &common->column(static_cast<std::size_t>(column)), members});
   }
   std::vector<Array> decided;
-  for (ArrayPointer& array : select::decide_together(slots, inputs, given, seed, version, threads)) {
+  for (ArrayPointer& array :
+       select::decide_together({slots, std::move(given)}, inputs, seed, version, threads)) {
     decided.emplace_back(std::move(array));
   }
   return decided;
@@ -213,18 +214,19 @@ std::vector<Array> decide_together(const std::vector<const select::Slot*>& slots
 // What a limit is about: slots and candidates.
 using Members = std::vector<std::pair<std::int32_t, std::int32_t>>;
 
-// Allowances, made once and asked for every customer.
-struct Allowances {
+select::Allowances make_allowances(const std::vector<const select::Slot*>& slots,
+                                   const std::vector<Members>& members) {
   std::vector<select::Allowance> all;
-};
+  for (const Members& own : members) all.push_back({0, nullptr, own});
+  return {slots, std::move(all)};
+}
 
-py::list decide_one_together(const std::vector<const select::Slot*>& slots, const Allowances& limits,
-                             std::optional<std::uint64_t> key, std::vector<Numbers> features,
-                             std::vector<Numbers> terms, std::vector<std::vector<bool>> conditions,
-                             const std::vector<std::int32_t>& left, int gate,
-                             const std::vector<std::optional<Floats>>& prices, std::uint64_t seed,
+py::list decide_one_together(const select::Allowances& limits, std::optional<std::uint64_t> key,
+                             std::vector<Numbers> features, std::vector<Numbers> terms,
+                             std::vector<std::vector<bool>> conditions, const std::vector<std::int32_t>& left,
+                             int gate, const std::vector<std::optional<Floats>>& prices, std::uint64_t seed,
                              const std::string& version) {
-  const std::size_t count = slots.size();
+  const std::size_t count = limits.slots().size();
   if (features.size() != count || terms.size() != count || conditions.size() != count ||
       prices.size() != count) {
     throw Error(ErrorKind::selection, "decision_input", "expected values and prices of every slot");
@@ -243,8 +245,7 @@ py::list decide_one_together(const std::vector<const select::Slot*>& slots, cons
                          .gate = gate_of(gate)});
   }
   py::list made;
-  for (const select::Decision& one :
-       select::decide_one_together(slots, customers, limits.all, left, seed, version)) {
+  for (const select::Decision& one : select::decide_one_together(limits, customers, left, seed, version)) {
     made.append(told(one));
   }
   return made;
@@ -275,17 +276,12 @@ void register_select(py::module_& module) {
            py::arg("shared") = py::none(),
            "Every candidate's score for every row of a record batch, [rows, candidates]; NaN where the row "
            "may not have it. Arguments as decide().");
-  py::class_<Allowances>(select, "Allowances",
-                         "Limits that slots share, as pairs of slot and candidate for each.")
-      .def(py::init([](const std::vector<Members>& members) {
-             Allowances made;
-             for (const Members& own : members) made.all.push_back({0, nullptr, own});
-             return made;
-           }),
-           py::arg("members"));
-  select.def("decide_one_together", &decide_one_together, py::arg("slots"), py::arg("limits"), py::arg("key"),
-             py::kw_only(), py::arg("features"), py::arg("terms"), py::arg("conditions"), py::arg("left"),
-             py::arg("gate"), py::arg("prices"), py::arg("seed"), py::arg("version"),
+  py::class_<select::Allowances>(select, "Allowances",
+                                 "Limits that slots share, as pairs of slot and candidate for each.")
+      .def(py::init(&make_allowances), py::arg("slots"), py::arg("members"), py::keep_alive<1, 2>());
+  select.def("decide_one_together", &decide_one_together, py::arg("limits"), py::arg("key"), py::kw_only(),
+             py::arg("features"), py::arg("terms"), py::arg("conditions"), py::arg("left"), py::arg("gate"),
+             py::arg("prices"), py::arg("seed"), py::arg("version"),
              "Decides one customer in slots that share limits, of which each leaves so many; for every slot "
              "what Slot.decide_one() gives.");
   select.def(

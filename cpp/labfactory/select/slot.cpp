@@ -213,17 +213,16 @@ void Slot::values(const DecisionInput& input, int threads, std::span<float> out)
   });
 }
 
-std::vector<ArrayPointer> decide_together(std::span<const Slot* const> slots,
-                                          std::span<const DecisionInput> inputs,
-                                          std::span<const Allowance> limits, std::uint64_t seed,
-                                          std::string_view version, int threads) {
+std::vector<ArrayPointer> decide_together(const Allowances& limits, std::span<const DecisionInput> inputs,
+                                          std::uint64_t seed, std::string_view version, int threads) {
+  const std::span<const Slot* const> slots = limits.slots();
   if (slots.empty()) return {};
   const std::int64_t rows = inputs[0].keys->length();
   for (std::size_t s = 0; s < slots.size(); ++s) slots[s]->check(inputs[s]);
   std::vector<Output> outputs;
   outputs.reserve(slots.size());  // deciders point to them
   for (std::size_t s = 0; s < slots.size(); ++s) outputs.emplace_back(rows);
-  const Together together(slots, inputs, limits, outputs, seed, version);
+  const Together together(limits, inputs, outputs, seed, version);
   std::vector<std::unique_ptr<Together::Work>> work(static_cast<std::size_t>(std::max(threads, 1)));
   std::vector<std::atomic<std::int64_t>> undecided(slots.size());
   for_blocks(threads, rows, [&](std::int64_t first, std::int64_t count, int worker) {
@@ -239,13 +238,12 @@ std::vector<ArrayPointer> decide_together(std::span<const Slot* const> slots,
   return arrays;
 }
 
-std::vector<Decision> decide_one_together(std::span<const Slot* const> slots,
-                                          std::span<const CustomerInput> customers,
-                                          std::span<const Allowance> limits,
+std::vector<Decision> decide_one_together(const Allowances& limits, std::span<const CustomerInput> customers,
                                           std::span<const std::int32_t> left, std::uint64_t seed,
                                           std::string_view version) {
+  const std::span<const Slot* const> slots = limits.slots();
   expect(slots.size(), customers.size(), "customers, one for each slot");
-  expect(limits.size(), left.size(), "numbers of what limits leave");
+  expect(limits.all().size(), left.size(), "numbers of what limits leave");
   std::vector<std::uint64_t> numbers;
   std::vector<DecisionInput> inputs(slots.size());
   std::vector<Output> outputs;
@@ -256,8 +254,8 @@ std::vector<Decision> decide_one_together(std::span<const Slot* const> slots,
     numbers.push_back(slots[s]->number());
     outputs.emplace_back(1);
   }
-  numbers.push_back(limits.size());
-  const Together together(slots, inputs, limits, outputs, seed, version);
+  numbers.push_back(limits.all().size());
+  const Together together(limits, inputs, outputs, seed, version);
   auto& work = kept<std::vector<std::uint64_t>, Together::Work>(numbers, [&] { return together.start(); });
   const auto forget_odds = [&] {
     for (std::size_t s = 0; s < slots.size(); ++s) {

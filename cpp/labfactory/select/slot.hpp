@@ -120,18 +120,36 @@ struct Allowance {
   std::vector<std::pair<std::int32_t, std::int32_t>> members;  // slot and candidate
 };
 
+// Slots and the allowances that they share, looked up by candidate. The slots belong to the caller.
+class Allowances {
+ public:
+  // Error(selection, "decision_input") for an allowance of candidates that are not there.
+  Allowances(std::span<const Slot* const> slots, std::vector<Allowance> all);
+
+  [[nodiscard]] std::span<const Slot* const> slots() const { return slots_; }
+  [[nodiscard]] std::span<const Allowance> all() const { return all_; }
+  // The allowances that count a candidate of a slot.
+  [[nodiscard]] std::span<const std::size_t> of(std::size_t slot, std::int32_t candidate) const {
+    return of_[slot][static_cast<std::size_t>(candidate)];
+  }
+
+ private:
+  std::vector<const Slot*> slots_;
+  std::vector<Allowance> all_;
+  std::vector<std::vector<std::vector<std::size_t>>> of_;
+};
+
 // Decides slots that share allowances: of a customer's slots the one with the highest score chooses first, so
 // that limits are spent on what is worth most; the propensity is that given what was chosen before. An array
 // for each slot.
-[[nodiscard]] std::vector<ArrayPointer> decide_together(std::span<const Slot* const> slots,
+[[nodiscard]] std::vector<ArrayPointer> decide_together(const Allowances& limits,
                                                         std::span<const DecisionInput> inputs,
-                                                        std::span<const Allowance> limits, std::uint64_t seed,
-                                                        std::string_view version, int threads);
+                                                        std::uint64_t seed, std::string_view version,
+                                                        int threads);
 
 // The same for one customer, `left` in place of each allowance's column or number; a decision for each slot.
-[[nodiscard]] std::vector<Decision> decide_one_together(std::span<const Slot* const> slots,
+[[nodiscard]] std::vector<Decision> decide_one_together(const Allowances& limits,
                                                         std::span<const CustomerInput> customers,
-                                                        std::span<const Allowance> limits,
                                                         std::span<const std::int32_t> left,
                                                         std::uint64_t seed, std::string_view version);
 

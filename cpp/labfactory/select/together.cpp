@@ -3,30 +3,34 @@
 #include <algorithm>
 #include <bit>
 #include <string>
+#include <utility>
 
 #include "labfactory/base/error.hpp"
 
 namespace labfactory::select {
 
-Together::Together(std::span<const Slot* const> slots, std::span<const DecisionInput> inputs,
-                   std::span<const Allowance> limits, std::span<const Output> outputs, std::uint64_t seed,
-                   std::string_view version)
-    : slots_(slots.begin(), slots.end()), limits_(limits), limits_of_(slots.size()) {
-  deciders_.reserve(slots.size());  // they point into themselves
-  for (std::size_t s = 0; s < slots.size(); ++s) {
-    deciders_.emplace_back(*slots[s], inputs[s], outputs[s], seed, version, true);
-    limits_of_[s].resize(slots[s]->settings().candidates.size());
-  }
-  for (std::size_t k = 0; k < limits.size(); ++k) {
-    for (const auto& [slot, candidate] : limits[k].members) {
-      if (slot < 0 || static_cast<std::size_t>(slot) >= slots.size() || candidate < 0 ||
-          static_cast<std::size_t>(candidate) >= limits_of_[static_cast<std::size_t>(slot)].size()) {
+Allowances::Allowances(std::span<const Slot* const> slots, std::vector<Allowance> all)
+    : slots_(slots.begin(), slots.end()), all_(std::move(all)), of_(slots.size()) {
+  for (std::size_t s = 0; s < slots.size(); ++s) of_[s].resize(slots[s]->settings().candidates.size());
+  for (std::size_t k = 0; k < all_.size(); ++k) {
+    for (const auto& [slot, candidate] : all_[k].members) {
+      if (slot < 0 || static_cast<std::size_t>(slot) >= of_.size() || candidate < 0 ||
+          static_cast<std::size_t>(candidate) >= of_[static_cast<std::size_t>(slot)].size()) {
         throw Error(ErrorKind::selection, "decision_input",
                     "expected limits of known candidates, found candidate " + std::to_string(candidate) +
                         " of slot " + std::to_string(slot));
       }
-      limits_of_[static_cast<std::size_t>(slot)][static_cast<std::size_t>(candidate)].push_back(k);
+      of_[static_cast<std::size_t>(slot)][static_cast<std::size_t>(candidate)].push_back(k);
     }
+  }
+}
+
+Together::Together(const Allowances& limits, std::span<const DecisionInput> inputs,
+                   std::span<const Output> outputs, std::uint64_t seed, std::string_view version)
+    : allowances_(limits), slots_(limits.slots()), limits_(limits.all()) {
+  deciders_.reserve(slots_.size());  // they point into themselves
+  for (std::size_t s = 0; s < slots_.size(); ++s) {
+    deciders_.emplace_back(*slots_[s], inputs[s], outputs[s], seed, version, true);
   }
 }
 
@@ -125,7 +129,7 @@ void Together::take_turns(std::int64_t first, std::int64_t rows, Work& work) con
 }
 
 void Together::spend(std::size_t slot, std::int32_t candidate, std::size_t r, Work& work) const {
-  for (const std::size_t k : limits_of_[slot][static_cast<std::size_t>(candidate)]) {
+  for (const std::size_t k : allowances_.of(slot, candidate)) {
     if (--work.left[k * kBlockRows + r] <= 0) close(k, std::uint64_t{1} << r, work);
   }
 }

@@ -25,10 +25,8 @@ class Together {
     std::vector<std::int64_t> undecided;  // for each slot, of the last block
   };
 
-  // Error(selection, "decision_input") for a limit of candidates that are not there.
-  Together(std::span<const Slot* const> slots, std::span<const DecisionInput> inputs,
-           std::span<const Allowance> limits, std::span<const Output> outputs, std::uint64_t seed,
-           std::string_view version);
+  Together(const Allowances& limits, std::span<const DecisionInput> inputs, std::span<const Output> outputs,
+           std::uint64_t seed, std::string_view version);
 
   [[nodiscard]] std::unique_ptr<Work> start() const;
   void block(std::int64_t first, std::int64_t rows, Work& work) const;
@@ -44,10 +42,10 @@ class Together {
   void spend(std::size_t slot, std::int32_t candidate, std::size_t r, Work& work) const;
   void close(std::size_t limit, std::uint64_t rows, Work& work) const;
 
-  std::vector<const Slot*> slots_;
-  std::vector<Decider> deciders_;
+  const Allowances& allowances_;
+  std::span<const Slot* const> slots_;
   std::span<const Allowance> limits_;
-  std::vector<std::vector<std::vector<std::size_t>>> limits_of_;  // for each slot and candidate
+  std::vector<Decider> deciders_;
 };
 
 }  // namespace labfactory::select

@@ -61,10 +61,9 @@ class Slot:
 class Allowances:
     """Limits that slots share, as pairs of slot and candidate for each."""
 
-    def __init__(self, members: Sequence[Sequence[tuple[int, int]]]) -> None: ...
+    def __init__(self, slots: Sequence[Slot], members: Sequence[Sequence[tuple[int, int]]]) -> None: ...
 
 def decide_one_together(
-    slots: Sequence[Slot],
     limits: Allowances,
     key: int | None,
     *,

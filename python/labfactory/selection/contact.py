@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import time, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from labfactory.base.errors import SelectionError
@@ -12,6 +13,7 @@ from labfactory.base.errors import SelectionError
 _SPAN = re.compile(r"(\d+) (hour|day)s?")
 
 
+@lru_cache(maxsize=256)
 def span_of(text: str) -> timedelta:
     """The length of time that a text such as "12 hours" or "30 days" says.
 
@@ -26,6 +28,7 @@ def span_of(text: str) -> timedelta:
     return timedelta(hours=count) if found[2] == "hour" else timedelta(days=count)
 
 
+@lru_cache(maxsize=256)
 def _time_of(text: str) -> time:
     try:
         return time.fromisoformat(text)

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labfactory._core import select as core
 from labfactory.assignment import Holdout
 from labfactory.base.errors import SelectionError
 from labfactory.selection.contact import Cap, ContactRules, Rest, Scope, span_of
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from labfactory._core import select as core
     from labfactory.selection.bound_expression import BoundExpression
     from labfactory.selection.history import History
     from labfactory.selection.one import OneCustomer
@@ -62,6 +62,7 @@ class Gate:
         send_hour: The hour to send at.
         limits: Caps and rests with the candidates that they are about.
         one: Consent, suppressed and zone for one customer; None where a column is no plain one.
+        allowances: The limits in the core's form; None without limits.
     """
 
     rules: ContactRules = field(default_factory=ContactRules)
@@ -71,11 +72,21 @@ class Gate:
     send_hour: BoundExpression | None = None
     limits: tuple[BoundLimit, ...] = ()
     one: OneCustomer | None = None
+    allowances: core.Allowances | None = None
 
     @cached_property
-    def allowances(self) -> core.Allowances:
-        """The limits in the core's form."""
-        return core.Allowances([limit.members for limit in self.limits])
+    def holdouts(self) -> tuple[tuple[Holdout, int], ...]:
+        """The holdouts, each with the position in REASONS of what it does."""
+        reasons = {"nothing": CODES["held_out"], "control": CODES["control"]}
+        return tuple(
+            (Holdout(rule.salt or rule.name, rule.share), reasons[rule.gives]) for rule in self.rules.holdouts
+        )
+
+    @cached_property
+    def over_time(self) -> tuple[Cap | Rest, ...]:
+        """The rules that count a contact history, in the order of the limits."""
+        rules = [limit.rule for limit in self.limits]
+        return tuple(rule for rule in rules if isinstance(rule, Rest) or rule.is_over_time)
 
     @property
     def expressions(self) -> tuple[BoundExpression, ...]:
@@ -86,7 +97,7 @@ class Gate:
     @property
     def needs_history(self) -> bool:
         """Whether it reads a contact history."""
-        return any(isinstance(limit.rule, Rest) or limit.rule.is_over_time for limit in self.limits)
+        return bool(self.over_time)
 
     @property
     def needs_now(self) -> bool:
@@ -135,10 +146,8 @@ class Gate:
             stop(~_known(condition, batch, wanted=True), "no_consent")
         for condition in self.suppressed:
             stop(~_known(condition, batch, wanted=False), "suppressed")
-        for holdout in self.rules.holdouts:
-            held = Holdout(holdout.salt or holdout.name, holdout.share).holds(keys)
-            reason = "held_out" if holdout.gives == "nothing" else "control"
-            stop(held.to_numpy(zero_copy_only=False), reason)
+        for holdout, code in self.holdouts:
+            stop(holdout.holds(keys).to_numpy(zero_copy_only=False), REASONS[code])
         if self.rules.quiet_hours is not None:
             is_control = codes == CODES["control"]
             quiet = self._is_quiet(batch, moment)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from labfactory._core import base
 from labfactory.base.errors import SelectionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -113,6 +116,11 @@ class History:
         return cls(pa.table({**texts, "at": pa.array([], pa.timestamp("us", "UTC"))}))
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The columns that it has."""
+        return frozenset(self.table.schema.names)
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of its rows in their order, for the record of a run."""
         sink = pa.BufferOutputStream()
@@ -128,7 +136,7 @@ class History:
             SelectionError: `history`.
         """
         for name in columns:
-            if name not in self.table.schema.names:
+            if name not in self.names:
                 message = (
                     f"expected the column {name!r} in the contact history, which a rule reads, found none"
                 )
@@ -154,8 +162,7 @@ class History:
     @cached_property
     def by_customer(self) -> ByCustomer:
         """Its rows customer by customer."""
-        order = np.argsort(self.hashes, kind="stable")
-        return ByCustomer(self, order, self.hashes[order])
+        return ByCustomer.of(self)
 
     def since(self, rule: Cap, start: datetime, now: datetime) -> npt.NDArray[np.uint64]:
         """The customers' hashes of what a cap counts from a moment to now, sorted; one for each contact."""
@@ -194,49 +201,71 @@ class History:
 
 @dataclass(frozen=True)
 class ByCustomer:
-    """A history's rows in the order of the customers' hashes: what one customer got is found by two searches.
+    """A history's rows by customer and moment: what one customer got is found by two searches.
 
     Args:
         history: The history.
         order: Its rows in that order.
-        hashes: Their hashes, ascending.
+        hashes: The customers' hashes, ascending.
+        moments: Microseconds, ascending for each customer.
     """
 
     history: History
     order: npt.NDArray[np.int64]
     hashes: npt.NDArray[np.uint64]
-    matching: dict[Any, npt.NDArray[np.bool_]] = field(default_factory=dict, repr=False, compare=False)
+    moments: npt.NDArray[np.int64]
+    found: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    def rows(self, key: int | None) -> npt.NDArray[np.int64]:
-        """The rows of the customer whose key has a hash; none without a key."""
+    @classmethod
+    def of(cls, history: History) -> ByCustomer:
+        """Sorts a history."""
+        order = np.lexsort((history.moments, history.hashes))
+        return cls(history, order, history.hashes[order], history.moments[order])
+
+    def contacts(self, key: int | None, rules: Sequence[Cap | Rest]) -> list[list[int]]:
+        """When a customer got what each rule is about, in microseconds, ascending.
+
+        Args:
+            key: The hash of the customer's key; None has none.
+            rules: The same object for the same rules: what they match is found once.
+        """
         if key is None:
-            return self.order[:0]
+            return [[] for _ in rules]
         sought = np.uint64(key)
-        first, last = self.hashes.searchsorted(sought, "left"), self.hashes.searchsorted(sought, "right")
-        return self.order[first:last]
+        first = int(self.hashes.searchsorted(sought, "left"))
+        last = int(self.hashes.searchsorted(sought, "right"))
+        if first == last:
+            return [[] for _ in rules]
+        moments = self.moments[first:last].tolist()
+        return [list(compress(moments, matches[first:last].tolist())) for matches in self._matching(rules)]
 
-    def moments(self, rows: npt.NDArray[np.int64], rule: Cap | Rest) -> list[int]:
-        """When the customer got what a rule is about, in microseconds, sorted."""
-        if not len(rows):
-            return []
-        matches = self.matching.get(rule)
-        if matches is None:
-            matches = self.matching[rule] = self.history.matching(
-                rule, outcome=getattr(rule, "outcome", None)
-            )
-        return sorted(self.history.moments[rows[matches[rows]]].tolist())
+    def _matching(self, rules: Sequence[Cap | Rest]) -> list[npt.NDArray[np.bool_]]:
+        # Kept with the rules themselves, so that no other object gets their number.
+        kept = self.found.get(id(rules))
+        if kept is None:
+            made = [
+                self.history.matching(rule, outcome=getattr(rule, "outcome", None))[self.order]
+                for rule in rules
+            ]
+            kept = self.found[id(rules)] = (rules, made)
+        return kept[1]
 
-    def used(self, rows: npt.NDArray[np.int64], rule: Cap, start: datetime, now: datetime) -> int:
-        """How many choices a cap counts from a moment to now."""
-        first, last = _microseconds(start), _microseconds(now)
-        return sum(first <= moment <= last for moment in self.moments(rows, rule))
 
-    def rests(self, rows: npt.NDArray[np.int64], rest: Rest, now: datetime) -> bool:
-        """Whether a rule lets the customer rest at a moment."""
-        until, within, length = _microseconds(now), _length(rest.within_span), _length(rest.rest_span)
-        moments = [moment for moment in self.moments(rows, rest) if moment <= until]
-        runs = zip(moments, moments[rest.times - 1 :], strict=False)
-        return any(last - first <= within and until - last < length for first, last in runs)
+def used_of(contacts: list[int], start: datetime, now: datetime) -> int:
+    """How many of a customer's contacts a cap counts from a moment to now."""
+    if not contacts:
+        return 0
+    return bisect_right(contacts, _microseconds(now)) - bisect_left(contacts, _microseconds(start))
+
+
+def is_resting(contacts: list[int], rest: Rest, now: datetime) -> bool:
+    """Whether a rule lets a customer with such outcomes rest at a moment."""
+    if len(contacts) < rest.times:
+        return False
+    until, within, length = _microseconds(now), _length(rest.within_span), _length(rest.rest_span)
+    past = contacts[: bisect_right(contacts, until)]
+    runs = zip(past, past[rest.times - 1 :], strict=False)
+    return any(last - first <= within and until - last < length for first, last in runs)
 
 
 def _has_tag(column: pa.ChunkedArray, tag: str) -> npt.NDArray[np.bool_]:

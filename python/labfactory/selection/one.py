@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
 import pyarrow as pa
+from jinja2.runtime import Context
 
 from labfactory._core import base
 from labfactory._core import select as core
 from labfactory.base.errors import SourceError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from labfactory.selection.bound_expression import BoundExpression
     from labfactory.selection.bound_slot import BoundSlot
     from labfactory.selection.contact_gate import Gate
 
+# Combinations of types that are remembered as right: nulls come and go, the rest hardly differs.
+_MOST_KNOWN = 256
 _JINJA = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
 
 
@@ -51,6 +55,51 @@ def is_plain(kind: pa.DataType) -> bool:
     is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     is_number = pa.types.is_integer(kind) or pa.types.is_float32(kind) or pa.types.is_float64(kind)
     return bool(is_text or is_number or pa.types.is_boolean(kind))
+
+
+@dataclass(frozen=True)
+class PlainTypes:
+    """Whether a mapping's values are of their columns' types, so that no array is needed to read them.
+
+    Args:
+        fields: The columns.
+    """
+
+    fields: tuple[pa.Field, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_values", _getter([field.name for field in self.fields]))
+        object.__setattr__(self, "_known", set())
+
+    def hold(self, customer: Mapping[str, object]) -> bool:
+        """Whether they are, as far as the mapping has them."""
+        try:
+            types = tuple(map(type, self._values(customer)))  # type: ignore[attr-defined]
+        except KeyError:
+            return True
+        known: set[tuple[type, ...]] = self._known  # type: ignore[attr-defined]
+        if types in known:
+            return True
+        hold = all(_fits(field.type, one) for field, one in zip(self.fields, types, strict=True))
+        if hold and len(known) < _MOST_KNOWN:
+            known.add(types)
+        return hold
+
+
+def _fits(kind: pa.DataType, value: type) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if value is type(None):
+        return True
+    if pa.types.is_boolean(kind):
+        return issubclass(value, bool | np.bool_)
+    if issubclass(value, bool | np.bool_):
+        return False
+    if pa.types.is_integer(kind):
+        return issubclass(value, int | np.integer)
+    if pa.types.is_floating(kind):
+        return issubclass(value, int | float | np.integer | np.floating)
+    return issubclass(value, str)
 
 
 @dataclass(frozen=True)
@@ -87,8 +136,12 @@ class OneCustomer:
         made = [one for one, is_bare in zip(self.sources, self.bare, strict=True) if not is_bare]
         # One expression for all: a call costs more than most of them.
         whole = "[" + ", ".join(f"({source})" for source in made) + "]"
-        compiled = [_JINJA.compile_expression(one, undefined_to_none=False) for one in (whole, *made)]
+        compiled = [_compiled(one) for one in (whole, *made)]
         object.__setattr__(self, "_compiled", compiled)
+        plain = [one for one, is_bare in zip(self.sources, self.bare, strict=True) if is_bare]
+        object.__setattr__(self, "_plain", _getter(plain))
+        places = [place for place, is_bare in enumerate(self.bare) if not is_bare]
+        object.__setattr__(self, "_places", places)
 
     def evaluate(self, customer: Mapping[str, object]) -> list[Any]:
         """The values of all expressions; None where one fails.
@@ -97,18 +150,19 @@ class OneCustomer:
             SourceError: `missing_column`.
         """
         try:
-            made = iter(self._made(customer)) if not all(self.bare) else iter(())
-            return [
-                customer[source] if is_bare else next(made)
-                for source, is_bare in zip(self.sources, self.bare, strict=True)
-            ]
+            values = list(self._plain(customer))  # type: ignore[attr-defined]
+            places = self._places  # type: ignore[attr-defined]
+            if places:
+                for place, value in zip(places, self._made(customer), strict=True):
+                    values.insert(place, value)
         except KeyError as error:
             message = f"missing column {error.args[0]!r}"
             hint = nearest(error.args[0], list(customer))
             raise SourceError(message, code="missing_column", hint=hint) from None
+        return values
 
     def _made(self, customer: Mapping[str, object]) -> list[Any]:
-        values = dict(self.constants)
+        values = {**_JINJA.globals, **self.constants}
         for name, is_single in self.columns.items():
             value: Any = customer[name]
             values[name] = float(np.float32(value)) if is_single and value is not None else value
@@ -164,9 +218,9 @@ def decide_slots(
     Raises:
         SourceError: `missing_column`.
     """
+    assert gate.allowances is not None, "the gate has limits"
     features, terms, conditions = zip(*(_columns(slot, customer) for slot in slots), strict=True)
     made = core.decide_one_together(
-        [slot.core for slot in slots],
         gate.allowances,
         draw.key,
         features=features,
@@ -207,6 +261,27 @@ def _decision(slot: BoundSlot, made: tuple[int, float, float, int, bool]) -> Dec
     return Decision(slot.components[index], index, score, propensity, core.REASONS[reason], is_estimate)
 
 
+def _compiled(source: str) -> Callable[[dict[str, Any]], Any]:
+    """An expression as a function of names; Jinja2's own wrapper spends most of its time on the context."""
+    wrapper = _JINJA.compile_expression(source, undefined_to_none=False)
+    render = wrapper._template.root_render_func
+
+    def evaluate(values: dict[str, Any]) -> Any:
+        context = Context(_JINJA, values, None, {})
+        for _ in render(context):
+            pass
+        return context.vars["result"]
+
+    return evaluate
+
+
+def _getter(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequence[object]]:
+    """What takes some values out of a mapping at once."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda customer: [customer[name] for name in names]
+
+
 def _features(slot: BoundSlot, values: Sequence[Any]) -> Sequence[float | None]:
     if slot.has_numbers_alone:
         return values[: len(slot.features)]
@@ -230,7 +305,7 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _value_of(expression: Any, values: Mapping[str, object]) -> Any:
+def _value_of(expression: Callable[[dict[str, Any]], Any], values: dict[str, Any]) -> Any:
     try:
         return expression(values)
     except Exception:  # as above; the row failed, which is null

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from labfactory.assignment import Holdout
 from labfactory.selection.contact import Cap, span_of
 from labfactory.selection.contact_gate import CODES, UNLIMITED
+from labfactory.selection.history import is_resting, used_of
 from labfactory.selection.zones import window_start, zone_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from labfactory.selection.bound_expression import BoundExpression
     from labfactory.selection.contact_gate import BoundLimit, Gate, Moment
-    from labfactory.selection.history import ByCustomer
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,12 @@ class OneGate:
 
     def left(self, key_hash: int | None) -> list[int]:
         """What each limit leaves the customer, as `Gate.left`."""
-        history = self.moment.history
-        past = None if history is None else history.by_customer
-        rows = None if past is None else past.rows(key_hash)
-        return [self._left(limit, past, rows) for limit in self.gate.limits]
+        rules, history = self.gate.over_time, self.moment.history
+        contacts: Iterator[list[int]] = iter(())
+        if rules:
+            assert history is not None, "the gate was checked"
+            contacts = iter(history.by_customer.contacts(key_hash, rules))
+        return [self._left(limit, contacts) for limit in self.gate.limits]
 
     def _stopped(self) -> int:
         gate = self.gate
@@ -62,9 +63,9 @@ class OneGate:
         for condition, value in zip(gate.suppressed, suppressed, strict=False):
             if not self._is_known(condition, value, wanted=False):
                 return CODES["suppressed"]
-        for rule in gate.rules.holdouts:
-            if Holdout(rule.salt or rule.name, rule.share).holds_one(self.key):
-                return CODES["held_out" if rule.gives == "nothing" else "control"]
+        for holdout, code in gate.holdouts:
+            if holdout.holds_one(self.key):
+                return code
         return 0
 
     def _is_known(self, condition: BoundExpression, value: Any, *, wanted: bool) -> bool:
@@ -84,17 +85,15 @@ class OneGate:
         zone = zone_of(self._zone) if self._zone else None
         return zone is None or quiet.covers(self.moment.now.astimezone(zone).time())
 
-    def _left(self, limit: BoundLimit, past: ByCustomer | None, rows: Any) -> int:
+    def _left(self, limit: BoundLimit, contacts: Iterator[list[int]]) -> int:
         rule, now = limit.rule, self.moment.now
         if isinstance(rule, Cap) and not rule.is_over_time:
             return rule.at_most
         assert now is not None, "the gate was checked"
-        assert past is not None, "the gate was checked"
+        own = next(contacts)
         if not isinstance(rule, Cap):
-            return 0 if past.rests(rows, rule, now) else UNLIMITED
-        if not len(rows):
-            return rule.at_most
-        return max(rule.at_most - past.used(rows, rule, self._start(rule, now), now), 0)
+            return 0 if is_resting(own, rule, now) else UNLIMITED
+        return max(rule.at_most - used_of(own, self._start(rule, now), now), 0) if own else rule.at_most
 
     def _start(self, rule: Cap, now: datetime) -> datetime:
         if rule.per not in ("day", "week", "month"):

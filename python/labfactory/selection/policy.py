@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
+from labfactory._core import select as core
 from labfactory.base.errors import SelectionError, nearest
 from labfactory.selection.bound_expression import ExpressionTable
 from labfactory.selection.bound_slot import Bindable, SlotBinder, bind_condition
@@ -250,6 +251,8 @@ class SelectionPolicy:
             [slot.facts for slot in slots],
             [slot.tags for slot in slots],
         )
+        limits = (*limits, *_once(slots, groups))
+        members = [limit.members for limit in limits]
         zone = [single["zone"]] if "zone" in single else []
         return Gate(
             rules=self.contact,
@@ -258,7 +261,8 @@ class SelectionPolicy:
             zone=single.get("zone"),
             one=OneCustomer.of([*lists["consent"], *lists["suppressed"], *zone], constants),
             send_hour=single.get("send_hour"),
-            limits=(*limits, *_once(slots, groups)),
+            limits=limits,
+            allowances=core.Allowances([slot.core for slot in slots], members) if members else None,
         )
 
     def learn(

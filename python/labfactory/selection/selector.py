@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from labfactory._core import select as core
 from labfactory.base.errors import SelectionError, SourceError, nearest
 from labfactory.selection.contact_gate import Gate, Moment
 from labfactory.selection.history import History
-from labfactory.selection.one import Decision, Draw, decide_slot, decide_slots, key_hash
+from labfactory.selection.one import Decision, Draw, PlainTypes, decide_slot, decide_slots, key_hash
 from labfactory.selection.one_gate import OneGate
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Selector:
         self._slots = tuple(slots)
         self._gate = gate or Gate()
         self._moment = moment or Moment()
+        self._is_checked = False
 
     def __repr__(self) -> str:
         slots = ", ".join(f"{slot.name}: {len(slot.components)} components" for slot in self._slots)
@@ -286,12 +288,22 @@ class Selector:
             raise SelectionError(message, code="decision_input")
         moment = self._at(now, history)
         try:
-            if self._gate.one is not None and all(slot.one is not None for slot in self._slots):
+            if self._is_plain and self._types.hold(customer):
                 return self._decide_plain(customer, key, seed, moment)
         except (TypeError, ValueError, OverflowError):
             # A value of another type than its column: told by the row, or taken as Arrow takes it.
             pass
         return self._decide_row(customer, key=key, seed=seed, now=moment.now, history=moment.history)
+
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Whether all columns are read without arrays."""
+        return self._gate.one is not None and all(slot.one is not None for slot in self._slots)
+
+    @cached_property
+    def _types(self) -> PlainTypes:
+        fields = {field.name: field for bound in self._expressions for field in bound.fields}
+        return PlainTypes(tuple(fields.values()))
 
     def _decide_plain(
         self, customer: Mapping[str, object], key: object, seed: int, moment: Moment
@@ -378,9 +390,12 @@ class Selector:
         return self._at(now, history)
 
     def _at(self, now: datetime | None, history: object) -> Moment:
+        if now is None and history is None and self._is_checked:
+            return self._moment
         past = History.of(history) if history is not None and self.needs_history else self._moment.history
         moment = Moment(now or self._moment.now, past)
         self._gate.check(moment)
+        self._is_checked = self._is_checked or moment == self._moment
         return moment
 
 

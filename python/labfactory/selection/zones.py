@@ -37,6 +37,7 @@ def zone_of(name: str) -> tzinfo | None:
         return ZoneInfo.from_file(file, key=name)
 
 
+@lru_cache(maxsize=1024)
 def window_start(now: datetime, per: str, zone: tzinfo | None) -> datetime:
     """When the calendar day, week or month of a moment began in a zone; the earliest anywhere without one."""
     if zone is None:
