@@ -229,3 +229,85 @@ def test_markup_and_decimals_come_back_as_what_they_are():
     assert isinstance(bold.one("x"), Markup)
     functions = lf.Functions.standard(locale="en_US", currency="USD")
     assert functions["money"].one(Decimal("1.005")) == "$1.00"
+
+
+EXPRESSIONS = [
+    "successor(n)",
+    "successor(successor(n) * 2) + successor(n)",
+    "priced(n, 'EUR') == '3 EUR'",
+    "n is not none and successor(n) > 3",
+    "successor(n) if name else -1",
+    "successor(sizes[0]) if sizes else 0",
+    "words(name or 'a b')|length + successor(41)",
+    "bold(name or 'you')|upper",
+    "successor(40 + 1)",
+]
+
+
+@pytest.mark.parametrize("source", EXPRESSIONS)
+def test_an_expression_calls_functions_as_jinja2_does(source):
+    oracle = jinja2.Environment().compile_expression(source)
+    context = {name: function.one for name, function in FUNCTIONS.items()}
+    plan = lf.Expression(source).compile(ROWS, functions=FUNCTIONS)
+    values, codes = plan.evaluate_batch(ROWS.to_batches()[0])
+    for row, value, code in zip(to_python(ROWS), values.to_pylist(), codes.to_pylist(), strict=True):
+        try:
+            expected = (oracle(**row, **context), None)
+        except (AttributeError, TypeError):  # what a function raises of None is its own
+            expected = (None, "function_failed")
+        assert (value, code) == expected
+
+
+@given(st.lists(st.integers(-5, 5), max_size=40), st.integers(1, 9))
+def test_an_expression_gives_the_same_whatever_the_batches(numbers, size):
+    plan = lf.Expression("successor(n) + (successor(n * 2) if n > 0 else 0)").compile(
+        pa.schema({"n": pa.int64()}), functions=FUNCTIONS
+    )
+    whole = pa.table({"n": pa.array(numbers, pa.int64())})
+    pieces = pa.Table.from_batches(whole.to_batches(max_chunksize=size), whole.schema)
+    expected = [n + 1 + (n * 2 + 1 if n > 0 else 0) for n in numbers]
+    assert plan.evaluate(pieces).to_pylist() == expected == plan.evaluate(whole).to_pylist()
+
+
+def test_an_expressions_function_is_called_once_for_each_arguments():
+    asked: list[int] = []
+
+    @lf.function(returns=pa.int64(), scalar=True)
+    def seen(number):
+        asked.append(number)
+        return number
+
+    table = pa.table({"n": [1, 2, 1, 3] * 100})
+    pieces = pa.Table.from_batches(table.to_batches(max_chunksize=7))
+    plan = lf.Expression("seen(n) + seen(n + 10)").compile(table, functions=lf.Functions(seen))
+    assert plan.columns == ("n",)
+    plan.evaluate(pieces)
+    assert sorted(asked) == [1, 2, 3, 11, 12, 13]
+
+
+def test_an_expression_whose_calls_never_end_is_a_row_error():
+    @lf.function(returns=pa.bool_(), scalar=True)
+    def truth(number):
+        return True
+
+    source = " and ".join(f"truth(n + {step})" for step in range(150))
+    plan = lf.Expression(source).compile(pa.schema({"n": pa.int64()}), functions=lf.Functions(truth))
+    with pytest.raises(lf.AssemblyError) as failed:
+        plan.evaluate(pa.table({"n": [1]}))
+    assert failed.value.code == "work_limit"
+
+
+def test_wrong_calls_of_an_expression_are_refused_by_name():
+    for source, functions, code in (
+        ("successor(n, 2)", FUNCTIONS, "arguments"),
+        ("nothing(n)", FUNCTIONS, "refused"),
+        ("successor(n)", None, "refused"),
+        ("successor('x')", FUNCTIONS, "function_failed"),
+        ("words(n)", FUNCTIONS, "expression_type"),
+    ):
+        with pytest.raises(CompileError) as refused:
+            lf.Expression(source).compile(pa.schema({"n": pa.int64()}), functions=functions)
+        assert refused.value.code == code, source
+    with pytest.raises(CompileError) as twice:
+        lf.Expression("n").compile(pa.schema({"n": pa.int64(), "bold": pa.bool_()}), functions=FUNCTIONS)
+    assert twice.value.code == "duplicate_name"

@@ -159,17 +159,25 @@ Stream stream(const RunnableProgram& self, py::handle batch, int threads, std::i
 }
 
 std::pair<Array, Array> evaluate_batch(const RunnableProgram& self, py::handle batch, const std::string& type,
-                                       const std::string& machine) {
+                                       const std::string& machine, Memo* memo, const py::object& resolve) {
   const std::shared_ptr<const Batch> imported = import_batch(batch);
   constexpr std::array<std::string_view, 2> kMachines = {"block", "row"};
   const auto logical = static_cast<LogicalType>(position(kLogicalTypes, type, "type"));
   const auto runs = static_cast<Machine>(position(kMachines, machine, "machine"));
-  Evaluated evaluated;
-  {
-    const py::gil_scoped_release release;
-    evaluated = evaluate(*self.program, imported, logical, runs);
+  Memo fresh;
+  if (memo == nullptr) memo = &fresh;
+  memo->begin();
+  for (int round = 0;; ++round) {
+    if (round == kMostRounds) memo->close();
+    Evaluated evaluated;
+    {
+      const py::gil_scoped_release release;
+      evaluated = evaluate(*self.program, imported, logical, runs, memo);
+    }
+    if (!answer(*memo, self.program->zones, resolve)) {
+      return {Array(evaluated.values), Array(evaluated.codes)};
+    }
   }
-  return {Array(evaluated.values), Array(evaluated.codes)};
 }
 
 template <class Names>
@@ -207,7 +215,7 @@ void register_plan(py::module_& module) {
            py::arg("batch_bytes") = std::int64_t{64} << 20,
            "The chunks of a batch one after another, those to come made meanwhile; not of functions.")
       .def("evaluate", &evaluate_batch, py::arg("batch"), py::arg("type"), py::kw_only(),
-           py::arg("machine") = "block",
+           py::arg("machine") = "block", py::arg("memo") = nullptr, py::arg("resolve") = py::none(),
            "Evaluates an expression over a record batch: its values, and a code where a row failed.")
       .def_property_readonly("is_expression",
                              [](const RunnableProgram& self) { return is_expression(*self.program); })

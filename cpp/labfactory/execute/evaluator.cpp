@@ -145,15 +145,20 @@ void run_rows(const Program& program, const Binding& binding, Collector& collect
   for (std::int64_t row = 0; row < binding.rows(); ++row) {
     Value value;
     const RowEvent event = machine.evaluate(row, value);
-    collector.append(value, event.outcome);
+    if (event.outcome == Outcome::suspended) {
+      machine.collect(row);
+      collector.append(Value::none(), Outcome::ok);
+    } else {
+      collector.append(value, event.outcome);
+    }
   }
 }
 
 }  // namespace
 
 Evaluated evaluate(const Program& program, const std::shared_ptr<const Batch>& batch, LogicalType type,
-                   Machine machine) {
-  const Binding binding(program, batch);
+                   Machine machine, Memo* memo) {
+  const Binding binding(program, batch, memo);
   Collector collector(type, binding.rows());
   if (machine == Machine::block && is_expression(program)) {
     run_blocks(program, binding, collector);

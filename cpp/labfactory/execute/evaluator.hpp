@@ -9,6 +9,7 @@
 #include "labfactory/arrow/builder.hpp"
 #include "labfactory/arrow/column.hpp"
 #include "labfactory/plan/program.hpp"
+#include "labfactory/values/memo.hpp"
 
 namespace labfactory {
 
@@ -20,8 +21,10 @@ struct Evaluated {
   ArrayPointer codes;   // dictionary<int8, utf8>; null where the row is fine
 };
 
-// `type` is boolean, integer, floating or text; a value of another kind is the row error type_error.
+// `type` is boolean, integer, floating or text; a value of another kind is the row error type_error. Where
+// the memo has requests afterwards, rows wait for what functions give: the arrays mean nothing, answer and
+// evaluate again. An expression that calls functions runs on the row machine.
 [[nodiscard]] Evaluated evaluate(const Program& program, const std::shared_ptr<const Batch>& batch,
-                                 LogicalType type, Machine machine);
+                                 LogicalType type, Machine machine, Memo* memo = nullptr);
 
 }  // namespace labfactory

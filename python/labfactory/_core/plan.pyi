@@ -63,7 +63,13 @@ class Program:
         """The chunks of a batch one after another, those to come made meanwhile; not of functions."""
 
     def evaluate(
-        self, batch: Any, type: str, *, machine: Literal["block", "row"] = "block"
+        self,
+        batch: Any,
+        type: str,
+        *,
+        machine: Literal["block", "row"] = "block",
+        memo: Memo | None = None,
+        resolve: Callable[[int, list[tuple[Any, ...]]], list[Any]] | None = None,
     ) -> tuple[Array, Array]:
         """Evaluates an expression over a record batch: its values, and a code where a row failed."""
 

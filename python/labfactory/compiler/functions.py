@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from labfactory.compiler.rows import to_python
 from labfactory.compiler.types import Type, type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 _FIXED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -111,6 +111,25 @@ class Function:
         if not self.is_markup:
             return values
         return [Markup(value) if isinstance(value, str) else value for value in values]  # noqa: S704 - declared safe
+
+
+# The functions that a plan calls by number, each with the keywords of its last arguments.
+Calls = Sequence[tuple[Function, tuple[str, ...]]]
+
+
+def resolve_calls(called: Calls, index: int, calls: list[tuple[Any, ...]]) -> list[Any]:
+    """What a plan's function gives for the calls that its rows wait for.
+
+    Args:
+        called: The functions by number.
+        index: Which of them.
+        calls: The arguments of each call.
+
+    Returns:
+        A value for each call, or the exception that it raised.
+    """
+    function, keywords = called[index]
+    return function.results(calls, keywords)
 
 
 class Functions(Mapping[str, Function]):
