@@ -11,9 +11,23 @@ from labfactory import StatisticsError, UsageError
 from labfactory.lab.sequential import betting_sequence, proportion_sequence
 
 
-def test_a_proportion_has_the_bounds_of_confseq():
-    found = proportion_sequence(700, 1000, alpha=0.05, horizon=100)
-    assert found == pytest.approx((0.651629, 0.745949), abs=2e-6)
+@pytest.mark.parametrize(
+    ("conversions", "units", "horizon", "bounds"),
+    [
+        (700, 1000, 100, (0.651629, 0.745949)),
+        (15, 50, 50, (0.129556, 0.511896)),
+        (5, 50, 50, (0.013021, 0.269264)),
+        (1, 50, 50, (0.0, 0.13489)),
+        (1, 2, 50, (0.0, 1.0)),
+        (100, 200, 1, (0.328923, 0.671076)),
+        (0, 1, 50, (0.0, 1.0)),
+        (1, 1, 50, (0.0, 1.0)),
+    ],
+)
+def test_a_proportion_has_the_bounds_of_confseq(conversions, units, horizon, bounds):
+    """BernoulliConfidenceIntervalTest in confseq's test/uniform_boundaries_unittest.cpp."""
+    found = proportion_sequence(conversions, units, alpha=0.05, horizon=horizon)
+    assert found == pytest.approx(bounds, abs=1e-5)
 
 
 @pytest.mark.parametrize("units", [1, 10, 1000])

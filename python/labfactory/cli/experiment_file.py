@@ -19,6 +19,7 @@ from labfactory.lab import (
     Bootstrap,
     Count,
     Cuped,
+    ExactQuantile,
     Experiment,
     GroupSequential,
     Hypothesis,
@@ -48,6 +49,7 @@ _RULES: Final[dict[str, Any]] = {
     "group_sequential": GroupSequential,
     "beta_binomial": BetaBinomial,
     "betting": Betting,
+    "exact_quantile": ExactQuantile,
 }
 _METRICS: Final[dict[str, Any]] = {
     "mean": Mean,
@@ -75,7 +77,7 @@ class HypothesisTable(Settings):
 class StopRuleTable(Settings):
     """The `[stop_rule]` table; what is absent is the rule's own default."""
 
-    kind: Literal["always_valid", "group_sequential", "beta_binomial", "betting"]
+    kind: Literal["always_valid", "group_sequential", "beta_binomial", "betting", "exact_quantile"]
     horizon: float | None = None
     burn_in: int | None = None
     bound: float | None = None
@@ -84,16 +86,14 @@ class StopRuleTable(Settings):
     shape: float | None = None
     planned_units: float | None = None
 
-    def rule(self) -> AlwaysValid | GroupSequential | BetaBinomial | Betting:
+    def rule(self) -> StopRule:
         """The stop rule.
 
         Raises:
             UsageError: `stop_rule`, for a setting that the rule does not have, or one that cannot be.
         """
         given = self.model_dump(exclude={"kind"})
-        rule: AlwaysValid | GroupSequential | BetaBinomial | Betting = _made(
-            _RULES[self.kind], given, of=self.kind, code="stop_rule"
-        )
+        rule: StopRule = _made(_RULES[self.kind], given, of=self.kind, code="stop_rule")
         return rule
 
 
@@ -223,7 +223,7 @@ class ExperimentFile(Settings):
         """
         return settings_from(cls, read_bounded(path), name=str(path))
 
-    def rule(self) -> AlwaysValid | GroupSequential | BetaBinomial | Betting | None:
+    def rule(self) -> StopRule | None:
         """The stop rule; None for one look at the end.
 
         Raises:
@@ -237,12 +237,19 @@ class ExperimentFile(Settings):
         Raises:
             UsageError: `stop_rule`.
         """
-        own = {name: table.stop_rule.rule() for name, table in self.metrics.items() if table.stop_rule}
-        every = self.rule()
-        if not own:
-            return every
-        rules = {name: own.get(name, every) for name in self.metrics}
+        if not any(table.stop_rule for table in self.metrics.values()):
+            return self.rule()
+        rules = {name: self.rule_of(name) for name in self.metrics}
         return {name: rule for name, rule in rules.items() if rule is not None}
+
+    def rule_of(self, metric: str) -> StopRule | None:
+        """The stop rule of one metric, its own or that of all.
+
+        Raises:
+            UsageError: `stop_rule`.
+        """
+        own = self.metrics[metric].stop_rule
+        return self.rule() if own is None else own.rule()
 
     def comparer(self) -> Estimator:
         """How two arms are compared.

@@ -88,7 +88,7 @@ def design(
     sizings = {}
     for name, metric in file.experiment().metrics.items():
         baseline = Baseline.from_history(history, metric, covariates=covariate or (), day=day)
-        sizings[name] = _sized(file, metric, baseline, power=wanted)
+        sizings[name] = _sized(file, name, baseline, power=wanted)
     if as_json:
         print_json({name: sizing.to_dict() for name, sizing in sizings.items()})
         return
@@ -147,13 +147,16 @@ def _rule(kind: str | None, looks: int | None) -> Any:
     return settings_from(StopRuleTable, "\n".join(lines).encode(), name="--rule").rule()
 
 
-def _sized(file: ExperimentFile, metric: Any, baseline: Baseline, *, power: float) -> Sizing:
+def _sized(file: ExperimentFile, name: str, baseline: Baseline, *, power: float) -> Sizing:
     """A goal for the hypothesis's minimum effect, a guardrail with a margin for showing no harm."""
     from labfactory.lab import BetaBinomial, Design
+    from labfactory.lab.design import Rule
 
     better: Alternative
     experiment = file.experiment()
-    rule = file.rule()
+    metric = experiment.metrics[name]
+    planned = file.rule_of(name)
+    rule = planned if isinstance(planned, Rule) else None
     if isinstance(rule, BetaBinomial) and baseline.kind != "proportion":
         rule = None
     first = experiment.allocation[file.control]

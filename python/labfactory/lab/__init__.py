@@ -31,7 +31,15 @@ from labfactory.lab.off_policy import (
 from labfactory.lab.overdispersion import Overdispersion, overdispersion
 from labfactory.lab.plots import look_plot
 from labfactory.lab.preregistration import Preregistration
-from labfactory.lab.sequential import AlwaysValid, BetaBinomial, Betting, GroupSequential, Look, StopRule
+from labfactory.lab.sequential import (
+    AlwaysValid,
+    BetaBinomial,
+    Betting,
+    ExactQuantile,
+    GroupSequential,
+    Look,
+    StopRule,
+)
 from labfactory.lab.strata import PostStratified
 
 __all__ = [
@@ -56,6 +64,7 @@ __all__ = [
     "Estimator",
     "Evaluation",
     "Evaluations",
+    "ExactQuantile",
     "Experiment",
     "Flag",
     "GroupSequential",

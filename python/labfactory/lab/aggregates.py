@@ -143,6 +143,8 @@ class Aggregates:
             self.counts,
             self.figures,
         )
+        # Without any number to sum the core has no figures, not even rows of none.
+        figures = figures.reshape(len(ordered), self.layout.figures)
         return replace(self, dimensions=dimensions, cells=tuple(ordered), counts=counts, figures=figures)
 
     def values(self, dimension: str) -> list[Any]:

@@ -13,13 +13,14 @@ from scipy import special
 from labfactory.base.columns import cast_values, plain_type
 from labfactory.base.errors import StatisticsError
 from labfactory.lab.arm_rows import arm_codes
-from labfactory.lab.estimators import Sample
+from labfactory.lab.sequential.exact_quantile import QuantileSample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from labfactory.lab.estimators import Sample
     from labfactory.lab.metric import Quantile
 
 # The interval of ranks whose width gives the standard error: 95 %, as in the paper.
@@ -72,7 +73,7 @@ def quantile_samples(
 
 def quantile_sample(
     values: NDArray[np.float64], q: float, clusters: NDArray[np.int64] | None = None
-) -> Sample:
+) -> QuantileSample:
     """A quantile and its variance, from the interval of ranks that the data allow.
 
     The share of values at or below the quantile is a ratio over clusters, whose standard error the delta
@@ -85,7 +86,7 @@ def quantile_sample(
         clusters: Which randomised unit each value is of; each its own when None.
 
     Returns:
-        Clusters, quantile, and clusters times the variance of the quantile.
+        Clusters, quantile, and clusters times the variance of the quantile; the values in order.
 
     References:
         Deng, Knoblich and Lu (2018), "Applying the delta method in metric analytics", section 4.
@@ -108,12 +109,12 @@ def quantile_sample(
         rest = below - below.sum() / count * sizes
         share_error = math.sqrt(float(rest @ rest) * units / max(units - 1, 1)) / count
     if units < 2:
-        return Sample(units, quantile, 0.0)
+        return QuantileSample(units, quantile, 0.0, q, np.sort(values))
     shares = np.clip([q - _Z * share_error, q + _Z * share_error], 0.0, 1.0)
     lower, upper = np.quantile(values, shares)
     distance = (shares[1] - shares[0]) / share_error if share_error else 1.0
     error = float(upper - lower) / float(distance)
-    return Sample(units, quantile, error**2 * units)
+    return QuantileSample(units, quantile, error**2 * units, q, np.sort(values))
 
 
 def _clusters(column: pa.ChunkedArray) -> pa.Array:

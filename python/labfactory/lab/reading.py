@@ -91,7 +91,7 @@ def summed(
         dimensions=dimensions,
         cells=tuple((int(c) % len(variants), *groups.values(int(c) // len(variants))) for c in cells),
         counts=counts,
-        figures=figures,
+        figures=figures.reshape(len(cells), layout.figures),
         unassigned=rows - int(counts[:, 0].sum()),
         keys=keys.faults(),
         started=period.first,

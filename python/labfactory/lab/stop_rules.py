@@ -10,7 +10,8 @@ from labfactory.base.errors import UsageError, nearest
 from labfactory.lab.adjustment import Welch, ZTest
 from labfactory.lab.bayes import Bayes
 from labfactory.lab.bootstrap import Bootstrap
-from labfactory.lab.sequential import GroupSequential
+from labfactory.lab.metric import Quantile
+from labfactory.lab.sequential import ExactQuantile, GroupSequential
 from labfactory.lab.sequential.exact import ExactRule
 
 if TYPE_CHECKING:
@@ -73,12 +74,12 @@ class StopRules:
             raise UsageError(message, code="stop_rule", hint="lf.Welch, lf.Cuped and others have one")
         for name, metric in metrics.items():
             rule = self.of_metric(name)
-            if isinstance(rule, ExactRule):
+            if isinstance(rule, ExactRule | ExactQuantile):
                 _check_exact(rule, name, metric, estimator, variance_factor)
 
 
 def _check_exact(
-    rule: ExactRule, name: str, metric: Metric, estimator: Estimator, variance_factor: float
+    rule: ExactRule | ExactQuantile, name: str, metric: Metric, estimator: Estimator, variance_factor: float
 ) -> None:
     if metric.kind not in rule.kinds:
         message = (
@@ -86,6 +87,11 @@ def _check_exact(
         )
         hint = "sequential={...} names rules by metric; lf.AlwaysValid reads every metric"
         raise UsageError(message, code="stop_rule", hint=hint)
+    if isinstance(metric, Quantile) and metric.cluster is not None:
+        message = (
+            f"expected independent rows for {rule.name}, found clusters by {metric.cluster!r} in {name!r}"
+        )
+        raise UsageError(message, code="stop_rule", hint="lf.AlwaysValid reads clustered quantiles")
     if type(estimator) not in (Welch, ZTest) or variance_factor != 1.0:
         found = estimator.name if variance_factor == 1.0 else f"variance × {variance_factor:g}"
         message = f"expected outcomes as they are for {rule.name}, found {found}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labfactory.lab.design.baseline import Baseline
-from labfactory.lab.design.design import Design
+from labfactory.lab.design.design import Design, Rule
 from labfactory.lab.design.sizing import Sizing
 
-__all__ = ["Baseline", "Design", "Sizing"]
+__all__ = ["Baseline", "Design", "Rule", "Sizing"]

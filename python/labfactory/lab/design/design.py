@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from labfactory.lab.multiplicity import Correction
     from labfactory.lab.sequential.look import Alternative
 
-    Rule = GroupSequential | AlwaysValid | BetaBinomial | Betting
+Rule = GroupSequential | AlwaysValid | BetaBinomial | Betting
 
 # More units than people on earth a hundred times over: no experiment finds the effect.
 _MOST_UNITS = 1e12
@@ -101,6 +101,9 @@ class Design:
             found = f"{self.looks}, {self.runs}, {self.comparisons}"
             message = f"expected looks, runs and comparisons of 1 or more, found {found}"
             raise UsageError(message, code="design")
+        if self.rule is not None and not isinstance(self.rule, Rule):
+            message = f"expected a rule that can be sized, found {self.rule.name}"
+            raise UsageError(message, code="design", hint="lf.AlwaysValid can be sized for any metric")
         if self._is_simulated and self.baseline.kind != "proportion":
             message = f"expected a proportion for {self._rule_name}, found a {self.baseline.kind}"
             raise UsageError(message, code="design", hint="lf.AlwaysValid can be sized for any metric")
