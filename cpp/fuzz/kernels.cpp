@@ -9,6 +9,7 @@
 
 #include "fuzz/input.hpp"
 #include "labfactory/base/dispatch.hpp"
+#include "labfactory/values/cases.hpp"
 #include "labfactory/values/escape.hpp"
 #include "labfactory/values/text.hpp"
 #include "labfactory/values/unicode.hpp"

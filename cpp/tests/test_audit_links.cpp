@@ -15,9 +15,12 @@ namespace {
 
 std::vector<std::string> links_of(std::string_view html) {
   std::vector<std::string> found;
-  LinkReader reader(html);
-  for (Link link; reader.next(&link);)
-    found.push_back(std::string(link.attribute) + "=" + std::string(link.value));
+  for (std::size_t at = find_tag(html, 0); at != std::string_view::npos;) {
+    TagReader reader(html, at);
+    for (Link link; reader.next(&link);)
+      found.push_back(std::string(link.attribute) + "=" + std::string(link.value));
+    at = find_tag(html, reader.end());
+  }
   return found;
 }
 

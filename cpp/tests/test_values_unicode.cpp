@@ -5,6 +5,7 @@
 #include <string>
 
 #include "labfactory/base/error.hpp"
+#include "labfactory/values/cases.hpp"
 #include "labfactory/values/filters.hpp"
 #include "labfactory/values/format.hpp"
 #include "labfactory/values/text.hpp"

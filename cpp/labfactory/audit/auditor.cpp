@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "labfactory/audit/characters.hpp"
-#include "labfactory/audit/links.hpp"
+#include "labfactory/audit/link_rules.hpp"
 #include "labfactory/audit/sms.hpp"
+#include "labfactory/audit/tag_memory.hpp"
 #include "labfactory/base/error.hpp"
 #include "labfactory/base/parallel.hpp"
 
@@ -51,11 +52,18 @@ std::optional<RuleKind> rule_kind_of(std::string_view name) {
 
 // A part of the batch at hand and the rules about it.
 struct Auditor::Part {
+  // Rules about links that one look at the tags serves.
+  struct Links {
+    LinkRules rules;
+    std::vector<std::size_t> numbers;  // in the auditor
+  };
+
   std::string name;
   const Column* parent = nullptr;  // whose null rows have no text
   const Column* texts = nullptr;
   std::vector<std::size_t> rules;
   std::vector<std::size_t> link_rules;
+  std::vector<Links> links;
 
   [[nodiscard]] std::string_view text(std::int64_t row) const {
     if (parent != nullptr && !parent->is_valid(row)) return {};
@@ -63,14 +71,58 @@ struct Auditor::Part {
   }
 };
 
+// What one worker keeps and counts; the sums do not depend on who counted what.
+struct Auditor::Judge {
+  const Auditor& auditor;
+  const std::vector<Part>& parts;
+  std::vector<TagMemory> memories;  // of all links of all parts, in their order
+  std::vector<std::int64_t> broken;
+  std::vector<std::uint8_t> is_broken;
+  std::int64_t audited = 0;
+
+  Judge(const Auditor& of, const std::vector<Part>& bound)
+      : auditor(of), parts(bound), broken(of.rules_.size()), is_broken(of.rules_.size()) {
+    for (const Part& part : parts) {
+      for (const Part::Links& links : part.links) memories.emplace_back(links.rules);
+    }
+  }
+
+  // The first rule that a row breaks, -1 where it breaks none.
+  std::int32_t judge(std::int64_t row) {
+    ++audited;
+    auto memory = memories.begin();
+    for (const Part& part : parts) {
+      const std::string_view text = part.text(row);
+      for (const std::size_t rule : part.rules) is_broken[rule] = auditor.is_broken_by(text, rule) ? 1 : 0;
+      for (const Part::Links& links : part.links) {
+        const ToldRules told = (memory++)->read(text);
+        for (std::size_t i = 0; i < links.numbers.size(); ++i)
+          is_broken[links.numbers[i]] = links.rules.is_broken(i, told) ? 1 : 0;
+      }
+    }
+    std::int32_t first = -1;
+    for (std::size_t rule = broken.size(); rule-- > 0;) {
+      const std::uint8_t found = is_broken[auditor.standing_for_[rule]];
+      broken[rule] += found;
+      if (found != 0) first = static_cast<std::int32_t>(rule);
+    }
+    return first;
+  }
+};
+
 Auditor::Auditor(std::vector<AuditRule> rules) : rules_(std::move(rules)) {
-  for (const AuditRule& rule : rules_) needles_.emplace_back(rule.text, rule.ignore_case);
+  for (const AuditRule& rule : rules_) {
+    needles_.emplace_back(rule.text, rule.ignore_case);
+    standing_for_.push_back(
+        static_cast<std::size_t>(std::find(rules_.begin(), rules_.end(), rule) - rules_.begin()));
+  }
 }
 
 std::vector<Auditor::Part> Auditor::bind(const Batch& batch) const {
   const Column* const parent = batch.find("parts");
   std::vector<Part> parts;
   for (std::size_t i = 0; i < rules_.size(); ++i) {
+    if (standing_for_[i] != i) continue;
     const std::string& name = rules_[i].part;
     auto part =
         std::find_if(parts.begin(), parts.end(), [&](const Part& known) { return known.name == name; });
@@ -82,11 +134,24 @@ std::vector<Auditor::Part> Auditor::bind(const Batch& batch) const {
             "rule " + std::to_string(i + 1) + " audits the part '" + name + "', the assets have no such part",
             "Audit only parts that the creative has.");
       expect_text(*column, name);
-      part = parts.insert(parts.end(), Part{name, parent, column, {}, {}});
+      part = parts.insert(parts.end(), Part{name, parent, column, {}, {}, {}});
     }
     (reads_links(rules_[i].kind) ? part->link_rules : part->rules).push_back(i);
   }
+  for (Part& part : parts) add_link_rules(part);
   return parts;
+}
+
+void Auditor::add_link_rules(Part& part) const {
+  for (std::size_t from = 0; from < part.link_rules.size(); from += LinkRules::kMost) {
+    std::vector<std::size_t> numbers;
+    std::vector<LinkRules::Entry> entries;
+    for (std::size_t i = from; i < std::min(from + LinkRules::kMost, part.link_rules.size()); ++i) {
+      numbers.push_back(part.link_rules[i]);
+      entries.push_back({&rules_[numbers.back()], &needles_[numbers.back()]});
+    }
+    part.links.push_back({LinkRules(std::move(entries)), std::move(numbers)});
+  }
 }
 
 AuditFindings Auditor::audit(const Batch& batch, int threads) const {
@@ -97,38 +162,22 @@ AuditFindings Auditor::audit(const Batch& batch, int threads) const {
     return status == nullptr || (status->is_valid(row) && status->text(row) == "ok");
   };
 
-  // What one worker counted; the sums do not depend on who counted what.
-  struct Tally {
-    std::vector<std::int64_t> broken;
-    std::vector<std::uint8_t> is_broken;
-    std::int64_t audited = 0;
-  };
   const std::int64_t tasks = (batch.length() + kTaskRows - 1) / kTaskRows;
-  std::vector<Tally> tallies(static_cast<std::size_t>(std::max(threads, 1)));
-  for (Tally& tally : tallies) tally.broken.resize(rules_.size());
+  std::vector<Judge> judges(static_cast<std::size_t>(std::max(threads, 1)), Judge(*this, parts));
   std::vector<std::int32_t> first(static_cast<std::size_t>(batch.length()), -1);
-
   parallel_for(threads, tasks, [&](std::int64_t task, int worker) {
-    Tally& tally = tallies[static_cast<std::size_t>(worker)];
+    Judge& judge = judges[static_cast<std::size_t>(worker)];
     const std::int64_t end = std::min(batch.length(), (task + 1) * kTaskRows);
     for (std::int64_t row = task * kTaskRows; row < end; ++row) {
-      if (!is_audited(row)) continue;
-      ++tally.audited;
-      tally.is_broken.assign(rules_.size(), 0);
-      for (const Part& part : parts) judge(part.text(row), part, tally.is_broken);
-      for (std::size_t rule = rules_.size(); rule-- > 0;) {
-        tally.broken[rule] += tally.is_broken[rule];
-        if (tally.is_broken[rule] != 0)
-          first[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(rule);
-      }
+      if (is_audited(row)) first[static_cast<std::size_t>(row)] = judge.judge(row);
     }
   });
 
   AuditFindings findings;
   findings.broken.resize(rules_.size());
-  for (const Tally& tally : tallies) {
-    findings.audited += tally.audited;
-    for (std::size_t rule = 0; rule < rules_.size(); ++rule) findings.broken[rule] += tally.broken[rule];
+  for (const Judge& judge : judges) {
+    findings.audited += judge.audited;
+    for (std::size_t rule = 0; rule < rules_.size(); ++rule) findings.broken[rule] += judge.broken[rule];
   }
   Bitmap validity;
   for (std::int32_t& rule : first) {
@@ -137,11 +186,6 @@ AuditFindings Auditor::audit(const Batch& batch, int threads) const {
   }
   findings.rule = make_array(std::move(first), std::move(validity));
   return findings;
-}
-
-void Auditor::judge(std::string_view text, const Part& part, std::vector<std::uint8_t>& is_broken) const {
-  for (const std::size_t rule : part.rules) is_broken[rule] = is_broken_by(text, rule) ? 1 : 0;
-  if (!part.link_rules.empty()) judge_links(text, part, is_broken);
 }
 
 bool Auditor::is_broken_by(std::string_view text, std::size_t rule) const {
@@ -167,29 +211,6 @@ bool Auditor::is_broken_by(std::string_view text, std::size_t rule) const {
       return has_delimiter(text);
     default:
       return false;
-  }
-}
-
-void Auditor::judge_links(std::string_view html, const Part& part,
-                          std::vector<std::uint8_t>& is_broken) const {
-  for (const std::size_t rule : part.link_rules)
-    is_broken[rule] = rules_[rule].kind == RuleKind::required_link ? 1 : 0;
-  LinkReader reader(html);
-  Link link;
-  while (reader.next(&link)) {
-    const std::string_view value = trim_link(link.value);
-    const bool is_empty = value.empty() || value == "#";
-    for (const std::size_t rule : part.link_rules) {
-      const AuditRule& wanted = rules_[rule];
-      if (wanted.kind == RuleKind::no_empty_links) {
-        if (is_empty) is_broken[rule] = 1;
-      } else if (wanted.kind == RuleKind::link_schemes) {
-        const bool is_fragment = value.empty() || value.front() == '#';
-        if (!is_fragment && !has_scheme(value, wanted.schemes, wanted.allow_relative)) is_broken[rule] = 1;
-      } else if (equal_folded(link.attribute, "href") && needles_[rule].is_in(value)) {
-        is_broken[rule] = 0;
-      }
-    }
   }
 }
 

@@ -40,6 +40,8 @@ struct AuditRule {
   std::int64_t limit = 0;
   std::vector<std::string> schemes;
   bool allow_relative = false;
+
+  [[nodiscard]] bool operator==(const AuditRule&) const = default;
 };
 
 struct AuditFindings {
@@ -60,14 +62,15 @@ class Auditor {
 
  private:
   struct Part;
+  struct Judge;
 
   [[nodiscard]] std::vector<Part> bind(const Batch& batch) const;
-  void judge(std::string_view text, const Part& part, std::vector<std::uint8_t>& is_broken) const;
-  void judge_links(std::string_view html, const Part& part, std::vector<std::uint8_t>& is_broken) const;
+  void add_link_rules(Part& part) const;
   [[nodiscard]] bool is_broken_by(std::string_view text, std::size_t rule) const;
 
   std::vector<AuditRule> rules_;
-  std::vector<Needle> needles_;  // one a rule
+  std::vector<Needle> needles_;            // one a rule
+  std::vector<std::size_t> standing_for_;  // of each rule, the first that is equal: what that finds, it finds
 };
 
 }  // namespace labfactory

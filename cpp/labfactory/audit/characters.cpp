@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "labfactory/base/byte_block.hpp"
+
 namespace labfactory {
 
 namespace {
@@ -42,9 +44,26 @@ char32_t next_character(std::string_view text, std::size_t* at) {
   return character;
 }
 
+namespace {
+
+// The first place from `at` on of a byte that may be part of what is looked for, by blocks that may hold one.
+template <typename May>
+std::size_t first_suspect(std::string_view text, std::size_t at, May may) {
+  for (; at + kBlockBytes <= text.size(); at += kBlockBytes) {
+    const ByteBlock found = may(load_block(text.data() + at));
+    if (any_set(found)) return at + first_set(found);
+  }
+  return at;
+}
+
+}  // namespace
+
 // Unicode Standard Annex 14: classes BK, CR, LF and NL.
 bool has_line_break(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  const auto may = [](ByteBlock block) {
+    return is_between(block, '\n', '\r') | is_equal(block, 0xC2) | is_equal(block, 0xE2);
+  };
+  for (std::size_t i = first_suspect(text, 0, may); i < text.size(); i = first_suspect(text, i + 1, may)) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (c >= '\n' && c <= '\r') return true;
     if (c == 0xC2 && text.substr(i, 2) == "\xC2\x85") return true;
@@ -55,7 +74,8 @@ bool has_line_break(std::string_view text) {
 }
 
 bool has_control(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  const auto may = [](ByteBlock block) { return is_between(block, 0, 0x1F) | is_equal(block, 0xEF); };
+  for (std::size_t i = first_suspect(text, 0, may); i < text.size(); i = first_suspect(text, i + 1, may)) {
     const auto c = static_cast<unsigned char>(text[i]);
     if (is_control(c)) return true;
     if (c == 0xEF && (text.substr(i, 3) == "\xEF\xBF\xBE" || text.substr(i, 3) == "\xEF\xBF\xBF"))

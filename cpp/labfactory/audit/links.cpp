@@ -37,16 +37,6 @@ std::size_t find_end(std::string_view html, std::size_t at, Ends of) {
   return at;
 }
 
-// Behind the name of the next tag; npos when there is none.
-std::size_t enter_tag(std::string_view html, std::size_t at) {
-  for (;;) {
-    at = find_byte(html, at, '<');
-    if (at == std::string_view::npos) return at;
-    ++at;
-    if (at < html.size() && is_letter(html[at])) return find_end(html, at, ends_tag_name);
-  }
-}
-
 // HTML Living Standard, 13.2.5.32 to 13.2.5.39: attribute names and values. False at the end of the tag.
 bool read_attribute(std::string_view html, std::size_t& at, Link& attribute) {
   at = find_end(html, at, ends_gap);
@@ -73,23 +63,25 @@ bool read_attribute(std::string_view html, std::size_t& at, Link& attribute) {
 
 }  // namespace
 
-// The position stays in a register until a link is found.
-bool LinkReader::next(Link* link) {
-  std::size_t at = at_;
-  for (bool is_in_tag = is_in_tag_;; is_in_tag = false) {
-    if (!is_in_tag) at = enter_tag(html_, at);
-    if (at == std::string_view::npos) break;
-    for (Link attribute; read_attribute(html_, at, attribute);) {
-      if (!is_link_attribute(attribute.attribute)) continue;
-      *link = attribute;
-      at_ = at;
-      is_in_tag_ = true;
-      return true;
-    }
+std::size_t find_tag(std::string_view html, std::size_t at) {
+  for (;; ++at) {
+    at = find_byte(html, at, '<');
+    if (at == std::string_view::npos || (at + 1 < html.size() && is_letter(html[at + 1]))) return at;
   }
-  at_ = html_.size();
-  is_in_tag_ = false;
-  return false;
+}
+
+TagReader::TagReader(std::string_view html, std::size_t tag)
+    : html_(html), at_(find_end(html, tag + 1, ends_tag_name)) {}
+
+bool TagReader::next(Link* link) {
+  // The position stays in a register until a link is found.
+  std::size_t at = at_;
+  Link attribute;
+  bool is_link = false;
+  while (!is_link && read_attribute(html_, at, attribute)) is_link = is_link_attribute(attribute.attribute);
+  at_ = at;
+  if (is_link) *link = attribute;
+  return is_link;
 }
 
 bool is_link_attribute(std::string_view name) {

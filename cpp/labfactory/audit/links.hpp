@@ -3,6 +3,7 @@
 // Threads: any.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,18 +15,26 @@ struct Link {
   std::string_view value;      // as written: entities are not decoded
 };
 
-// The links from `position` on: moves it behind the next link and fills it, false when there is none. Tags
-// inside comments, scripts and styles count too, since some clients show what others hide.
-class LinkReader {
- public:
-  explicit LinkReader(std::string_view html) : html_(html) {}
+// Where the next tag that opens an element begins, from `at` on; npos where there is none. Tags inside
+// comments, scripts and styles count too, since some clients show what others hide.
+[[nodiscard]] std::size_t find_tag(std::string_view html, std::size_t at);
 
+// The links of one tag.
+class TagReader {
+ public:
+  // `tag` is what find_tag found.
+  TagReader(std::string_view html, std::size_t tag);
+
+  // Fills the next link, false when there is none.
   [[nodiscard]] bool next(Link* link);
+
+  // Once there is none: behind the tag, and whether it ends at all before its text does.
+  [[nodiscard]] std::size_t end() const { return is_closed() ? at_ + 1 : at_; }
+  [[nodiscard]] bool is_closed() const { return at_ < html_.size(); }
 
  private:
   std::string_view html_;
-  std::size_t at_ = 0;
-  bool is_in_tag_ = false;
+  std::size_t at_;
 };
 
 // href, src, action, background, formaction, poster, xlink:href; in any case.

@@ -10,6 +10,7 @@
 
 #include "labfactory/base/arena.hpp"
 #include "labfactory/bindings/registers.hpp"
+#include "labfactory/values/cases.hpp"
 #include "labfactory/values/escape.hpp"
 #include "labfactory/values/filters.hpp"
 #include "labfactory/values/format.hpp"

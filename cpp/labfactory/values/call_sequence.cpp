@@ -1,4 +1,5 @@
 #include "labfactory/values/call_families.hpp"
+#include "labfactory/values/cases.hpp"
 #include "labfactory/values/iteration.hpp"
 #include "labfactory/values/unicode.hpp"
 

@@ -1,5 +1,6 @@
 #include "labfactory/values/arena_text.hpp"
 #include "labfactory/values/call_families.hpp"
+#include "labfactory/values/cases.hpp"
 #include "labfactory/values/filters.hpp"
 #include "labfactory/values/iteration.hpp"
 #include "labfactory/values/lines.hpp"

@@ -20,33 +20,6 @@ std::string_view span_between(const char* begin, const char* end) {
   return {begin, static_cast<std::size_t>(end - begin)};
 }
 
-// The class of Jinja2's word beginnings: [-\s({\[<]
-bool begins_word(char32_t code_point) {
-  switch (code_point) {
-    case U'-':
-    case U'(':
-    case U'{':
-    case U'[':
-    case U'<':
-      return true;
-    default:
-      return is_space(code_point);
-  }
-}
-
-char ascii_title(char c, bool is_first) {
-  if (is_first) return static_cast<char>(c - (c >= 'a' && c <= 'z' ? 32 : 0));
-  return static_cast<char>(c + (c >= 'A' && c <= 'Z' ? 32 : 0));
-}
-
-// upper() of the first character and lower() of the others, which do not see the first.
-std::size_t title_word(char* out, std::string_view word, Arena& arena) {
-  const std::size_t first = decode_code_point(word).bytes;
-  char* end = append(out, upper_text(word.substr(0, first), arena));
-  end = append(end, lower_text(word.substr(first), arena));
-  return static_cast<std::size_t>(end - out);
-}
-
 std::int64_t saturated_sum(std::int64_t a, std::int64_t b) {
   constexpr std::int64_t kLargest = std::numeric_limits<std::int64_t>::max();
   return a > kLargest - b ? kLargest : a + b;  // b is not negative
@@ -122,37 +95,6 @@ char* write_escape_sequence(char* out, char32_t code_point) {
 }
 
 }  // namespace
-
-std::string_view title_text(std::string_view text, Arena& arena) {
-  if (is_ascii(text)) {
-    char* const out = arena.allocate(text.size());
-    bool is_first = true;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      out[i] = ascii_title(text[i], is_first);
-      is_first = begins_word(static_cast<unsigned char>(text[i]));
-    }
-    return {out, text.size()};
-  }
-  // A separator has no case, so only the words between them are made.
-  char* const begin = arena.allocate(3 * text.size());
-  char* out = begin;
-  while (!text.empty()) {
-    std::size_t word = 0;
-    std::size_t separator = 0;
-    while (word < text.size()) {
-      const CodePoint next = decode_code_point(text.substr(word));
-      if (begins_word(next.value)) {
-        separator = next.bytes;
-        break;
-      }
-      word += next.bytes;
-    }
-    if (word != 0) out += title_word(out, text.substr(0, word), arena);
-    out = append(out, text.substr(word, separator));
-    text.remove_prefix(word + separator);
-  }
-  return span_between(begin, out);
-}
 
 bool is_truncated(std::string_view text, std::int64_t length, std::int64_t leeway) {
   return is_longer(text, saturated_sum(length, leeway));

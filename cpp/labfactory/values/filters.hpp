@@ -13,9 +13,6 @@
 
 namespace labfactory {
 
-// `text|title`: words after - ( { [ < and white space; at most 3 bytes out for each byte in.
-[[nodiscard]] std::string_view title_text(std::string_view text, Arena& arena);
-
 // Whether truncate shortens a text: it has more than length + leeway code points, neither of them negative.
 [[nodiscard]] bool is_truncated(std::string_view text, std::int64_t length, std::int64_t leeway);
 

@@ -44,15 +44,25 @@ char short_escape(char32_t c) {
   }
 }
 
+// Bytes that stand for themselves.
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (std::size_t c = 0x20; c < 0x7f; ++c) plain[c] = true;
+  for (const unsigned char c : {'"', '\\', '<', '>', '&', '\''}) plain[c] = false;
+  return plain;
+}();
+
+// How many bytes at the start of a text stand for themselves.
+std::size_t plain_run(std::string_view text) {
+  std::size_t run = 0;
+  while (run < text.size() && kPlain[static_cast<unsigned char>(text[run])]) ++run;
+  return run;
+}
+
 char* write_character(char* out, char32_t c) {
   if (const char letter = short_escape(c); letter != '\0') {
     *out++ = '\\';
     *out++ = letter;
-    return out;
-  }
-  const bool is_unsafe = c == U'<' || c == U'>' || c == U'&' || c == U'\'';
-  if (c >= 0x20 && c < 0x7f && !is_unsafe) {
-    *out++ = static_cast<char>(c);
     return out;
   }
   if (c < 0x10000) return write_unit(out, c);
@@ -114,7 +124,11 @@ class Writer {
   Outcome text(std::string_view t) {
     charge_text(scope_, t);
     if (const Outcome o = literal("\""); o != Outcome::ok) return o;
-    while (!t.empty()) {
+    for (;;) {
+      const std::size_t run = plain_run(t);
+      if (const Outcome o = literal(t.substr(0, run)); o != Outcome::ok) return o;
+      t.remove_prefix(run);
+      if (t.empty()) break;
       const CodePoint next = decode_code_point(t);
       if (next.value == kNotUtf8) return Outcome::encoding;
       char* const room = out_.room(kLongestEscape);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "labfactory/values/arena_text.hpp"
+#include "labfactory/values/cases.hpp"
 #include "labfactory/values/filters.hpp"
 #include "labfactory/values/html.hpp"
 #include "labfactory/values/iteration.hpp"

@@ -3,49 +3,18 @@
 #include <algorithm>
 #include <cstring>
 
+#include "labfactory/base/byte_block.hpp"
+#include "labfactory/values/unicode_record.hpp"
+
 namespace labfactory {
 
 namespace {
 
-// One character's behaviour; the fields are those of generate_unicode.py. A case is the difference to the
-// character, or an index of kLongCases where the flag is set.
-struct Record {
-  std::int32_t upper;
-  std::int32_t lower;
-  std::int32_t title;
-  std::int32_t fold;
-  std::uint8_t long_upper;
-  std::uint8_t long_lower;
-  std::uint8_t long_title;
-  std::uint8_t long_fold;
-  std::uint8_t is_space;
-  std::uint8_t is_printable;
-  std::uint8_t is_cased;
-  std::uint8_t is_ignorable;
-  std::uint8_t is_upper;
-  std::uint8_t is_lower;
-  std::uint8_t is_title;
-  std::uint8_t is_alpha;
-  std::uint8_t is_digit;
-  std::uint8_t is_numeric;
-  std::int8_t digit;
-};
+using Record = UnicodeRecord;
 
 #include "unicode_tables.inc"
 
-constexpr char32_t kCapitalSigma = U'\u03a3';
-constexpr char32_t kSmallSigma = U'\u03c3';
-constexpr char32_t kFinalSigma = U'\u03c2';
-// generate_unicode.py refuses tables that grow more.
-constexpr std::size_t kCaseGrowth = 3;
-
 constexpr Record kNoRecord = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -1};
-
-const Record& record_of(char32_t code_point) {
-  if (code_point >= kNotUtf8) return kNoRecord;
-  constexpr char32_t kInBlock = (char32_t{1} << kBlockBits) - 1;
-  return kRecords[kLeaves[kBlocks[code_point >> kBlockBits]][code_point & kInBlock]];
-}
 
 bool is_continuation(char byte) {
   return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
@@ -59,82 +28,6 @@ CodePoint decode_last(std::string_view text) {
     if (found.value != kNotUtf8 && found.bytes == bytes) return found;
   }
   return decode_code_point(text.substr(text.size() - 1));
-}
-
-char* write_case(char* out, char32_t code_point, std::int32_t field, bool is_long) {
-  if (!is_long) return write_code_point(out, code_point + static_cast<char32_t>(field));
-  for (const char32_t part : kLongCases[field]) {
-    if (part != 0) out = write_code_point(out, part);
-  }
-  return out;
-}
-
-char* write_upper(char* out, char32_t code_point) {
-  const Record& record = record_of(code_point);
-  return write_case(out, code_point, record.upper, record.long_upper != 0);
-}
-
-char* write_title(char* out, char32_t code_point) {
-  const Record& record = record_of(code_point);
-  return write_case(out, code_point, record.title, record.long_title != 0);
-}
-
-// CPython's handle_capital_sigma: final after a cased character and not before one, both past ignorable ones.
-bool is_final_sigma(std::string_view before, std::string_view after) {
-  bool follows_cased = false;
-  while (!before.empty()) {
-    const CodePoint last = decode_last(before);
-    const Record& record = record_of(last.value);
-    if (record.is_ignorable == 0) {
-      follows_cased = record.is_cased != 0;
-      break;
-    }
-    before.remove_suffix(last.bytes);
-  }
-  if (!follows_cased) return false;
-  while (!after.empty()) {
-    const CodePoint next = decode_code_point(after);
-    const Record& record = record_of(next.value);
-    if (record.is_ignorable == 0) return record.is_cased == 0;
-    after.remove_prefix(next.bytes);
-  }
-  return true;
-}
-
-// Of one character at a place in a text: where it is a sigma, what stands around it decides its lower case.
-char* write_lower_at(char* out, std::string_view text, std::size_t at, CodePoint next) {
-  if (next.value == kCapitalSigma) {
-    const bool is_final = is_final_sigma(text.substr(0, at), text.substr(at + next.bytes));
-    return write_code_point(out, is_final ? kFinalSigma : kSmallSigma);
-  }
-  const Record& record = record_of(next.value);
-  return write_case(out, next.value, record.lower, record.long_lower != 0);
-}
-
-// Lower case of text[from:]; what stands before it is context for sigma.
-char* write_lower(char* out, std::string_view text, std::size_t from) {
-  while (from < text.size()) {
-    const CodePoint next = decode_code_point(text.substr(from));
-    if (next.value == kNotUtf8) {
-      *out++ = text[from];
-    } else {
-      out = write_lower_at(out, text, from, next);
-    }
-    from += next.bytes;
-  }
-  return out;
-}
-
-char ascii_upper(char c) {
-  return static_cast<char>(c - (c >= 'a' && c <= 'z' ? 32 : 0));
-}
-
-char ascii_lower(char c) {
-  return static_cast<char>(c + (c >= 'A' && c <= 'Z' ? 32 : 0));
-}
-
-std::string_view span_between(const char* begin, const char* end) {
-  return {begin, static_cast<std::size_t>(end - begin)};
 }
 
 bool contains_code_point(std::string_view text, std::string_view code_point) {
@@ -156,23 +49,36 @@ std::size_t offset_of(std::string_view text, std::int64_t count) {
 
 const std::string_view kUnicodeVersion = kVersion;
 
+const Record& record_of(char32_t code_point) {
+  if (code_point >= kNotUtf8) return kNoRecord;
+  constexpr char32_t kInBlock = (char32_t{1} << kBlockBits) - 1;
+  return kRecords[kLeaves[kBlocks[code_point >> kBlockBits]][code_point & kInBlock]];
+}
+
+const char32_t* long_case(std::int32_t index) {
+  return kLongCases[index];
+}
+
 bool is_ascii(std::string_view text) {
+  constexpr std::uint8_t kHighBit = 0x80;
   constexpr std::uint64_t kHighBits = 0x8080808080808080;
   const char* at = text.data();
   std::size_t left = text.size();
-  for (; left >= 8; left -= 8, at += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, at, 8);
-    if ((word & kHighBits) != 0) return false;
+  for (; left >= kBlockBytes; left -= kBlockBytes, at += kBlockBytes) {
+    if (any_set(load_block(at) & kHighBit)) return false;
+  }
+  if (left >= 8) {
+    if ((load_word<std::uint64_t>(at) & kHighBits) != 0) return false;
+    at += 8;
+    left -= 8;
   }
   return std::all_of(at, at + left, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
-CodePoint decode_code_point(std::string_view text) {
+CodePoint decode_beyond_ascii(std::string_view text) {
   constexpr CodePoint kBad = {kNotUtf8, 1};
   const auto byte = [&](std::size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[i])); };
   const char32_t first = byte(0);
-  if (first < 0x80) return {first, 1};
   if (first < 0xc2 || first > 0xf4) return kBad;
   const std::size_t bytes = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
   if (text.size() < bytes) return kBad;
@@ -205,106 +111,6 @@ char* write_code_point(char* out, char32_t code_point) {
     put(0x80 | (code_point & 0x3f));
   }
   return out;
-}
-
-std::string_view upper_text(std::string_view text, Arena& arena) {
-  if (is_ascii(text)) {
-    char* out = arena.allocate(text.size());
-    std::transform(text.begin(), text.end(), out, ascii_upper);
-    return {out, text.size()};
-  }
-  char* const begin = arena.allocate(kCaseGrowth * text.size());
-  char* out = begin;
-  while (!text.empty()) {
-    const CodePoint next = decode_code_point(text);
-    if (next.value == kNotUtf8) {
-      *out++ = text[0];
-    } else {
-      out = write_upper(out, next.value);
-    }
-    text.remove_prefix(next.bytes);
-  }
-  return span_between(begin, out);
-}
-
-std::string_view lower_text(std::string_view text, Arena& arena) {
-  if (is_ascii(text)) {
-    char* out = arena.allocate(text.size());
-    std::transform(text.begin(), text.end(), out, ascii_lower);
-    return {out, text.size()};
-  }
-  char* const begin = arena.allocate(kCaseGrowth * text.size());
-  return span_between(begin, write_lower(begin, text, 0));
-}
-
-std::string_view capitalize_text(std::string_view text, Arena& arena) {
-  if (text.empty()) return text;
-  if (is_ascii(text)) {
-    char* out = arena.allocate(text.size());
-    std::transform(text.begin(), text.end(), out, ascii_lower);
-    out[0] = ascii_upper(text[0]);
-    return {out, text.size()};
-  }
-  char* const begin = arena.allocate(kCaseGrowth * text.size());
-  const CodePoint first = decode_code_point(text);
-  char* out = begin;
-  if (first.value == kNotUtf8) {
-    *out++ = text[0];
-  } else {
-    out = write_title(out, first.value);
-  }
-  return span_between(begin, write_lower(out, text, first.bytes));
-}
-
-std::string_view swapcase_text(std::string_view text, Arena& arena) {
-  char* const begin = arena.allocate(kCaseGrowth * text.size());
-  char* out = begin;
-  for (std::size_t at = 0; at < text.size();) {
-    const CodePoint next = decode_code_point(text.substr(at));
-    const Record& record = record_of(next.value);
-    if (record.is_upper != 0) {
-      out = write_lower_at(out, text, at, next);
-    } else if (record.is_lower != 0) {
-      out = write_upper(out, next.value);
-    } else {
-      out = std::copy_n(text.data() + at, next.bytes, out);
-    }
-    at += next.bytes;
-  }
-  return span_between(begin, out);
-}
-
-std::string_view title_words(std::string_view text, Arena& arena) {
-  char* const begin = arena.allocate(kCaseGrowth * text.size());
-  char* out = begin;
-  bool follows_cased = false;
-  for (std::size_t at = 0; at < text.size();) {
-    const CodePoint next = decode_code_point(text.substr(at));
-    if (next.value == kNotUtf8) {
-      *out++ = text[at];
-    } else {
-      out = follows_cased ? write_lower_at(out, text, at, next) : write_title(out, next.value);
-    }
-    follows_cased = record_of(next.value).is_cased != 0;
-    at += next.bytes;
-  }
-  return span_between(begin, out);
-}
-
-std::string_view casefold_text(std::string_view text, Arena& arena) {
-  char* const begin = arena.allocate(kCaseGrowth * text.size());
-  char* out = begin;
-  while (!text.empty()) {
-    const CodePoint next = decode_code_point(text);
-    if (next.value == kNotUtf8) {
-      *out++ = text[0];
-    } else {
-      const Record& record = record_of(next.value);
-      out = write_case(out, next.value, record.fold, record.long_fold != 0);
-    }
-    text.remove_prefix(next.bytes);
-  }
-  return span_between(begin, out);
 }
 
 std::string_view strip_start(std::string_view text) {
@@ -395,7 +201,7 @@ std::size_t find_text(std::string_view text, std::string_view part, std::size_t 
   return text.find(part, from);
 }
 
-bool is_space(char32_t code_point) {
+bool is_space_beyond_ascii(char32_t code_point) {
   return record_of(code_point).is_space != 0;
 }
 
@@ -414,10 +220,6 @@ bool is_alpha(char32_t code_point) {
 bool is_alphanumeric(char32_t code_point) {
   const Record& record = record_of(code_point);
   return record.is_alpha != 0 || record.digit >= 0 || record.is_digit != 0 || record.is_numeric != 0;
-}
-
-bool is_word(char32_t code_point) {
-  return code_point == U'_' || is_alphanumeric(code_point);
 }
 
 namespace {

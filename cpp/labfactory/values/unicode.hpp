@@ -16,15 +16,6 @@ namespace labfactory {
 // The Unicode version of the tables, as unicodedata.unidata_version.
 extern const std::string_view kUnicodeVersion;
 
-// str.upper, str.lower and str.capitalize; at most 3 bytes out for each byte in.
-[[nodiscard]] std::string_view upper_text(std::string_view text, Arena& arena);
-[[nodiscard]] std::string_view lower_text(std::string_view text, Arena& arena);
-[[nodiscard]] std::string_view capitalize_text(std::string_view text, Arena& arena);
-// str.swapcase, str.title (words begin after what has no case) and str.casefold, bounded likewise.
-[[nodiscard]] std::string_view swapcase_text(std::string_view text, Arena& arena);
-[[nodiscard]] std::string_view title_words(std::string_view text, Arena& arena);
-[[nodiscard]] std::string_view casefold_text(std::string_view text, Arena& arena);
-
 // str.strip() and str.strip(characters); a view of the input.
 [[nodiscard]] std::string_view strip_text(std::string_view text);
 [[nodiscard]] std::string_view strip_text(std::string_view text, std::string_view characters);
@@ -51,13 +42,22 @@ extern const std::string_view kUnicodeVersion;
 // Where a part first stands in a text from an offset on; npos where it does not. Linear in both.
 [[nodiscard]] std::size_t find_text(std::string_view text, std::string_view part, std::size_t from = 0);
 
-[[nodiscard]] bool is_space(char32_t code_point);
+[[nodiscard]] bool is_space_beyond_ascii(char32_t code_point);
+[[nodiscard]] inline bool is_space(char32_t code_point) {
+  if (code_point >= 0x80) return is_space_beyond_ascii(code_point);
+  return code_point == U' ' || (code_point >= 0x09 && code_point <= 0x0d) ||
+         (code_point >= 0x1c && code_point <= 0x1f);
+}
 [[nodiscard]] bool is_printable(char32_t code_point);
 [[nodiscard]] int decimal_digit(char32_t code_point);
 [[nodiscard]] bool is_alpha(char32_t code_point);
 [[nodiscard]] bool is_alphanumeric(char32_t code_point);
 // What \w finds.
-[[nodiscard]] bool is_word(char32_t code_point);
+[[nodiscard]] inline bool is_word(char32_t code_point) {
+  if (code_point >= 0x80) return is_alphanumeric(code_point);
+  const char32_t lower = code_point | 0x20;
+  return (lower >= U'a' && lower <= U'z') || (code_point >= U'0' && code_point <= U'9') || code_point == U'_';
+}
 
 // str.isalnum and its like: the text is not empty (isascii aside) and all its characters are of a class.
 enum class CharacterClass : std::uint8_t { alphanumeric, alphabetic, ascii, decimal, digit, numeric, space };
@@ -76,8 +76,12 @@ struct CodePoint {
   std::size_t bytes;  // 1 to 4; 1 with kNotUtf8
 };
 
-// The code point at the start of a text that is not empty.
-[[nodiscard]] CodePoint decode_code_point(std::string_view text);
+// The code point at the start of a text that is not empty; the first function where it is not ASCII.
+[[nodiscard]] CodePoint decode_beyond_ascii(std::string_view text);
+[[nodiscard]] inline CodePoint decode_code_point(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text.front());
+  return first < 0x80 ? CodePoint{first, 1} : decode_beyond_ascii(text);
+}
 
 // The code point at the end of a text that is not empty.
 [[nodiscard]] CodePoint last_code_point(std::string_view text);
