@@ -15,11 +15,9 @@ namespace {
 
 std::vector<std::string> links_of(std::string_view html) {
   std::vector<std::string> found;
-  for (std::size_t at = find_tag(html, 0); at != std::string_view::npos;) {
-    TagReader reader(html, at);
-    for (Link link; reader.next(&link);)
-      found.push_back(std::string(link.attribute) + "=" + std::string(link.value));
-    at = find_tag(html, reader.end());
+  Link link;
+  for (TagReader reader(html); !reader.has_ended();) {
+    if (reader.read(&link)) found.push_back(std::string(link.attribute) + "=" + std::string(link.value));
   }
   return found;
 }

@@ -89,11 +89,11 @@ TEST_CASE("a memory of tags tells what reading each tag tells") {
 TEST_CASE("a common prefix ends where two texts first differ") {
   for (std::size_t size = 0; size < 70; ++size) {
     const std::string text(size, 'x');
-    CHECK(common_prefix(text.data(), text.data(), size) == size);
+    CHECK(common_prefix(text, text + "x") == size);
     for (std::size_t at = 0; at < size; ++at) {
       std::string other = text;
       other[at] = 'y';
-      CHECK(common_prefix(text.data(), other.data(), size) == at);
+      CHECK(common_prefix(text, other) == at);
     }
   }
 }

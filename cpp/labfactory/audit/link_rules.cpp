@@ -4,18 +4,11 @@
 
 namespace labfactory {
 
-ToldRules LinkRules::read_tag(TagReader& reader) const {
-  ToldRules told = 0;
-  for (Link link; reader.next(&link);) told |= read_link(link);
-  return told;
-}
-
 ToldRules LinkRules::read_text(std::string_view html) const {
   ToldRules told = 0;
-  for (std::size_t at = find_tag(html, 0); at != std::string_view::npos;) {
-    TagReader reader(html, at);
-    told |= read_tag(reader);
-    at = find_tag(html, reader.end());
+  Link link;
+  for (TagReader reader(html); !reader.has_ended();) {
+    if (reader.read(&link)) told |= read_link(link);
   }
   return told;
 }

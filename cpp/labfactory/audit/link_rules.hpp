@@ -1,4 +1,4 @@
-// The rules about links of one part, and what the links of a tag tell of them.
+// The rules about links of one part, and what links tell of them.
 // Owner: the rules are the auditor's.
 // Threads: immutable; any number of readers.
 #pragma once
@@ -30,17 +30,15 @@ class LinkRules {
   };
   explicit LinkRules(std::vector<Entry> entries) : entries_(std::move(entries)) {}
 
-  // What the links of the tag that `reader` has entered tell; leaves the reader behind it.
-  [[nodiscard]] ToldRules read_tag(TagReader& reader) const;
+  // What a link tells.
+  [[nodiscard]] ToldRules read_link(const Link& link) const;
 
-  // Of all tags of a text, each read: the plain twin of TagMemory.
+  // What all links of a text tell, each read: the plain twin of TagMemory.
   [[nodiscard]] ToldRules read_text(std::string_view html) const;
 
   [[nodiscard]] bool is_broken(std::size_t entry, ToldRules told) const;
 
  private:
-  [[nodiscard]] ToldRules read_link(const Link& link) const;
-
   std::vector<Entry> entries_;
 };
 

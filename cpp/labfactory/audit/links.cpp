@@ -37,6 +37,15 @@ std::size_t find_end(std::string_view html, std::size_t at, Ends of) {
   return at;
 }
 
+// Where the next tag that opens an element begins; the text's end where there is none.
+std::size_t find_tag(std::string_view html, std::size_t at) {
+  for (;; ++at) {
+    at = find_byte(html, at, '<');
+    if (at == std::string_view::npos) return html.size();
+    if (at + 1 < html.size() && is_letter(html[at + 1])) return at;
+  }
+}
+
 // HTML Living Standard, 13.2.5.32 to 13.2.5.39: attribute names and values. False at the end of the tag.
 bool read_attribute(std::string_view html, std::size_t& at, Link& attribute) {
   at = find_end(html, at, ends_gap);
@@ -63,25 +72,29 @@ bool read_attribute(std::string_view html, std::size_t& at, Link& attribute) {
 
 }  // namespace
 
-std::size_t find_tag(std::string_view html, std::size_t at) {
-  for (;; ++at) {
-    at = find_byte(html, at, '<');
-    if (at == std::string_view::npos || (at + 1 < html.size() && is_letter(html[at + 1]))) return at;
-  }
-}
-
-TagReader::TagReader(std::string_view html, std::size_t tag)
-    : html_(html), at_(find_end(html, tag + 1, ends_tag_name)) {}
-
-bool TagReader::next(Link* link) {
-  // The position stays in a register until a link is found.
-  std::size_t at = at_;
+bool TagReader::read(Link* link) {
   Link attribute;
-  bool is_link = false;
-  while (!is_link && read_attribute(html_, at, attribute)) is_link = is_link_attribute(attribute.attribute);
-  at_ = at;
-  if (is_link) *link = attribute;
-  return is_link;
+  switch (place_) {
+    case Place::outside:
+      at_ = find_tag(html_, at_);
+      place_ = at_ < html_.size() ? Place::at_tag : Place::end;
+      return false;
+    case Place::at_tag:
+      at_ = find_end(html_, at_ + 1, ends_tag_name);
+      place_ = Place::in_tag;
+      return false;
+    case Place::in_tag:
+      if (read_attribute(html_, at_, attribute)) {
+        const bool is_link = is_link_attribute(attribute.attribute);
+        if (is_link) *link = attribute;
+        return is_link;
+      }
+      place_ = at_ < html_.size() ? Place::outside : Place::end;
+      return false;
+    case Place::end:
+      return false;
+  }
+  return false;
 }
 
 bool is_link_attribute(std::string_view name) {

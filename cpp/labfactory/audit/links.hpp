@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,26 +16,28 @@ struct Link {
   std::string_view value;      // as written: entities are not decoded
 };
 
-// Where the next tag that opens an element begins, from `at` on; npos where there is none. Tags inside
-// comments, scripts and styles count too, since some clients show what others hide.
-[[nodiscard]] std::size_t find_tag(std::string_view html, std::size_t at);
-
-// The links of one tag.
+// Reads a text piece by piece: the text up to a tag, a tag's name, an attribute, what ends a tag. Where it
+// stands decides all that it reads from there, and each piece depends on its bytes and at most two behind
+// them.
 class TagReader {
  public:
-  // `tag` is what find_tag found.
-  TagReader(std::string_view html, std::size_t tag);
+  enum class Place : std::uint8_t { outside, at_tag, in_tag, end };
 
-  // Fills the next link, false when there is none.
-  [[nodiscard]] bool next(Link* link);
+  explicit TagReader(std::string_view html) : TagReader(html, 0, Place::outside) {}
+  TagReader(std::string_view html, std::size_t at, Place place) : html_(html), at_(at), place_(place) {}
 
-  // Once there is none: behind the tag, and whether it ends at all before its text does.
-  [[nodiscard]] std::size_t end() const { return is_closed() ? at_ + 1 : at_; }
-  [[nodiscard]] bool is_closed() const { return at_ < html_.size(); }
+  // Reads the next piece: true and fills `link` where that is one. Tags inside comments, scripts and styles
+  // count too, since some clients show what others hide. Not at the end.
+  bool read(Link* link);
+
+  [[nodiscard]] std::size_t at() const { return at_; }
+  [[nodiscard]] Place place() const { return place_; }
+  [[nodiscard]] bool has_ended() const { return place_ == Place::end; }
 
  private:
   std::string_view html_;
   std::size_t at_;
+  Place place_;
 };
 
 // href, src, action, background, formaction, poster, xlink:href; in any case.

@@ -1,93 +1,121 @@
 #include "labfactory/audit/tag_memory.hpp"
 
 #include <algorithm>
+#include <limits>
 
-#include "labfactory/audit/find_byte.hpp"
 #include "labfactory/base/byte_block.hpp"
 
 namespace labfactory {
 
 namespace {
 
-// Longer tags are read each time: a picture inside a link takes kilobytes, and is not worth being kept.
-constexpr std::size_t kLongestTag = 4096;
+using Place = TagReader::Place;
 
-// A tag's bytes as one number: beginning, end and length tell most tags apart.
-std::uint64_t mixed(const char* at, std::size_t n) {
-  constexpr std::uint64_t kFirst = 0x9e3779b97f4a7c15;
-  constexpr std::uint64_t kSecond = 0xc2b2ae3d27d4eb4f;
-  const ByteBlock front = n < kBlockBytes ? load_short(at, n) : load_block(at);
-  const ByteBlock back = n < kBlockBytes ? ByteBlock{} : load_block(at + n - kBlockBytes);
-  const auto a = std::bit_cast<std::array<std::uint64_t, 2>>(front);
-  const auto b = std::bit_cast<std::array<std::uint64_t, 2>>(back);
-  const std::uint64_t middle = n < kBlockBytes ? 0 : load_word<std::uint64_t>(at + n / 2);
-  const std::uint64_t folded = (a[0] + n) * kFirst ^ std::rotl(a[1] * kSecond, 17) ^
-                               std::rotl(b[0] * kFirst, 31) ^ std::rotl(b[1] * kSecond, 47) ^
-                               middle * (kFirst ^ kSecond);
-  return (folded ^ folded >> 29) * kFirst;
-}
+// What a piece depends on behind its own bytes: "<" and a letter begin the next tag.
+constexpr std::size_t kAhead = 2;
+// Bytes from the beginning of a tag by which it is found again: enough to tell most tags from each other.
+constexpr std::size_t kKeyBytes = 32;
+// A text is kept when more than one piece in so many had to be read.
+constexpr std::size_t kFewPieces = 6;
 
 }  // namespace
 
-std::size_t common_prefix(const char* a, const char* b, std::size_t most) {
+std::size_t common_prefix(std::string_view a, std::string_view b) {
+  const std::size_t most = std::min(a.size(), b.size());
   std::size_t at = 0;
   for (; at + kBlockBytes <= most; at += kBlockBytes) {
-    const ByteBlock differs = ~is_equal(load_block(a + at), load_block(b + at));
+    const ByteBlock differs = ~is_equal(load_block(a.data() + at), load_block(b.data() + at));
     if (any_set(differs)) return at + first_set(differs);
   }
   while (at < most && a[at] == b[at]) ++at;
   return at;
 }
 
-ToldRules TagMemory::read(std::string_view html) {
-  ToldRules told = 0;
-  Known* before = nullptr;
-  for (std::size_t tag = find_tag(html, 0); tag != std::string_view::npos;) {
-    std::size_t slot = before != nullptr ? before->next : 0;
-    std::size_t same = alike(known_[slot], html, tag);
-    if (same < known_[slot].tag_bytes || same == 0) {
-      slot = slot_of(html, tag);
-      same = alike(known_[slot], html, tag);
-    }
-    if (before != nullptr) before->next = static_cast<std::uint16_t>(slot);
-    Known& known = known_[slot];
-    before = &known;
-    if (same < known.tag_bytes || same == 0) {
-      told |= read_new(html, slot, tag);
-      continue;
-    }
-    told |= known.told;
-    const bool leads = known.has_next && same == known.reach;
-    tag = leads ? tag + known.reach - 2 : find_tag(html, tag + known.tag_bytes);
+ReadText::ReadText(std::string_view html, const LinkRules& rules) : text_(html) {
+  Link link;
+  for (TagReader reader(html); !reader.has_ended();) {
+    Piece piece{static_cast<std::uint32_t>(reader.at()), 0, 0, reader.place()};
+    if (reader.read(&link)) piece.told = rules.read_link(link);
+    pieces_.push_back(piece);
   }
+  auto telling = static_cast<std::uint32_t>(pieces_.size());
+  for (std::size_t i = pieces_.size(); i-- > 0;) {
+    if (pieces_[i].told != 0) telling = static_cast<std::uint32_t>(i);
+    pieces_[i].next_telling = telling;
+  }
+  std::uint32_t piece = 0;
+  for (std::size_t offset = 0; offset <= html.size(); offset += kStretch) {
+    while (piece + 1 < pieces_.size() && pieces_[piece + 1].start <= offset) ++piece;
+    stretches_.push_back(piece);
+  }
+}
+
+std::size_t ReadText::piece_at(std::size_t offset) const {
+  std::size_t piece = stretches_[offset / kStretch];
+  while (piece + 1 < pieces_.size() && pieces_[piece + 1].start <= offset) ++piece;
+  return piece;
+}
+
+ToldRules ReadText::told(std::size_t first, std::size_t last) const {
+  ToldRules told = 0;
+  for (std::size_t i = pieces_[first].next_telling; i < last; i = pieces_[i + 1].next_telling)
+    told |= pieces_[i].told;
   return told;
 }
 
-std::size_t TagMemory::slot_of(std::string_view html, std::size_t tag) {
-  const std::size_t end = std::min(find_byte(html, tag, '>'), html.size());
-  return static_cast<std::size_t>(mixed(html.data() + tag, end - tag) >> (64 - kSlotBits));
-}
-
-std::size_t TagMemory::alike(const Known& known, std::string_view html, std::size_t tag) {
-  if (known.begin == nullptr) return 0;
-  return common_prefix(known.begin, html.data() + tag, std::min<std::size_t>(known.reach, html.size() - tag));
-}
-
-ToldRules TagMemory::read_new(std::string_view html, std::size_t slot, std::size_t& tag) {
-  TagReader reader(html, tag);
-  const ToldRules told = rules_->read_tag(reader);
-  const std::size_t begin = tag;
-  tag = find_tag(html, reader.end());
-  const std::size_t size = reader.end() - begin;
-  if (!reader.is_closed() || size > kLongestTag) return told;
-  const bool leads = tag != std::string_view::npos && tag - begin <= 2 * kLongestTag;
-  Known& known = known_[slot];
-  known.begin = html.data() + begin;
-  known.tag_bytes = static_cast<std::uint32_t>(size);
-  known.reach = static_cast<std::uint32_t>(leads ? tag + 2 - begin : size);
-  known.has_next = leads;
-  known.told = told;
+ToldRules TagMemory::read(std::string_view html) {
+  // Offsets of known texts have 32 bits.
+  if (html.size() > std::numeric_limits<std::uint32_t>::max()) return rules_->read_text(html);
+  if (known_.empty()) keep(html);
+  ToldRules told = 0;
+  std::size_t pieces_read = 0;
+  Position same;  // where a known text goes on as this one did so far
+  bool is_lost = false;
+  Link link;
+  TagReader reader(html);
+  while (!reader.has_ended()) {
+    if (is_lost && reader.place() == Place::at_tag && html.size() - reader.at() >= kKeyBytes) {
+      same = slot_of(html, reader.at());
+      is_lost = same.piece == 0;
+    }
+    if (!is_lost) {
+      const ReadText& known = known_[same.text];
+      const std::size_t start = known.start(same.piece);
+      const std::size_t alike = common_prefix(html.substr(reader.at()), known.text().substr(start));
+      const std::size_t last = alike < kAhead ? same.piece : known.piece_at(start + alike - kAhead);
+      told |= known.told(same.piece, last);
+      reader = TagReader(html, reader.at() + known.start(last) - start, known.place(last));
+      same.piece = static_cast<std::uint32_t>(last);
+    }
+    if (reader.read(&link)) told |= rules_->read_link(link);
+    ++pieces_read;
+    ++same.piece;
+    is_lost = is_lost || same.piece >= known_[same.text].pieces() ||
+              known_[same.text].place(same.piece) != reader.place();
+  }
+  if (known_.size() < kMostTexts && pieces_read * kFewPieces > known_.front().pieces()) keep(html);
   return told;
+}
+
+TagMemory::Position& TagMemory::slot_of(std::string_view html, std::size_t tag) {
+  constexpr std::uint64_t kFirst = 0x9e3779b97f4a7c15;
+  constexpr std::uint64_t kSecond = 0xc2b2ae3d27d4eb4f;
+  const char* const at = html.data() + tag;
+  const std::uint64_t mixed = load_word<std::uint64_t>(at) * kFirst ^
+                              std::rotl(load_word<std::uint64_t>(at + 8) * kSecond, 17) ^
+                              std::rotl(load_word<std::uint64_t>(at + 16) * kFirst, 31) ^
+                              std::rotl(load_word<std::uint64_t>(at + 24) * kSecond, 47);
+  return tags_[(mixed ^ mixed >> 29) * kFirst >> (64 - kSlotBits)];
+}
+
+void TagMemory::keep(std::string_view html) {
+  const auto number = static_cast<std::uint32_t>(known_.size());
+  const ReadText& text = known_.emplace_back(html, *rules_);
+  for (std::size_t i = 0; i < text.pieces(); ++i) {
+    if (text.place(i) != Place::at_tag || html.size() - text.start(i) < kKeyBytes) continue;
+    Position& slot = slot_of(html, text.start(i));
+    if (slot.piece == 0) slot = {number, static_cast<std::uint32_t>(i)};
+  }
 }
 
 }  // namespace labfactory

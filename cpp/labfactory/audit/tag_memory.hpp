@@ -1,8 +1,10 @@
-// Tags that were read once, known again by their bytes: assets of one template repeat each other's, so most
-// of a text is compared with an earlier one, which goes at the speed of memory, and only what differs is
-// read. Owner: views of texts, which have to outlive the memory. Threads: a memory belongs to one.
+// Texts whose tags were read, so that others need not be read where they say the same: assets of one template
+// repeat each other, and two texts are compared at the speed of memory.
+// Owner: views of texts, which have to outlive the memory.
+// Threads: a memory belongs to one.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -12,39 +14,65 @@
 
 namespace labfactory {
 
-// How many bytes two texts begin with alike, at most `most`, which neither is shorter than.
-[[nodiscard]] std::size_t common_prefix(const char* a, const char* b, std::size_t most);
+// How many bytes two texts begin with alike.
+[[nodiscard]] std::size_t common_prefix(std::string_view a, std::string_view b);
+
+// A text cut where its reader stood, and what the links of each piece tell.
+class ReadText {
+ public:
+  ReadText(std::string_view html, const LinkRules& rules);
+
+  [[nodiscard]] std::string_view text() const { return text_; }
+  [[nodiscard]] std::size_t pieces() const { return pieces_.size(); }
+  [[nodiscard]] std::size_t start(std::size_t piece) const { return pieces_[piece].start; }
+  [[nodiscard]] TagReader::Place place(std::size_t piece) const { return pieces_[piece].place; }
+
+  // The last piece that starts at or before an offset of the text.
+  [[nodiscard]] std::size_t piece_at(std::size_t offset) const;
+  // What the pieces from one up to another tell, that one not included.
+  [[nodiscard]] ToldRules told(std::size_t first, std::size_t last) const;
+
+ private:
+  struct Piece {
+    std::uint32_t start = 0;
+    std::uint32_t next_telling = 0;  // the first piece from here on that tells something
+    ToldRules told = 0;
+    TagReader::Place place = TagReader::Place::outside;
+  };
+  // A tag of an e-mail has 60 bytes and four pieces or so.
+  static constexpr std::size_t kStretch = 16;
+
+  std::string_view text_;
+  std::vector<Piece> pieces_;
+  std::vector<std::uint32_t> stretches_;  // the piece at the start of each kStretch bytes
+};
 
 class TagMemory {
  public:
   // The rules have to outlive it.
-  explicit TagMemory(const LinkRules& rules) : rules_(&rules), known_(kSlots) {}
+  explicit TagMemory(const LinkRules& rules) : rules_(&rules) {}
 
   // What the links of a text tell; the same as rules.read_text(html). Keeps views of the text.
   [[nodiscard]] ToldRules read(std::string_view html);
 
  private:
-  // A mail has some hundred tags, and customers give it others: 512 of them stay inside L1.
-  static constexpr unsigned kSlotBits = 9;
+  // A template's branches and components: what more texts would add is read piece by piece.
+  static constexpr std::size_t kMostTexts = 8;
+  static constexpr unsigned kSlotBits = 10;
   static constexpr std::size_t kSlots = std::size_t{1} << kSlotBits;
 
-  struct Known {
-    const char* begin = nullptr;  // null: empty
-    std::uint32_t tag_bytes = 0;  // up to its > and with it
-    std::uint32_t reach = 0;      // the bytes that could be compared: those up to the next tag's first letter
-    bool has_next = false;        // whether another tag begins two bytes before that
-    std::uint16_t next = 0;       // the slot of the tag that followed last
-    ToldRules told = 0;
+  // A piece of a known text.
+  struct Position {
+    std::uint32_t text = 0;
+    std::uint32_t piece = 0;
   };
-
-  [[nodiscard]] static std::size_t slot_of(std::string_view html, std::size_t tag);
-  // The bytes that a known tag and what follows it share with a text.
-  [[nodiscard]] static std::size_t alike(const Known& known, std::string_view html, std::size_t tag);
-  // Reads a tag that is not known, keeps it and moves to the next.
-  [[nodiscard]] ToldRules read_new(std::string_view html, std::size_t slot, std::size_t& tag);
+  // One tag start of a known text by the bytes that follow it; piece 0 is no tag.
+  [[nodiscard]] Position& slot_of(std::string_view html, std::size_t tag);
+  void keep(std::string_view html);
 
   const LinkRules* rules_;
-  std::vector<Known> known_;
+  std::vector<ReadText> known_;
+  std::array<Position, kSlots> tags_{};
 };
 
 }  // namespace labfactory
