@@ -9,7 +9,18 @@ import pyarrow as pa
 import pytest
 
 from labfactory.base.errors import LabfactoryError, SourceError, StatisticsError, UsageError
-from labfactory.lab import Experiment, Flag, Hypothesis, Mean, Proportion
+from labfactory.lab import (
+    Bayes,
+    Bootstrap,
+    Cuped,
+    Experiment,
+    Flag,
+    Hypothesis,
+    Mean,
+    Proportion,
+    Regression,
+    ZTest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -274,3 +285,53 @@ def test_keys_that_cannot_be_hashed_are_refused(make_experiment: Callable[..., E
         "key_type",
         "text or integers",
     )
+
+
+FEW = [1.0, 2.0, 4.0, 8.0, 9.0]
+
+
+@pytest.mark.parametrize("estimator", [ZTest(), Bayes(), Bayes(prior_sd=0.3), Bootstrap(100)], ids=str)
+def test_few_units_are_flagged_where_many_are_taken_for_granted(
+    make_experiment: Callable[..., Experiment], estimator: Any
+) -> None:
+    flags = make_experiment().evaluate(frame(SOME, FEW), control="plain", estimator=estimator).flags
+    assert Flag("few_units", "orders", "warm", 5) in flags
+    assert Flag("few_units", "orders", "plain", 40) not in flags
+    assert make_experiment().evaluate(frame(SOME, FEW), control="plain").flags == (
+        Flag("sample_ratio_mismatch"),
+    )
+
+
+def test_shares_of_few_units_are_exact_under_their_prior(make_experiment: Callable[..., Experiment]) -> None:
+    experiment = make_experiment(metrics={"orders": Proportion("orders")})
+    flags = experiment.evaluate(frame([0, 1, 1], [0, 1, 0]), control="plain", estimator=Bayes()).flags
+    assert "few_units" not in {flag.code for flag in flags}
+
+
+@pytest.mark.parametrize(
+    "estimator", [Cuped("before"), Regression("before"), Regression("before", errors="hc2")], ids=str
+)
+def test_covariates_that_foretell_everything_leave_nothing_to_test(
+    make_experiment: Callable[..., Experiment], estimator: Any
+) -> None:
+    data = frame(SOME, SOME, before=[*SOME, *SOME])
+    evaluation = make_experiment().evaluate(data, control="plain", estimator=estimator)
+    assert Flag("not_testable", "orders", "warm") in evaluation.flags
+    assert evaluation.rows[0].p is evaluation.rows[0].lower is None
+    assert evaluation.rows[0].difference == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("errors", ["residual", "hc0", "hc3"])
+def test_equal_outcomes_have_no_error_whatever_the_covariates(
+    make_experiment: Callable[..., Experiment], errors: Any
+) -> None:
+    data = frame([0.1] * 40, [0.1] * 40, before=[*SOME, *SOME[::-1]])
+    estimator = Regression("before", errors=errors)
+    row = make_experiment().evaluate(data, control="plain", estimator=estimator).rows[0]
+    assert (row.difference, row.p, row.lower) == (0.0, None, None)
+
+
+def test_differences_too_small_to_square_are_named(make_experiment: Callable[..., Experiment]) -> None:
+    evaluation = make_experiment().evaluate(frame([x * 1e-200 for x in SOME], SOME), control="plain")
+    assert Flag("underflow", "orders", "plain") in evaluation.flags
+    assert "zero_variance" not in {flag.code for flag in evaluation.flags}

@@ -152,9 +152,18 @@ def _arm_metric_findings(found: Findings, name: str, metric: Metric, variant: st
     if metric.kind == "proportion" and (events := _rarer(sample)) < _ROUGH_EVENTS:
         found.flags.append(Flag("few_events", name, variant, events))
     if sample.variance == 0:
-        found.flags.append(Flag("zero_variance", name, variant))
+        found.flags.append(
+            Flag("underflow" if _differ(sums, name, variant) else "zero_variance", name, variant)
+        )
     elif metric.kind in ("mean", "count"):
         _outlier_share(found, name, variant, moments, sums)
+
+
+def _differ(sums: Aggregates, name: str, variant: str) -> bool:
+    """Whether outcomes whose squares are all 0 differ after all; those of a ratio may, in one proportion."""
+    (place, *more) = sums.layout.sets[sums.layout.place(name)].members
+    lowest, highest = sums.range(variant, place)
+    return not more and lowest < highest
 
 
 def _outlier_share(found: Findings, name: str, variant: str, moments: CoMoments, sums: Aggregates) -> None:

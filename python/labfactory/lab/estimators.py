@@ -197,11 +197,13 @@ def relative_lift(
     # In units of the control mean: (v - d)^2 <= t^2 (V_T - 2 (1 + d) C + (1 + d)^2 V_C), which is
     # a d^2 - 2 b d + c <= 0.
     value = difference.value / control.mean
-    scale = (difference.critical / control.mean) ** 2
-    control_part, treatment_part = scale * control.mean_variance, scale * treatment.mean_variance
-    shared_part = scale * covariance
+    # Products, not powers: they may become infinite, which is told apart below.
+    unit = difference.critical / control.mean
+    control_part, treatment_part, shared_part = (
+        unit * part * unit for part in (control.mean_variance, treatment.mean_variance, covariance)
+    )
     a = 1.0 - control_part
-    if not a > 0.0:
+    if not (a > 0.0 and math.isfinite(treatment_part + shared_part)):
         return Lift(value, None, None)
     b = value + control_part - shared_part
     # The product of the absolute bounds, and a times that of both roots: one sign, so one decision.
@@ -214,6 +216,14 @@ def relative_lift(
     larger = (b + math.copysign(root, b)) / a
     smaller = c / (a * larger) if larger != 0.0 else 0.0
     return Lift(value, min(smaller, larger), max(smaller, larger))
+
+
+def lift_over(control_mean: float, difference: float) -> float | None:
+    """A difference relative to the control mean; None unless that is above 0 and the lift a number."""
+    if not control_mean > 0:
+        return None
+    lift = difference / control_mean
+    return lift if math.isfinite(lift) else None
 
 
 def is_noninferior(difference: Difference, *, direction: str, margin: float) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from labfactory.base.errors import StatisticsError
+from labfactory.lab.adjustment import ZTest
+from labfactory.lab.bayes import Bayes
+from labfactory.lab.bootstrap import Bootstrap
 from labfactory.lab.checks import Findings, arm_findings, metric_findings, row_findings
 from labfactory.lab.compare import compared
 from labfactory.lab.comparison import Arm
@@ -15,6 +18,7 @@ from labfactory.lab.reading import utc
 from labfactory.lab.segments import segmented
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from labfactory.lab.aggregates import Aggregates
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
     from labfactory.lab.comparison import Comparison
     from labfactory.lab.experiment import Experiment
     from labfactory.lab.options import Options
+
+
+# From here on a mean of most outcomes is as good as normal, and its variance as good as known.
+_MANY_UNITS = 30
 
 
 def evaluate(experiment: Experiment, responses: Responses, options: Options) -> Evaluation:
@@ -57,8 +65,9 @@ def evaluate(experiment: Experiment, responses: Responses, options: Options) -> 
     found.flags.extend(_peeked(experiment, options))
     arm_findings(found, arms, experiment.allocation, ratio, responses.sums, options)
     metric_findings(found, experiment.metrics, total, responses, names)
+    found.flags.extend(_few_units(rows, options))
     for row in rows:
-        found.flags.extend(_relative_flags(row))
+        found.flags.extend([*_untestable(row, found.flags), *_relative_flags(row)])
     return Evaluation(
         experiment=experiment.name,
         hypothesis=experiment.hypothesis.text,
@@ -91,6 +100,27 @@ def _peeked(experiment: Experiment, options: Options) -> list[Flag]:
         return [Flag("peeking", count=options.looks)]
     bare = [name for name in experiment.metrics if options.rules.of_metric(name) is None]
     return [Flag("peeking", metric=name, count=options.looks) for name in bare]
+
+
+def _few_units(rows: Sequence[Comparison], options: Options) -> list[Flag]:
+    """Arms that are too small for an estimator that takes every sample for a large one."""
+    if not isinstance(options.estimator, ZTest | Bayes | Bootstrap):
+        return []
+    is_exact = isinstance(options.estimator, Bayes) and options.estimator.prior_sd is None
+    large = [row for row in rows if not (is_exact and row.kind == "proportion")]
+    counts = {(row.metric, options.control): row.control_n for row in large}
+    counts |= {(row.metric, row.variant): row.treatment_n for row in large}
+    return [Flag("few_units", *place, n) for place, n in counts.items() if 1 < n < _MANY_UNITS]
+
+
+def _untestable(row: Comparison, flags: Sequence[Flag]) -> list[Flag]:
+    """A difference without an interval, where no flag has said yet why."""
+    told = {"one_unit", "zero_variance", "underflow", "arm_missing"}
+    if row.difference is None or row.lower is not None or row.p is not None:
+        return []
+    if any(flag.code in told and flag.metric == row.metric for flag in flags):
+        return []
+    return [Flag("not_testable", row.metric, row.variant)]
 
 
 def _relative_flags(row: Comparison) -> list[Flag]:

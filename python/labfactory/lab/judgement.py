@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labfactory.lab.estimators import Difference, Sample, relative_lift, two_sided
+from labfactory.lab.estimators import Difference, Sample, lift_over, relative_lift, two_sided
 
 if TYPE_CHECKING:
     from labfactory.lab.adjustment import Contrast
@@ -43,9 +43,8 @@ class Judgement:
 
 def untested(contrast: Contrast) -> Judgement:
     """The difference alone, where nothing more is known."""
-    control = contrast.control.mean
-    value = contrast.treatment.mean - control
-    return Judgement(value, relative=value / control if control > 0 else None)
+    value = contrast.treatment.mean - contrast.control.mean
+    return Judgement(value, relative=lift_over(contrast.control.mean, value))
 
 
 def is_testable(contrast: Contrast) -> bool:
@@ -62,7 +61,7 @@ def by_test(contrast: Contrast, *, alpha: float) -> Judgement:
 def with_lift(contrast: Contrast, difference: Difference) -> Judgement:
     """A difference, whichever method gave its interval, and the lift that inverts the same test."""
     lift = None
-    if contrast.control.mean > 0:
+    if lift_over(contrast.control.mean, difference.value) is not None:
         control, treatment, covariance = _marginal(contrast)
         lift = relative_lift(control, treatment, difference, covariance=covariance)
     return Judgement(

@@ -23,6 +23,9 @@ Errors = Literal["residual", "hc0", "hc1", "hc2", "hc3"]
 # A row whose own outcome decides its fitted value to this share has no residual to judge by.
 _WHOLE_LEVERAGE: Final = 1 - 1e-10
 
+# A fit that leaves less than this of the squares is perfect, and what it leaves rounding.
+_ROUNDING: Final = 1e-20
+
 # What a squared residual counts by its leverage; MacKinnon and White (1985), eqs. 5 to 7.
 _FACTORS: Final[dict[str, Callable[[Values], Values]]] = {
     "hc0": np.ones_like,
@@ -93,8 +96,13 @@ def _adjusted_mean(y: Values, centred: Values, errors: Errors) -> tuple[float, f
     if y.size <= len(design):
         return float(y.mean()), None
     onto = np.linalg.pinv(design @ design.T, rcond=1e-10, hermitian=True) @ design
-    residuals = y - (onto @ y) @ design
+    # About their own mean, so that outcomes which are all equal leave nothing.
+    level = float(y.mean())
+    spread = y - level
+    residuals = spread - (onto @ spread) @ design
+    if residuals @ residuals <= _ROUNDING * (spread @ spread):
+        residuals = np.zeros_like(y)
     leverage = np.einsum("ij,ij->j", design, onto)
     if errors in ("hc2", "hc3") and leverage.max() > _WHOLE_LEVERAGE:
-        return float(onto[0] @ y), None
-    return float(onto[0] @ y), float((onto[0] ** 2 * residuals**2) @ _FACTORS[errors](leverage))
+        return level + float(onto[0] @ spread), None
+    return level + float(onto[0] @ spread), float((onto[0] ** 2 * residuals**2) @ _FACTORS[errors](leverage))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from scipy import optimize
 
+from labfactory.lab.estimators import lift_over
 from labfactory.lab.sequential.look import Look, check_call, has_stopped, plain_p
 
 if TYPE_CHECKING:
@@ -89,8 +90,9 @@ class ExactRule(ABC):
         wealth = self._wealth(control, treatment, alpha=alpha, alternative=alternative, share=share)
         log_p, threshold = wealth.log_p(), -math.log(alpha)
         lower, upper = wealth.absolute_bounds(threshold)
-        value, is_above = treatment.mean - control.mean, control.mean > 0
-        relative_lower, relative_upper = wealth.relative_bounds(threshold) if is_above else (None, None)
+        value = treatment.mean - control.mean
+        relative = lift_over(control.mean, value)
+        lifts = Bounds(None, None) if relative is None else wealth.relative_bounds(threshold)
         return Look(
             rule=self.name,
             number=len(history) + 1,
@@ -103,9 +105,9 @@ class ExactRule(ABC):
             upper=upper,
             p=plain_p(log_p),
             log_p=log_p,
-            relative=value / control.mean if is_above else None,
-            relative_lower=relative_lower,
-            relative_upper=relative_upper,
+            relative=relative,
+            relative_lower=lifts.lower,
+            relative_upper=lifts.upper,
             stop="significant" if has_stopped(log_p, alpha, history) else None,
         )
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import optimize
 
 from labfactory.base.errors import StatisticsError, UsageError
-from labfactory.lab.estimators import Sample
+from labfactory.lab.estimators import Sample, lift_over
 from labfactory.lab.sequential.exact import Bounds
 from labfactory.lab.sequential.look import Look, check_call, has_stopped, plain_p
 from labfactory.lab.sequential.mixtures import best_rho, log_beta_binomial_mixture
@@ -117,7 +117,8 @@ class ExactQuantile:
         before, after = (_Ranks.of(arm.values, arm.q, self.horizon, alpha) for arm in (control, treatment))
         log_p = min(0.0, -_least_evidence(before, after))
         absolute, relative = _bounds(before, after, -math.log(alpha))
-        value, is_above = treatment.mean - control.mean, control.mean > 0
+        value = treatment.mean - control.mean
+        lift = lift_over(control.mean, value)
         return Look(
             rule=self.name,
             number=len(history) + 1,
@@ -130,9 +131,9 @@ class ExactQuantile:
             upper=absolute.upper,
             p=plain_p(log_p),
             log_p=log_p,
-            relative=value / control.mean if is_above else None,
-            relative_lower=relative.lower if is_above else None,
-            relative_upper=relative.upper if is_above else None,
+            relative=lift,
+            relative_lower=None if lift is None else relative.lower,
+            relative_upper=None if lift is None else relative.upper,
             stop="significant" if has_stopped(log_p, alpha, history) else None,
         )
 

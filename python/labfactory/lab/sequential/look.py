@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 import numpy as np
 
 from labfactory.base.errors import StatisticsError, UsageError, nearest
-from labfactory.lab.estimators import SMALLEST_P, Difference, relative_lift
+from labfactory.lab.estimators import SMALLEST_P, Difference, lift_over, relative_lift
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -242,7 +242,7 @@ def normal_look(
     lower = upper = relative_lower = relative_upper = None
     if critical is not None and error > 0 and log_p is not None:
         lower, upper = value - critical * error, value + critical * error
-        if control.mean > 0:
+        if lift_over(control.mean, value) is not None:
             difference = Difference(value, lower, upper, plain_p(log_p), critical)
             _, relative_lower, relative_upper = relative_lift(control, treatment, difference)
     bounds_below, bounds_above = alternative != "less", alternative != "greater"
@@ -258,7 +258,7 @@ def normal_look(
         upper=upper if bounds_above else None,
         p=None if log_p is None else plain_p(log_p),
         log_p=log_p,
-        relative=value / control.mean if control.mean > 0 else None,
+        relative=lift_over(control.mean, value),
         relative_lower=relative_lower if bounds_below else None,
         relative_upper=relative_upper if bounds_above else None,
         stop="significant" if has_stopped(log_p, alpha, history) else stop,
