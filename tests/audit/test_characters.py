@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labfactory.audit import AuditRules, Rule, lint_svg
-from labfactory.content import Creative, channel
+from labfactory.base.errors import ContentError
+from labfactory.content import Channel, Creative, Part, channel
 
 CHARACTERS = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
 # Unicode Standard Annex 14, LineBreak.txt: the classes BK, CR, LF and NL.
@@ -80,6 +81,39 @@ def test_a_push_is_measured_as_the_json_it_becomes() -> None:
     assert found.codes.to_pylist() == [
         None, "audit_max_json_bytes", "audit_max_json_bytes", "audit_no_controls",
     ]  # fmt: skip
+
+
+@given(st.text(), st.text(), st.integers(-1, 1))
+def test_the_parts_together_are_measured_as_the_json_object_that_they_become(
+    title: str, body: str, beside: int
+) -> None:
+    note = Channel("note", (Part(name="title"), Part(name="body", required=False)), max_payload_bytes=1)
+    exact = len(
+        json.dumps({"title": title, "body": body}, ensure_ascii=False, separators=(",", ":")).encode()
+    )
+    rule = Rule("max_payload_bytes", "*", limit_bytes=exact + beside)
+    parts = pa.StructArray.from_arrays([pa.array([title, title]), pa.array([body, None])], ["title", "body"])
+    found = AuditRules((rule,)).audit_batch(pa.record_batch({"parts": parts}))
+    shorter = exact - len(json.dumps(body, ensure_ascii=False).encode()) + 2
+    told = ["audit_max_payload_bytes" if size > exact + beside else None for size in (exact, shorter)]
+    assert found.codes.to_pylist() == told
+    creative = Creative(name="hello/note", channel=note, parts={"title": "Hi"})
+    assert [one.kind for one in AuditRules.demanded(creative).rules][-1] == "max_payload_bytes"
+
+
+def test_a_payload_rule_is_about_all_parts_and_no_other_rule_is() -> None:
+    assert (
+        Rule("max_payload_bytes", "*", limit_bytes=10).reason
+        == "the parts together take more than 10 bytes of JSON"
+    )
+    for kind, part in (("max_payload_bytes", "title"), ("max_bytes", "*")):
+        with pytest.raises(ContentError) as caught:
+            Rule(kind, part, limit_bytes=10)
+        assert caught.value.code == "audit_rule"
+    lone = pa.record_batch({"asset": ["Hi"]})
+    with pytest.raises(ContentError) as alone:
+        AuditRules((Rule("max_payload_bytes", "*", limit_bytes=10),)).audit_batch(lone)
+    assert alone.value.code == "audit_part"
 
 
 def test_a_banner_escapes_markup_and_refuses_controls() -> None:

@@ -42,6 +42,7 @@ def test_an_unknown_channel_or_part_is_named_with_the_nearest() -> None:
         lambda: Channel("fax", ()),
         lambda: Channel("fax", (Part(name="page"), Part(name="page"))),
         lambda: Part(name="page", max_bytes=0),
+        lambda: Channel("fax", (Part(name="page"),), max_payload_bytes=0),
     ],
 )
 def test_a_channel_that_makes_no_sense_is_refused(make: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -31,6 +33,32 @@ def test_a_part_that_may_outgrow_its_channel_is_told(
     creative = Creative(name="hello/all", channel=channel(of), parts=parts)
     assert remarks(creative, "a" * fits) == []
     assert remarks(creative, "a" * larger) == [message]
+
+
+def test_parts_that_may_outgrow_their_channel_together_are_told() -> None:
+    parts = (Part(name="title", no_controls=True), Part(name="body", no_controls=True))
+    both = {"title": "Hi", "body": "{{ name }}"}
+    fits = 2 * 1000 + len('{"title":"","body":""}') + 2 * len("Hi")
+    for most, told in (
+        (fits, []),
+        (fits - 1, ["all parts may have 2,026 bytes of JSON together, note allows 2,025"]),
+    ):
+        note = Channel("note", parts, max_payload_bytes=most)
+        assert remarks(Creative(name="hello/note", channel=note, parts=both), "a" * 1000) == told
+    unbounded = Creative(
+        name="hello/note",
+        channel=note,
+        parts={**both, "title": "{% for i in range(9) %}{{ name }}{% endfor %}"},
+    )
+    assert remarks(unbounded, "a" * 1000) == []
+
+
+def test_no_push_within_its_parts_limits_outgrows_the_platforms() -> None:
+    push = channel("push")
+    both = {part.name: "x" * ((part.max_json_bytes or 0) - 2) for part in push.parts}
+    payload = json.dumps({"aps": {"alert": both}}, separators=(",", ":"))
+    assert len(payload) <= 4096
+    assert push.max_payload_bytes == 4096 - len(json.dumps({"aps": {"alert": {}}}, separators=(",", ":"))) + 2
 
 
 @given(st.text(st.sampled_from("a{\u00e7\u20ac\U0001f44b"), max_size=400), st.integers(1, 5))

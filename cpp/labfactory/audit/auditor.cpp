@@ -19,10 +19,11 @@ namespace {
 constexpr std::int64_t kTaskRows = 2048;
 
 // In the order of RuleKind.
-constexpr std::array<std::string_view, 12> kKindNames = {
-    "required_text", "forbidden_text", "max_bytes",     "min_bytes",    "max_json_bytes", "max_segments",
-    "single_line",   "no_controls",    "no_delimiters", "link_schemes", "no_empty_links", "required_link"};
-static_assert(kKindNames.size() == static_cast<std::size_t>(RuleKind::required_link) + 1);
+constexpr std::array<std::string_view, 13> kKindNames = {
+    "required_text",  "forbidden_text", "max_bytes",        "min_bytes",     "max_json_bytes",
+    "max_segments",   "single_line",    "no_controls",      "no_delimiters", "link_schemes",
+    "no_empty_links", "required_link",  "max_payload_bytes"};
+static_assert(kKindNames.size() == static_cast<std::size_t>(RuleKind::max_payload_bytes) + 1);
 
 bool reads_links(RuleKind kind) {
   return kind == RuleKind::link_schemes || kind == RuleKind::no_empty_links ||
@@ -71,17 +72,31 @@ struct Auditor::Part {
   }
 };
 
+// All parts of the batch at hand, and a rule about them together.
+struct Auditor::Payload {
+  std::size_t rule = 0;
+  std::vector<Part> parts;
+  std::int64_t frame_bytes = 0;  // of the JSON object without its values
+
+  [[nodiscard]] std::int64_t bytes(std::int64_t row) const {
+    std::int64_t sum = frame_bytes;
+    for (const Part& part : parts) sum += json_bytes(part.text(row));
+    return sum;
+  }
+};
+
 // What one worker keeps and counts; the sums do not depend on who counted what.
 struct Auditor::Judge {
   const Auditor& auditor;
   const std::vector<Part>& parts;
+  const std::vector<Payload>& payloads;
   std::vector<TagMemory> memories;  // of all links of all parts, in their order
   std::vector<std::int64_t> broken;
   std::vector<std::uint8_t> is_broken;
   std::int64_t audited = 0;
 
-  Judge(const Auditor& of, const std::vector<Part>& bound)
-      : auditor(of), parts(bound), broken(of.rules_.size()), is_broken(of.rules_.size()) {
+  Judge(const Auditor& of, const std::vector<Part>& bound, const std::vector<Payload>& together)
+      : auditor(of), parts(bound), payloads(together), broken(of.rules_.size()), is_broken(of.rules_.size()) {
     for (const Part& part : parts) {
       for (const Part::Links& links : part.links) memories.emplace_back(links.rules);
     }
@@ -99,6 +114,9 @@ struct Auditor::Judge {
         for (std::size_t i = 0; i < links.numbers.size(); ++i)
           is_broken[links.numbers[i]] = links.rules.is_broken(i, told) ? 1 : 0;
       }
+    }
+    for (const Payload& payload : payloads) {
+      is_broken[payload.rule] = payload.bytes(row) > auditor.rules_[payload.rule].limit ? 1 : 0;
     }
     std::int32_t first = -1;
     for (std::size_t rule = broken.size(); rule-- > 0;) {
@@ -122,7 +140,7 @@ std::vector<Auditor::Part> Auditor::bind(const Batch& batch) const {
   const Column* const parent = batch.find("parts");
   std::vector<Part> parts;
   for (std::size_t i = 0; i < rules_.size(); ++i) {
-    if (standing_for_[i] != i) continue;
+    if (standing_for_[i] != i || rules_[i].kind == RuleKind::max_payload_bytes) continue;
     const std::string& name = rules_[i].part;
     auto part =
         std::find_if(parts.begin(), parts.end(), [&](const Part& known) { return known.name == name; });
@@ -142,6 +160,28 @@ std::vector<Auditor::Part> Auditor::bind(const Batch& batch) const {
   return parts;
 }
 
+std::vector<Auditor::Payload> Auditor::bind_payloads(const Batch& batch) const {
+  const Column* const parent = batch.find("parts");
+  std::vector<Payload> payloads;
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    if (standing_for_[i] != i || rules_[i].kind != RuleKind::max_payload_bytes) continue;
+    if (parent == nullptr) {
+      throw Error(ErrorKind::content, "audit_part",
+                  "rule " + std::to_string(i + 1) + " audits all parts together, the assets have none",
+                  "Audit the asset of a lone template by 'asset'.");
+    }
+    Payload payload{i, {}, 1};  // a brace; each part brings its name, a colon, and a comma or the last brace
+    for (const DataType& field : parent->type().children) {
+      const Column* const column = parent->field(field.name);
+      expect_text(*column, field.name);
+      payload.parts.push_back({field.name, parent, column, {}, {}, {}});
+      payload.frame_bytes += json_bytes(field.name) + 2;
+    }
+    payloads.push_back(std::move(payload));
+  }
+  return payloads;
+}
+
 void Auditor::add_link_rules(Part& part) const {
   for (std::size_t from = 0; from < part.link_rules.size(); from += LinkRules::kMost) {
     std::vector<std::size_t> numbers;
@@ -156,6 +196,7 @@ void Auditor::add_link_rules(Part& part) const {
 
 AuditFindings Auditor::audit(const Batch& batch, int threads) const {
   const std::vector<Part> parts = bind(batch);
+  const std::vector<Payload> payloads = bind_payloads(batch);
   const Column* const status = batch.find("status");
   if (status != nullptr) expect_text(*status, "status");
   const auto is_audited = [status](std::int64_t row) {
@@ -163,7 +204,7 @@ AuditFindings Auditor::audit(const Batch& batch, int threads) const {
   };
 
   const std::int64_t tasks = (batch.length() + kTaskRows - 1) / kTaskRows;
-  std::vector<Judge> judges(static_cast<std::size_t>(std::max(threads, 1)), Judge(*this, parts));
+  std::vector<Judge> judges(static_cast<std::size_t>(std::max(threads, 1)), Judge(*this, parts, payloads));
   std::vector<std::int32_t> first(static_cast<std::size_t>(batch.length()), -1);
   parallel_for(threads, tasks, [&](std::int64_t task, int worker) {
     Judge& judge = judges[static_cast<std::size_t>(worker)];

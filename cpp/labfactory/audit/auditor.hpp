@@ -26,8 +26,9 @@ enum class RuleKind : std::uint8_t {
   no_controls,     // no character that XML 1.0 forbids
   no_delimiters,   // no {{ and no {%
   link_schemes,  // every link has one of `schemes`, or none where `allow_relative`; links to a fragment pass
-  no_empty_links,  // no link is empty or a lone #
-  required_link,   // some href holds `text`
+  no_empty_links,     // no link is empty or a lone #
+  required_link,      // some href holds `text`
+  max_payload_bytes,  // all parts together are at most `limit` bytes as one JSON object
 };
 
 [[nodiscard]] std::optional<RuleKind> rule_kind_of(std::string_view name);
@@ -56,15 +57,17 @@ class Auditor {
 
   // Parts are the fields of column `parts`, or columns of the batch by their name; of a null part the text is
   // empty. Rows whose `status` is not ok are passed over; without such a column all rows count.
-  // Error(content, "audit_part") when the batch lacks a part, Error(source, "column_type") when it is not
+  // Error(content, "audit_part") when the batch lacks a part, Error(source, "column_type") when one is not
   // text.
   [[nodiscard]] AuditFindings audit(const Batch& batch, int threads) const;
 
  private:
   struct Part;
+  struct Payload;
   struct Judge;
 
   [[nodiscard]] std::vector<Part> bind(const Batch& batch) const;
+  [[nodiscard]] std::vector<Payload> bind_payloads(const Batch& batch) const;
   void add_link_rules(Part& part) const;
   [[nodiscard]] bool is_broken_by(std::string_view text, std::size_t rule) const;
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
+# What a rule about all parts together names as its part.
+EVERY_PART = "*"
 # RFC 3986, section 3.1.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
@@ -22,7 +24,7 @@ class Rule:
 
     Args:
         kind: What is demanded; docs/audit.md lists the kinds with the options that each takes.
-        part: The part of the asset; ``asset`` for a lone template.
+        part: The part of the asset; ``asset`` for a lone template, ``*`` for all parts together.
         text: What must, or must not, be in the part, or in a link of it.
         ignore_case: Whether ASCII letters match in either case.
         limit_bytes: The most or the fewest bytes of UTF-8.
@@ -52,6 +54,10 @@ class Rule:
             message = f"unknown kind of audit rule {self.kind!r}"
             raise ContentError(message, code="audit_rule", hint=nearest(self.kind, KINDS))
         kind = KINDS[self.kind]
+        if kind.is_of_all_parts != (self.part == EVERY_PART):
+            expected = repr(EVERY_PART) if kind.is_of_all_parts else "the name of a part"
+            message = f"expected {expected} as the part of the audit rule {self.kind!r}, found {self.part!r}"
+            raise ContentError(message, code="audit_rule")
         for option in _OPTIONS:
             is_given = getattr(self, option.name) != option.default
             if option.name in kind.needs and not is_given:
@@ -80,7 +86,8 @@ class Rule:
     @property
     def reason(self) -> str:
         """What is wrong with a row that breaks the rule."""
-        return f"{self.part} {KINDS[self.kind].reason(self)}"
+        about = "the parts together" if self.part == EVERY_PART else self.part
+        return f"{about} {KINDS[self.kind].reason(self)}"
 
     def to_dict(self) -> dict[str, Any]:
         """The rule as a table of a TOML file; options that have their default are left out."""
@@ -124,6 +131,7 @@ class _Kind:
     reason: Callable[[Rule], str]
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
+    is_of_all_parts: bool = False
 
 
 KINDS = {
@@ -151,6 +159,11 @@ KINDS = {
     "no_empty_links": _Kind(lambda _: "has an empty link"),
     "required_link": _Kind(
         lambda rule: f"lacks a link with {rule.text!r}", needs=("text",), takes=("ignore_case",)
+    ),
+    "max_payload_bytes": _Kind(
+        lambda rule: f"take more than {rule.limit_bytes:,} bytes of JSON",
+        needs=("limit_bytes",),
+        is_of_all_parts=True,
     ),
 }
 

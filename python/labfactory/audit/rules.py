@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from labfactory._core import audit as core
 from labfactory.audit.findings import Findings
-from labfactory.audit.rule import Rule
+from labfactory.audit.rule import EVERY_PART, Rule
 from labfactory.audit.standard import STANDARD, demands
 from labfactory.base.errors import ContentError, nearest
 
@@ -54,7 +54,8 @@ class AuditRules:
         if channel not in STANDARD:
             message = f"unknown channel {channel!r}, no standard audit rules"
             raise ContentError(message, code="unknown_channel", hint=nearest(channel, STANDARD))
-        return cls(tuple(rule for rule in STANDARD[channel] if parts is None or rule.part in parts))
+        wanted = None if parts is None else {EVERY_PART, *parts}
+        return cls(tuple(rule for rule in STANDARD[channel] if wanted is None or rule.part in wanted))
 
     @classmethod
     def demanded(cls, creative: Creative) -> Self:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from labfactory.audit.rule import Rule
+from labfactory.audit.rule import EVERY_PART, Rule
+from labfactory.content import PUSH_PAYLOAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -53,6 +54,7 @@ STANDARD: dict[str, tuple[Rule, ...]] = {
         *_filled("body"),
         Rule("no_controls", "body"),
         Rule("max_json_bytes", "body", limit_bytes=_PUSH_BODY_JSON_BYTES),
+        Rule("max_payload_bytes", EVERY_PART, limit_bytes=PUSH_PAYLOAD_BYTES),
     ),
     "web": (
         *_filled("html"),
@@ -73,6 +75,8 @@ def demands(channel: Channel, parts: Iterable[str]) -> Iterator[Rule]:
     for part in channel.parts:
         if part.name in present:
             yield from _demands_of_part(part)
+    if channel.max_payload_bytes is not None:
+        yield Rule("max_payload_bytes", EVERY_PART, limit_bytes=channel.max_payload_bytes)
 
 
 def _demands_of_part(part: Part) -> Iterator[Rule]:

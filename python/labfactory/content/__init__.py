@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from labfactory.content.channel import Channel, Part, channel, channels, register_channel
+from labfactory.content.channel import (
+    PUSH_PAYLOAD_BYTES,
+    Channel,
+    Part,
+    channel,
+    channels,
+    register_channel,
+)
 from labfactory.content.component import Component
 from labfactory.content.creative import Creative
 from labfactory.content.host import Host, Served
@@ -10,6 +17,7 @@ from labfactory.content.host_file import HostLocale, HostTable, in_folder, read_
 from labfactory.content.library import Library, LibraryError, Variant
 
 __all__ = [
+    "PUSH_PAYLOAD_BYTES",
     "Channel",
     "Component",
     "Creative",

@@ -10,7 +10,7 @@ from labfactory.base.errors import ContentError, UsageError, nearest
 from labfactory.content.segment import check_segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,11 @@ class Part:
                 message = f"expected {name} above 0, found {limit} for part {self.name!r}"
                 raise ContentError(message, code="channel")
 
+    def worst_json_bytes(self, size_bytes: int) -> int:
+        """The most bytes that a finished part of this many bytes of UTF-8 takes as a JSON string."""
+        # Every byte may be a quotation mark, which JSON escapes by one; controls it escapes by five.
+        return 2 + (2 if self.no_controls else 6) * size_bytes
+
     def worst_sizes(self, size_bytes: int) -> Iterator[tuple[int, int, str]]:
         """What a finished part of this many bytes of UTF-8 counts at most, for each limit that it has.
 
@@ -57,8 +62,7 @@ class Part:
         if self.max_bytes is not None:
             yield size_bytes, self.max_bytes, "bytes"
         if self.max_json_bytes is not None:
-            # Every byte may be a quotation mark, which JSON escapes by one; controls it escapes by five.
-            yield 2 + (2 if self.no_controls else 6) * size_bytes, self.max_json_bytes, "bytes of JSON"
+            yield self.worst_json_bytes(size_bytes), self.max_json_bytes, "bytes of JSON"
         if self.max_segments is not None:
             # One character outside the GSM alphabet makes a unit of every byte; of a joined message's 67 a
             # surrogate pair that does not fit leaves one unused.
@@ -73,6 +77,8 @@ class Channel:
     Args:
         name: The channel's name, as `creative.toml` gives it.
         parts: The parts in the order in which they are assembled.
+        max_payload_bytes: The most bytes of all parts together, as one JSON object of theirs by name; null
+            for no limit.
 
     Example:
         >>> [part.name for part in channel("email").parts]
@@ -81,15 +87,33 @@ class Channel:
 
     name: str
     parts: tuple[Part, ...]
+    max_payload_bytes: int | None = None
 
     def __post_init__(self) -> None:
         check_segment("channel", self.name)
+        if self.max_payload_bytes is not None and self.max_payload_bytes <= 0:
+            message = (
+                f"expected max_payload_bytes above 0, found {self.max_payload_bytes} "
+                f"for channel {self.name!r}"
+            )
+            raise ContentError(message, code="channel")
         names = [part.name for part in self.parts]
         if not names or len(set(names)) != len(names):
             message = (
                 f"expected one or more parts with different names, found {names} for channel {self.name!r}"
             )
             raise ContentError(message, code="channel")
+
+    def worst_payload(self, sizes_bytes: Mapping[str, int]) -> int:
+        """The most bytes that parts of these sizes may take together, as one JSON object.
+
+        Args:
+            sizes_bytes: Bytes of UTF-8 of each part.
+        """
+        # Quotation marks and colon of a name, and a comma; of the last the closing brace.
+        return 1 + sum(
+            len(name) + 4 + self.part(name).worst_json_bytes(size) for name, size in sizes_bytes.items()
+        )
 
     def part(self, name: str) -> Part:
         """The part of this name.
@@ -112,9 +136,11 @@ _CLIPPED_BYTES = 102 * 1024
 _HEADER_BYTES = 998
 # Ten joined messages: 1,530 septets of the GSM 7-bit alphabet, or 670 characters of UCS-2.
 _SMS_SEGMENTS = 10
-# Apple and Google refuse a push message above 4 KB of JSON; title and body share it with the envelope.
 _PUSH_TITLE_BYTES = 512
 _PUSH_BODY_BYTES = 2048
+# Apple and Google refuse a push message above 4 KB of JSON: title, body and, at least, what is around them
+# (Apple, "Generating a remote notification"; Google, "About FCM messages").
+PUSH_PAYLOAD_BYTES = 4096 - len('{"aps":{"alert":}}')
 
 _channels: dict[str, Channel] = {}
 
@@ -179,6 +205,7 @@ register_channel(
             Part(name="title", single_line=True, max_json_bytes=_PUSH_TITLE_BYTES, no_controls=True),
             Part(name="body", max_json_bytes=_PUSH_BODY_BYTES, no_controls=True),
         ),
+        max_payload_bytes=PUSH_PAYLOAD_BYTES,
     )
 )
 register_channel(Channel("web", (Part(name="html", autoescape=True, max_bytes=1 << 20),)))

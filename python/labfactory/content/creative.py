@@ -240,6 +240,16 @@ class Creative:
                 if worst > limit:
                     message = f"{name} may have {worst:,} {unit}, {self.channel.name} allows {limit:,}"
                     yield Remark("too_large", message, f"{self.name}.{name}", 1, 1)
+        sizes = {name: size for name, size in most_bytes.items() if size is not None}
+        most = self.channel.max_payload_bytes
+        if most is not None and len(sizes) == len(most_bytes):
+            worst = self.channel.worst_payload(sizes)
+            if worst > most:
+                message = (
+                    f"all parts may have {worst:,} bytes of JSON together, "
+                    f"{self.channel.name} allows {most:,}"
+                )
+                yield Remark("too_large", message, self.declaration)
 
     def __repr__(self) -> str:
         return f"Creative({self.name}: {self.channel.name} {', '.join(self.parts)})"
