@@ -23,6 +23,8 @@ from labfactory.base.errors import (
     UsageError,
 )
 from labfactory.base.identity import engine_identity
+from labfactory.compiler import Environment
+from labfactory.content import Creative, Library, Translation, channel
 from labfactory.factory import Factory, Job, MemorySink, ParquetSink, Run
 from labfactory.handoff import Trust, golden_renderer
 
@@ -380,3 +382,29 @@ def test_errors_survive_a_trip_between_processes(factory: Factory) -> None:
         made(factory, people(10), creative="no/such")
     again = pickle.loads(pickle.dumps(caught.value))
     assert str(again) == str(caught.value)
+
+
+def test_a_packages_translations_speak_to_each_customer_in_the_factory_too(tmp_path: Path) -> None:
+    creative = Creative(
+        name="hello/short",
+        channel=channel("sms"),
+        parts={"text": "{% trans %}Hello{% endtrans %} {{ points }}"},
+        environment=Environment(extensions=("jinja2.ext.i18n",)),
+        locale="en",
+        locale_column="language",
+    )
+    header = 'msgid ""\nmsgstr "Language: pl\\nContent-Type: text/plain; charset=utf-8\\n"\n\n'
+    polish = f'{header}msgid "Hello"\nmsgstr "Cześć"\n'
+    library = Library((creative,), (), (Translation("pl.po", polish.encode()),))
+    spoken = people(40).with_columns(language=pl.Series(["pl", "en", "fr", None] * 10))
+    factory, package = ready(
+        tmp_path, library=library, creatives=["hello/short"], selection=None, golden=spoken.head(8)
+    )
+    assert "library/translations/pl.po" in package.content.files
+    run, sink = made(factory, spoken)
+    words = {"pl": "Cześć", "en": "Hello"}
+    rows = spoken.filter(pl.col("language").is_in(["pl", "en"])).iter_rows(named=True)
+    expected = {row["customer_id"]: f"{words[row['language']]} {row['points']}" for row in rows}
+    assets = sink.table("assets")
+    assert dict(zip(assets["key"].to_pylist(), assets["text"].to_pylist(), strict=True)) == expected
+    assert run.summary.skipped == {"language: no translations": 20}

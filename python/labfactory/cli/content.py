@@ -229,7 +229,8 @@ def _host(file: Path | None) -> Host:
 def _given(host: Host, creative: Creative, library: Library, now: str | None) -> CreativeOptions:
     """What a run would give to the creative's templates."""
     served = host.serve(creative, library.components)
-    return {"functions": served.functions, "tables": served.tables, "constants": {"now": moment(now)}}
+    given: CreativeOptions = {"functions": served.functions, "tables": served.tables}
+    return {**given, **library.spoken(creative), "constants": {"now": moment(now)}}
 
 
 def _plan(host: Host, creative: Creative, library: Library, schema: object, now: str | None) -> Plan:

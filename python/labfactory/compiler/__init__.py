@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labfactory.compiler.catalogues import read_translations
+from labfactory.compiler.catalogues import parse_catalogue, read_translations
 from labfactory.compiler.environment import EXTENSIONS, Environment
 from labfactory.compiler.expression import Expression, ExpressionPlan
 from labfactory.compiler.functions import Function, Functions, function
@@ -34,6 +34,7 @@ __all__ = [
     "as_table",
     "compile_creative",
     "function",
+    "parse_catalogue",
     "read_translations",
     "review_creative",
 ]

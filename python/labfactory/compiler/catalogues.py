@@ -5,6 +5,7 @@ from __future__ import annotations
 import gettext
 import io
 import re
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,27 +210,44 @@ def read_translations(folder: Path | str, domain: str = "messages") -> dict[str,
     """
     found: dict[str, gettext.NullTranslations] = {}
     for place in sorted(Path(folder).glob("*/LC_MESSAGES")):
-        path = place / f"{domain}.mo"
-        if path.is_file():
-            with path.open("rb") as file:
-                found[place.parent.name] = gettext.GNUTranslations(file)
-        elif path.with_suffix(".po").is_file():
-            found[place.parent.name] = _read_po(path.with_suffix(".po"))
+        there = [path for end in (".mo", ".po") if (path := place / f"{domain}{end}").is_file()]
+        if there:
+            found[place.parent.name] = parse_catalogue(there[0].read_bytes(), there[0].name)
     if not found:
         message = f"expected <locale>/LC_MESSAGES/{domain}.mo or .po in {str(folder)!r}, found none"
         raise UsageError(message, code="catalogue")
     return found
 
 
-def _read_po(path: Path) -> gettext.GNUTranslations:
+def parse_catalogue(content: bytes, name: str) -> gettext.GNUTranslations:
+    """The translations of one file.
+
+    Args:
+        content: The file's bytes.
+        name: Its name, which ends in `.mo`, or in `.po` to be read with Babel (extra `[i18n]`).
+
+    Raises:
+        UsageError: `catalogue` where it is no such file; `missing_extra` where a `.po` needs Babel.
+    """
+    try:
+        compiled = content if name.endswith(".mo") else _compiled(content, name)
+        return gettext.GNUTranslations(io.BytesIO(compiled))
+    except (OSError, ValueError, struct.error) as error:
+        message = f"expected a catalogue of gettext, found a fault in {name}: {error}"
+        raise UsageError(message, code="catalogue") from None
+
+
+def _compiled(content: bytes, name: str) -> bytes:
+    """A `.po` as a `.mo`."""
     try:
         from babel.messages.mofile import write_mo
-        from babel.messages.pofile import read_po
+        from babel.messages.pofile import PoFileError, read_po
     except ImportError:
-        message = f"expected Babel to read {path.name!r}, found none"
+        message = f"expected Babel to read {name!r}, found none"
         raise UsageError(message, code="missing_extra", hint="pip install labfactory[i18n].") from None
     compiled = io.BytesIO()
-    with path.open("rb") as file:
-        write_mo(compiled, read_po(file))
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    try:
+        write_mo(compiled, read_po(io.BytesIO(content), abort_invalid=True))
+    except PoFileError as error:
+        raise ValueError(str(error)) from None
+    return compiled.getvalue()

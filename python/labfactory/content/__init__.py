@@ -15,6 +15,7 @@ from labfactory.content.creative import Creative
 from labfactory.content.host import Host, Served
 from labfactory.content.host_file import HostLocale, HostTable, in_folder, read_table
 from labfactory.content.library import Library, LibraryError, Variant
+from labfactory.content.translation import Translation
 
 __all__ = [
     "PUSH_PAYLOAD_BYTES",
@@ -28,6 +29,7 @@ __all__ = [
     "LibraryError",
     "Part",
     "Served",
+    "Translation",
     "Variant",
     "channel",
     "channels",

@@ -11,6 +11,7 @@ from labfactory.compiler import Environment, Remark, compile_creative, review_cr
 from labfactory.content.needs import check_needs, unknown_needs
 from labfactory.content.segment import is_segment
 from labfactory.content.syntax import line_break, missing_templates, names_read, slot_calls
+from labfactory.content.translation import TRANSLATIONS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 COMPONENTS_FOLDER = "components"
 # Nor is that of the templates which all others may extend, include and import.
 SHARED_FOLDER = "shared"
+_NO_CONCEPTS = (COMPONENTS_FOLDER, SHARED_FOLDER, TRANSLATIONS_FOLDER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Creative:
         environment: Jinja2's options; the channel sets `autoescape` for each part, whatever stands here.
         tags: Words to find it by.
         locale: The locale that it is written in; null where it fits every one.
+        locale_column: The customers' column that says in which locale each gets its messages; null where all
+            get them as they are written.
         optional: Columns that customers need not have.
         needs: What its author expects of columns: for each its kind, one of `NEEDS`.
 
@@ -61,6 +65,7 @@ class Creative:
     environment: Environment = field(default_factory=Environment)
     tags: tuple[str, ...] = ()
     locale: str | None = None
+    locale_column: str | None = None
     optional: tuple[str, ...] = ()
     needs: Mapping[str, Need] = field(default_factory=dict)
 
@@ -311,7 +316,7 @@ def structure_problems(
     """
     declaration = f"{name}/creative.toml"
     concept, _, variant = name.partition("/")
-    if not (is_segment(concept) and is_segment(variant)) or concept in (COMPONENTS_FOLDER, SHARED_FOLDER):
+    if not (is_segment(concept) and is_segment(variant)) or concept in _NO_CONCEPTS:
         message = (
             f"expected a creative name <concept>/<variant> of a-z, 0-9, '.', '_' and '-', found {name!r}"
         )

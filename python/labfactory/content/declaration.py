@@ -48,6 +48,7 @@ class CreativeDeclaration(BaseModel):
     channel: str
     tags: list[str] = []
     locale: str | None = None
+    locale_column: str | None = None
     optional: list[str] = []
     environment: EnvironmentTable = Field(default_factory=EnvironmentTable)
     needs: dict[str, Need] = {}

@@ -19,6 +19,7 @@ from labfactory.content.declaration import (
     read_declaration,
     write_declaration,
 )
+from labfactory.content.translation import TRANSLATIONS_FOLDER, Translation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -138,11 +139,22 @@ def read_creatives(files: Mapping[str, bytes]) -> tuple[list[Creative], list[Lab
                 environment=environment,
                 tags=tuple(declaration.tags),
                 locale=declaration.locale,
+                locale_column=declaration.locale_column,
                 optional=tuple(declaration.optional),
                 needs=declaration.needs,
             )
         )
     return creatives, problems
+
+
+def read_translations(files: Mapping[str, bytes]) -> list[Translation]:
+    """The catalogues among a library's files."""
+    prefix = f"{TRANSLATIONS_FOLDER}/"
+    return [
+        Translation(path.removeprefix(prefix), content)
+        for path, content in sorted(files.items())
+        if path.startswith(prefix)
+    ]
 
 
 def write_component(component: Component) -> dict[str, bytes]:
@@ -163,6 +175,7 @@ def write_creative(creative: Creative) -> dict[str, bytes]:
         "channel": creative.channel.name,
         "tags": creative.tags,
         "locale": creative.locale,
+        "locale_column": creative.locale_column,
         "optional": creative.optional,
         "environment": options,
         "needs": dict(creative.needs),
@@ -193,7 +206,7 @@ def _folders(
     folders: dict[str, dict[str, str]] = {}
     for path, content in sorted(files.items()):
         *above, name = path.split("/")
-        if above[:1] == [SHARED_FOLDER]:
+        if above[:1] in ([SHARED_FOLDER], [TRANSLATIONS_FOLDER]):
             continue
         if (above[:1] == [COMPONENTS_FOLDER]) != of_components:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from gettext import NullTranslations
 from typing import TYPE_CHECKING
 
 from labfactory.base.errors import CompileError, ContentError, nearest
@@ -13,19 +14,21 @@ from labfactory.content.files import (
     read_components,
     read_creatives,
     read_folder,
+    read_translations,
     write_component,
     write_creative,
     write_shared,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from labfactory.base.errors import LabfactoryError
-    from labfactory.compiler import Environment
+    from labfactory.compiler import CreativeOptions, Environment
     from labfactory.content.component import Component
     from labfactory.content.creative import Creative
+    from labfactory.content.translation import Translation
 
 
 class LibraryError(ContentError):
@@ -72,6 +75,7 @@ class Library:
     Args:
         creatives: In any order; kept by name.
         components: In any order; kept by slot and name.
+        translations: Catalogues of gettext for creatives with a locale column, in any order; kept by name.
 
     Raises:
         LibraryError: Code `library`, with all problems at once.
@@ -86,12 +90,14 @@ class Library:
 
     creatives: tuple[Creative, ...] = ()
     components: tuple[Component, ...] = ()
+    translations: tuple[Translation, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "creatives", tuple(sorted(self.creatives, key=lambda one: one.name)))
         ordered = sorted(self.components, key=lambda one: (one.slot, one.name))
         object.__setattr__(self, "components", tuple(ordered))
-        if problems := list(_problems(self.creatives, self.components)):
+        object.__setattr__(self, "translations", tuple(sorted(self.translations, key=lambda one: one.name)))
+        if problems := list(_problems(self.creatives, self.components, self.translations)):
             raise LibraryError(problems, place="the library")
 
     @classmethod
@@ -100,8 +106,9 @@ class Library:
 
         Args:
             folder: Holds `<concept>/<variant>/creative.toml` and
-                `components/<slot>/<component>/component.toml`, each beside one `<part>.j2` per part, and in
-                `shared/` the templates that all of them may extend, include and import.
+                `components/<slot>/<component>/component.toml`, each beside one `<part>.j2` per part, in
+                `shared/` the templates that all of them may extend, include and import, and in
+                `translations/` a catalogue of gettext per locale.
 
         Returns:
             The library.
@@ -139,6 +146,7 @@ class Library:
             files |= write_creative(creative)
         for component in self.components:
             files |= write_component(component)
+        files |= {translation.path: translation.content for translation in self.translations}
         return dict(sorted(files.items()))
 
     def creative(self, name: str) -> Creative:
@@ -153,6 +161,22 @@ class Library:
         names = (creative.name for creative in self.creatives)
         message = f"unknown creative {name!r}"
         raise ContentError(message, code="unknown_creative", hint=nearest(name, names))
+
+    def spoken(self, creative: Creative) -> CreativeOptions:
+        """What `Creative.compile` takes so that customers get the creative's messages in their locale.
+
+        Args:
+            creative: One of the library.
+
+        Returns:
+            For a creative with a locale column the catalogues by locale, and that column; customers of its
+            own locale get messages as they are written. Nothing for any other.
+        """
+        if creative.locale_column is None:
+            return {}
+        own = {} if creative.locale is None else {creative.locale: NullTranslations()}
+        catalogues = own | {one.locale: one.catalogue for one in self.translations}
+        return {"translations": catalogues, "locale": creative.locale_column}
 
     def components_of(self, slot: str) -> tuple[Component, ...]:
         """The components that are written for a slot, by name.
@@ -221,7 +245,12 @@ class Library:
         used = {
             (slot, name) for creative in creatives for slot, names in creative.slots.items() for name in names
         }
-        return Library(creatives, tuple(one for one in self.components if (one.slot, one.name) in used))
+        is_spoken = any(creative.locale_column is not None for creative in creatives)
+        return Library(
+            creatives,
+            tuple(one for one in self.components if (one.slot, one.name) in used),
+            self.translations if is_spoken else (),
+        )
 
     def __repr__(self) -> str:
         names = ", ".join(creative.name for creative in self.creatives)
@@ -231,19 +260,24 @@ class Library:
 def _read(files: Mapping[str, bytes], *, place: str, problems: list[LabfactoryError]) -> Library:
     components, broken = read_components(files)
     creatives, wrong = read_creatives(files)
+    translations = read_translations(files)
     found = problems + broken + wrong
-    for problem in _problems(creatives, components):
+    for problem in _problems(creatives, components, translations):
         # A component that could not be read has been named already.
         if not (broken and problem.code == "unknown_component"):
             found.append(problem)
     if found:
         raise LibraryError(found, place=place)
-    return Library(tuple(creatives), tuple(components))
+    return Library(tuple(creatives), tuple(components), tuple(translations))
 
 
-def _problems(creatives: Iterable[Creative], components: Iterable[Component]) -> Iterator[LabfactoryError]:
-    creatives, components = list(creatives), list(components)
-    names = Counter([creative.name for creative in creatives] + [component.path for component in components])
+def _problems(
+    creatives: Sequence[Creative], components: Sequence[Component], translations: Sequence[Translation]
+) -> Iterator[LabfactoryError]:
+    wrong = [problem for translation in translations for problem in translation.problems()]
+    yield from wrong
+    spoken = [] if wrong else [f"the translations for {one.locale}" for one in translations]
+    names = Counter([*(one.name for one in creatives), *(one.path for one in components), *spoken])
     for name, times in names.items():
         if times > 1:
             yield ContentError(f"expected {name!r} once, found it {times} times", code="duplicate_name")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from labfactory.compiler import Plan
+    from labfactory.compiler import CreativeOptions, Plan
     from labfactory.content import Creative, Library, Served
     from labfactory.selection import History, Limit, SelectionPolicy, Selector
 
@@ -62,13 +62,13 @@ class Tooling:
         Raises:
             CompileError: A template cannot become a plan on this schema.
         """
-        return self.creative.compile(
-            schema,
-            components=self.library.components,
-            functions=self.served.functions,
-            constants=_constants(now),
-            tables=self.served.tables,
-        )
+        given: CreativeOptions = {
+            "functions": self.served.functions,
+            "constants": _constants(now),
+            "tables": self.served.tables,
+        }
+        spoken = self.library.spoken(self.creative)
+        return self.creative.compile(schema, components=self.library.components, **{**given, **spoken})
 
     def selectors(
         self,
