@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Context, Decimal
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -147,7 +148,7 @@ def test_what_polars_exports_is_read() -> None:
 @pytest.mark.parametrize(
     ("array", "name"),
     [
-        (pa.array([1.0], pa.float16()), "half float"),
+        (pa.array(np.array([1.0], np.float16)), "half float"),
         (pa.array([[1]], pa.list_view(pa.int8())), "list view"),
         (pa.array([Decimal(1)], pa.decimal256(40, 1)), "decimal of another width"),
         (pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), pa.array([7])), "run-end encoded"),

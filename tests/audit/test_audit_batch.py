@@ -23,8 +23,9 @@ LAYOUTS = {
 
 
 def texts(values: list[str | None], layout: pa.DataType) -> pa.Array:
-    plain = pa.array(values, pa.utf8())
-    return plain.dictionary_encode() if pa.types.is_dictionary(layout) else plain.cast(layout)
+    if pa.types.is_dictionary(layout):
+        return pa.array(values, pa.utf8()).dictionary_encode()
+    return pa.array(values, layout)
 
 
 def assembled(

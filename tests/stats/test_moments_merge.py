@@ -204,7 +204,8 @@ def test_a_batch_or_layout_of_another_shape_is_refused() -> None:
 )
 def test_arms_are_found_in_every_text_layout(layout: pa.DataType) -> None:
     names = pa.array(["x", "control", None, "a name beyond twelve bytes", "control"])
-    variant = names.dictionary_encode().cast(layout) if pa.types.is_dictionary(layout) else names.cast(layout)
+    is_encoded = pa.types.is_dictionary(layout)
+    variant = names.dictionary_encode().cast(layout) if is_encoded else pa.array(names.to_pylist(), layout)
     arms = ["control", "a name beyond twelve bytes"]
     summary = stats.CellSummary(arms, [NUMBER], [([0], 1)], grouped=False)
     summary.add(pa.record_batch({"variant": variant.slice(1), "x": [1, 2, 3, 4]}), 2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pyarrow as pa
 
-from labfactory.base.columns import cast_values, value_type
+from labfactory.base.columns import plain_type
 from labfactory.base.errors import SelectionError
 from labfactory.base.instants import instant
 from labfactory.base.sources import batches
@@ -136,7 +136,8 @@ def _some(rows: pl.DataFrame) -> tuple[str, ...]:
 
 def _frame(data: Any, columns: list[str]) -> pl.DataFrame:
     table = pa.Table.from_batches(list(batches(data, columns=columns)))
-    plain = [cast_values(column, value_type(column.type)) for column in table.columns]
+    # pyarrow below 25 gives views that it makes itself a buffer at address 0, which Polars follows.
+    plain = [column.cast(plain_type(column.type, decoded=True)) for column in table.columns]
     found = pl.from_arrow(pa.table(plain, names=columns))
     assert isinstance(found, pl.DataFrame)
     return found

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labfactory._core import base as core_base
-from labfactory.base.columns import cast_values, is_text, plain_table, value_type
+from labfactory.base.columns import cast_values, is_text, plain_table, plain_type, value_type
 from labfactory.base.errors import SourceError, StatisticsError, nearest
 from labfactory.base.sources import batches
 from labfactory.lab.flags import Flag
@@ -245,7 +245,7 @@ def _groups(values: pa.ChunkedArray) -> Codes:
 
 
 def _combined(values: pa.ChunkedArray) -> pa.Array:
-    plain = cast_values(values, value_type(values.type))
+    plain = values.cast(plain_type(values.type, decoded=True))
     return plain.combine_chunks() if isinstance(plain, pa.ChunkedArray) else plain
 
 
