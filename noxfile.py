@@ -1,4 +1,4 @@
-"""What developers run: `nox -s lint`, `test`, `bench`, `sanitize`, `fuzz`."""
+"""What developers run: `nox -s lint`, `test`, `lowest`, `bench`, `sanitize`, `fuzz`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,14 @@ def tidy(session: nox.Session) -> None:
 def test(session: nox.Session) -> None:
     """The suite; arguments go to pytest."""
     session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The suite with the oldest release that each requirement allows; arguments go to pytest."""
+    session.install("uv")
+    session.run("uv", "pip", "install", "--resolution", "lowest-direct", ".[test]")
     session.run("pytest", *session.posargs)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import math
 import operator
 from collections.abc import Callable
 from decimal import Context, Decimal, InvalidOperation
@@ -13,7 +14,7 @@ from typing import Any
 import jinja2
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from labfactory.compiler import Plan, Template
@@ -98,6 +99,7 @@ def test_decimals_compute_as_in_pythons_default_context(a: pa.Array, b: pa.Array
 
 @settings(max_examples=15)
 @given(a=decimals(), f=st.lists(st.floats(allow_nan=True), min_size=6, max_size=6))
+@example(a=pa.array([Decimal("0.00")] * 3, pa.decimal128(5, 2)), f=[math.nan, math.inf, 0.0])
 def test_decimals_compare_with_floats_by_exact_value(a: pa.Array, f: list[float]) -> None:
     batch = pa.record_batch({"a": a, "f": f})
     check("{{ a < f }}", batch, lambda row: row["a"] < row["f"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +27,8 @@ P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=40)
 
 @given(P_VALUES, METHODS)
 def test_adjusted_p_values_are_those_of_statsmodels(p_values, method):
-    expected = multipletests(p_values, method=ORACLE[method])[1].tolist()
+    with np.errstate(divide="ignore"):  # of the oracle, at p = 1
+        expected = multipletests(p_values, method=ORACLE[method])[1].tolist()
     assert adjust(p_values, method) == pytest.approx(expected, rel=1e-9, abs=1e-14)
 
 

@@ -190,6 +190,8 @@ Outcome compare(const Scope& scope, Order order, const Value& left, const Value&
   if (left.kind == Kind::undefined || right.kind == Kind::undefined) return Outcome::undefined;
   if (same_sequence(left, right)) return compare_sequences(scope, order, left, right, out);
   if (std::partial_ordering found = std::partial_ordering::unordered; order_decimals(left, right, found)) {
+    // A Decimal can be told equal to a NaN or not, but not put in order with it.
+    if (found == std::partial_ordering::unordered) return Outcome::invalid_operation;
     out = holds(order, found);
     return Outcome::ok;
   }
