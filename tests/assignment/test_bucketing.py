@@ -118,7 +118,9 @@ def test_a_key_falls_alike_whatever_its_type(bucketing: Bucketing, layout: pa.Da
         keys = pa.array([3, 7, None, 120]).cast(layout)
     else:
         is_binary = pa.types.is_binary(layout) or pa.types.is_binary_view(layout)
-        keys = pa.array([t and t.encode() for t in texts.to_pylist()] if is_binary else texts.to_pylist(), layout)
+        keys = pa.array(
+            [t and t.encode() for t in texts.to_pylist()] if is_binary else texts.to_pylist(), layout
+        )
     expected = bucketing.buckets(texts)
     assert bucketing.buckets(keys).equals(expected)
     assert bucketing.buckets(keys.slice(1, 2)).equals(expected.slice(1, 2))
