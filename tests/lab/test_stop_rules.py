@@ -216,3 +216,13 @@ def test_the_bets_at_no_difference_are_the_coin_of_the_conversions(treated, cont
     wealth = BetaBinomial()._wealth(*arms, alpha=0.05, alternative="two_sided", share=share)
     coin = BetaBinomial().log_p(np.array(treated), np.array(controls), alpha=0.05, share=share)
     assert min(0.0, -wealth.against_difference(0.0)) == pytest.approx(float(coin), abs=1e-9)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize(
+    ("mean", "variance"), [(math.nan, 1.0), (math.inf, 1.0), (0.5, math.inf), (0.5, -1.0)]
+)
+def test_figures_that_cannot_be_are_refused(rule, mean, variance):
+    with pytest.raises(StatisticsError, match="finite mean and a variance of 0 or more") as raised:
+        rule.look(converting(100, 50), Sample(100, mean, variance), alpha=0.05)
+    assert raised.value.code == "invalid_outcome"

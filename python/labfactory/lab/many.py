@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import polars as pl
-from scipy import special
 
 from labfactory.base.errors import UsageError, nearest
+from labfactory.lab.adjustment import Welch, ZTest
 from labfactory.lab.checks import MISMATCH_P
-from labfactory.lab.estimators import SMALLEST_P
-from labfactory.lab.many_arms import ManyArms, counted_arms, summed_arms
-from labfactory.lab.multiplicity import Correction, adjust_rows
+from labfactory.lab.counted_arms import CountedArms
+from labfactory.lab.covariates import Cuped
+from labfactory.lab.many_arms import ArmColumns
+from labfactory.lab.many_groups import ExperimentGroup, by_size
+from labfactory.lab.multiplicity import Correction, adjust
+from labfactory.lab.summed_arms import SummedArms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from labfactory.lab.adjustment import Estimator
+    from labfactory.lab.many_arms import ArmTable, ManyArms
     from labfactory.lab.metric import Metric
-
-    Vector = NDArray[np.float64]
-
-# From here on a quantile of t is its expansion about the normal one to the last digits of a double.
-_MANY_DEGREES = 1_000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -34,20 +34,26 @@ class Evaluations:
 
     Args:
         tests: A row for each experiment and metric: `experiment`, `metric`, `arms`, `units`, `srm_p` (arms
-            came in equal shares), `is_mismatched` (srm_p below 0.001), `statistic`, `p` (whether all arms
-            are alike: Pearson's chi-square for proportions, Welch's F else).
+            came in the planned shares, or equal ones), `is_mismatched` (srm_p below 0.001), `statistic`, `p`
+            (whether all arms are alike: Pearson's chi-square for proportions, Welch's F else; without
+            covariates).
         pairs: A row for each pair of arms and metric: `experiment`, `metric`, `control`, `treatment`,
             `control_n`, `treatment_n`, `control_value`, `treatment_value`, `difference`, `standard_error`,
             `lower`, `upper`, `relative`, `relative_lower`, `relative_upper`, `p`, `adjusted_p` (over the
             pairs of one experiment and metric). Null is not defined.
+        segments: The pairs within each segment: `dimension`, `segment`, and the columns of `pairs`;
+            `adjusted_p` holds the rate of false discoveries over all of an experiment.
         alpha: Error level of each interval.
         correction: Behind `adjusted_p`.
+        method: Behind the intervals.
     """
 
     tests: pl.DataFrame
     pairs: pl.DataFrame
     alpha: float
     correction: Correction
+    method: str
+    segments: pl.DataFrame
 
     def __repr__(self) -> str:
         tests = self.tests
@@ -56,7 +62,8 @@ class Evaluations:
         mismatched = tests.unique("experiment")["is_mismatched"].sum()
         return (
             f"{tests['experiment'].n_unique():,} experiments, {metrics} metrics, {self.pairs.height:,} "
-            f"comparisons, alpha {self.alpha:g}, {self.correction} by experiment\n"
+            f"comparisons by {self.method}, alpha {self.alpha:g}, "
+            f"{self.correction} by experiment\n"
             f"  sample ratio below {MISMATCH_P:g}: {mismatched:,}\n"
             f"  arms not all alike: {(tests['p'] <= self.alpha).sum():,}\n"
             f"  differences: {(self.pairs['p'] <= self.alpha).sum():,}, corrected {found.height:,}"
@@ -71,11 +78,14 @@ def evaluate_many(
     variant: str | None = None,
     units: str | None = None,
     control: str | None = None,
+    shares: str | Mapping[str, float] | None = None,
+    estimator: Estimator = Welch(),  # noqa: B008 - a frozen value
+    segments: Sequence[str] = (),
     alpha: float = 0.05,
     correction: Correction = "holm",
     threads: int = 2,
 ) -> Evaluations:
-    """Evaluate every experiment of a table: sample ratio, omnibus test, and pairs by Welch's t-test.
+    """Evaluate every experiment of a table: sample ratio, omnibus test, and all pairs of arms.
 
     Args:
         table: Anything Arrow: a row for each unit, or with `units` a row for each arm or part of it.
@@ -86,6 +96,11 @@ def evaluate_many(
             numbered from 0 within its experiment.
         units: Column with the units that a row stands for; None where every row is a unit.
         control: Arm that the others are compared with; all pairs when None, the earlier name as the control.
+        shares: Planned shares for the sample-ratio test: a column with that of the row's arm, or shares by
+            name of the arm, of which an experiment has those whose arms came; equal shares when None. They
+            need not sum to 1; an arm of share 0 takes no part.
+        estimator: `Welch`, `ZTest`, `Cuped` or `Regression` on moments; with `units` one of the first two.
+        segments: Columns to compare within as well.
         alpha: Two-sided error level of each interval.
         correction: Over the pairs of one experiment and metric.
         threads: Most threads to use.
@@ -94,8 +109,9 @@ def evaluate_many(
         Tests and pairs, experiments and arms ascending.
 
     Raises:
-        UsageError: `alpha`, `correction`, `metric`, `needs_variant`.
-        StatisticsError: `invalid_outcome`, `overflow`, `too_many_segments`.
+        UsageError: `alpha`, `correction`, `metric`, `needs_variant`; `estimator`, for another one; `weights`,
+            for shares below 0 or several of one arm.
+        StatisticsError: `no_units`, `invalid_outcome`, `overflow`, `too_many_segments`.
         SourceError: When a column is missing or of the wrong type, or the source cannot be read.
 
     References:
@@ -123,179 +139,67 @@ def evaluate_many(
     if correction not in get_args(Correction):
         message = f"expected a correction of {', '.join(get_args(Correction))}, found {correction!r}"
         raise UsageError(message, code="correction", hint=nearest(str(correction), get_args(Correction)))
+    if not metrics:
+        message = "expected one metric or more, found none"
+        raise UsageError(message, code="metric")
+    _check_estimator(estimator, counted=units is not None)
+    columns = ArmColumns(
+        experiment,
+        variant,
+        share=shares if isinstance(shares, str) else None,
+        segments=tuple(segments),
+        shares=None if isinstance(shares, str) else shares,
+    )
+    read: ArmTable
     if units is not None:
-        arms = counted_arms(table, experiment=experiment, variant=variant, units=units, metrics=metrics)
+        read = CountedArms.read(table, columns, units=units, metrics=metrics)
     elif variant is None:
         message = "expected the column of the variant where every row is a unit, found none"
         raise UsageError(message, code="needs_variant")
     else:
-        arms = summed_arms(table, experiment=experiment, variant=variant, metrics=metrics, threads=threads)
-    tests, pairs = [], []
-    for name, metric in metrics.items():
-        groups = [_Group(arms, name, metric, places, control) for places in _by_size(arms)]
-        tests.append(_framed(name, arms, [group.tests() for group in groups]))
-        pairs.append(_framed(name, arms, [group.pairs(alpha, correction) for group in groups]))
-    mismatched = pl.concat(tests).with_columns(is_mismatched=pl.col("srm_p") < MISMATCH_P)
-    return Evaluations(mismatched.select(_TESTS), pl.concat(pairs).select(_PAIRS), alpha, correction)
+        read = SummedArms.read(table, columns, metrics=metrics, estimator=estimator, threads=threads)
 
+    def grouped(arms: ManyArms, name: str) -> list[ExperimentGroup]:
+        return [
+            ExperimentGroup(arms, name, metrics[name], places, control=control, estimator=estimator)
+            for places in by_size(arms)
+        ]
 
-class _Group:
-    """Experiments with the same number of arms, as matrices: experiments by arms."""
+    def paired(arms: ManyArms) -> pl.DataFrame:
+        parts = [[group.pairs(alpha, correction) for group in grouped(arms, name)] for name in metrics]
+        return pl.concat([_framed(name, arms, part) for name, part in zip(metrics, parts, strict=True)])
 
-    def __init__(
-        self, arms: ManyArms, name: str, metric: Metric, places: NDArray[np.int64], control: str | None
-    ) -> None:
-        self._arms = arms
-        self._metric = metric
-        self._places = places
-        size = places.shape[1]
-        self._experiments = np.flatnonzero(np.diff(arms.starts) == size)
-        self._units = arms.units[places]
-        self._count, self._mean, self._variance = (each[places] for each in arms.samples[name])
-        self._control = control
-
-    def tests(self) -> dict[str, Vector]:
-        """Sample ratio and omnibus test of each experiment."""
-        total = self._units.sum(axis=1)
-        size = self._units.shape[1]
-        statistic, p = self._omnibus()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            expected = (total / size)[:, None]
-            distance = ((self._units - expected) ** 2 / expected).sum(axis=1)
-        srm_p = _tail(special.chdtrc(size - 1, distance)) if size > 1 else np.full(len(total), np.nan)
-        return {
-            "order": self._experiments,
-            "arms": np.full(len(total), size),
-            "units": total,
-            "srm_p": srm_p,
-            "statistic": statistic,
-            "p": p,
-        }
-
-    def _omnibus(self) -> tuple[Vector, Vector]:
-        size = self._units.shape[1]
-        if size < 2:
-            nothing = np.full(len(self._units), np.nan)
-            return nothing, nothing
-        with np.errstate(divide="ignore", invalid="ignore"):
-            if self._metric.kind == "proportion":
-                pooled = (self._mean * self._count).sum(axis=1) / self._count.sum(axis=1)
-                spread = (pooled * (1 - pooled))[:, None] / self._count
-                statistic = ((self._mean - pooled[:, None]) ** 2 / spread).sum(axis=1)
-                return statistic, _tail(special.chdtrc(size - 1, statistic))
-            weight = self._count / self._variance
-            total = weight.sum(axis=1)[:, None]
-            common = (weight * self._mean).sum(axis=1)[:, None] / total
-            between = (weight * (self._mean - common) ** 2).sum(axis=1) / (size - 1)
-            lost = ((1 - weight / total) ** 2 / (self._count - 1)).sum(axis=1)
-            statistic = between / (1 + 2 * (size - 2) * lost / (size**2 - 1))
-            return statistic, _tail(special.fdtrc(size - 1, (size**2 - 1) / (3 * lost), statistic))
-
-    def pairs(self, alpha: float, correction: Correction) -> dict[str, Vector]:
-        """Every pair of arms of each experiment, arms by their places."""
-        left, right = self._pairs()
-        mine = np.arange(len(self._places))[:, None]
-        (n0, n1), (m0, m1), (v0, v1) = (
-            (each[mine, left], each[mine, right]) for each in (self._count, self._mean, self._variance)
-        )
-        with np.errstate(divide="ignore", invalid="ignore"):
-            v0, v1 = v0 / n0, v1 / n1
-            variance = v0 + v1
-            share = v0 / variance
-            degrees = 1.0 / (share**2 / (n0 - 1) + (1 - share) ** 2 / (n1 - 1))
-            is_known = (n0 > 1) & (n1 > 1) & (variance > 0)
-            error = np.sqrt(np.where(is_known, variance, np.nan))
-            difference = m1 - m0
-            p = _tail(2 * special.stdtr(degrees, -np.abs(difference) / error))
-            critical = _critical(degrees, alpha)
-            half = critical * error
-            relative, low, high = _lifts(m0, difference, v0, v1, critical, half)
-        order = np.broadcast_to(self._experiments[:, None], left.shape)
-        return {
-            "order": order.ravel(),
-            "control": self._places[mine, left].ravel(),
-            "treatment": self._places[mine, right].ravel(),
-            "control_n": n0.ravel(),
-            "treatment_n": n1.ravel(),
-            "control_value": m0.ravel(),
-            "treatment_value": m1.ravel(),
-            "difference": difference.ravel(),
-            "standard_error": error.ravel(),
-            "lower": (difference - half).ravel(),
-            "upper": (difference + half).ravel(),
-            "relative": relative.ravel(),
-            "relative_lower": low.ravel(),
-            "relative_upper": high.ravel(),
-            "p": p.ravel(),
-            "adjusted_p": adjust_rows(p, correction).ravel(),
-        }
-
-    def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        size = self._places.shape[1]
-        if self._control is None:
-            left, right = np.triu_indices(size, 1)
-            shape = (len(self._places), len(left))
-            return np.broadcast_to(left, shape), np.broadcast_to(right, shape)
-        is_control = (self._arms.variants == self._control).to_numpy()[self._places]
-        has_control = is_control.any(axis=1)
-        self._places, self._experiments = self._places[has_control], self._experiments[has_control]
-        self._count, self._mean, self._variance = (
-            each[has_control] for each in (self._count, self._mean, self._variance)
-        )
-        others = np.argsort(is_control[has_control], axis=1, kind="stable")
-        return np.broadcast_to(others[:, -1:], (len(others), size - 1)), others[:, :-1]
-
-
-def _by_size(arms: ManyArms) -> Iterator[NDArray[np.int64]]:
-    """Places of arms, experiments by arms, for each number of arms that occurs."""
-    sizes = np.diff(arms.starts)
-    for size in np.unique(sizes):
-        yield arms.starts[:-1][sizes == size][:, None] + np.arange(size)
-
-
-def _tail(p: Vector) -> Vector:
-    """Never 0, which would be a claim that no data can make; NaN stays."""
-    return np.maximum(np.minimum(p, 1.0), SMALLEST_P)
-
-
-def _critical(degrees: Vector, alpha: float) -> Vector:
-    """Upper quantiles of t at alpha / 2."""
-    z = -float(special.ndtri(alpha / 2))
-    # Abramowitz and Stegun 1964, 26.7.5.
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    whole = read.arms()
+    tests = pl.concat(
+        [_framed(name, whole, [each.tests() for each in grouped(whole, name)]) for name in metrics]
     )
-    critical = np.full_like(degrees, z)
-    for power, term in enumerate(terms, start=1):
-        critical += term / degrees**power
-    few = degrees < _MANY_DEGREES
-    critical[few] = -special.stdtrit(degrees[few], alpha / 2)
-    return critical
-
-
-def _lifts(
-    control: Vector, difference: Vector, v0: Vector, v1: Vector, critical: Vector, half: Vector
-) -> tuple[Vector, Vector, Vector]:
-    """`relative_lift` of the estimators for many pairs at once."""
-    value = difference / control
-    scale = (critical / control) ** 2
-    control_part, treatment_part = scale * v0, scale * v1
-    a = 1.0 - control_part
-    b = value + control_part
-    c = ((difference - half) / control) * ((difference + half) / control)
-    root = np.sqrt(treatment_part * a + control_part * (1.0 + value) ** 2)
-    larger = (b + np.copysign(root, b)) / a
-    smaller = np.where(larger != 0.0, c / (a * larger), 0.0)
-    is_bounded = (control > 0) & (a > 0)
-    bounds = np.minimum(smaller, larger), np.maximum(smaller, larger)
-    return (
-        np.where(control > 0, value, np.nan),
-        np.where(is_bounded, bounds[0], np.nan),
-        np.where(is_bounded, bounds[1], np.nan),
+    return Evaluations(
+        tests.with_columns(is_mismatched=pl.col("srm_p") < MISMATCH_P).select(_TESTS),
+        paired(whole).select(_PAIRS),
+        alpha,
+        correction,
+        estimator.name,
+        _segmented({dimension: paired(read.arms(dimension)) for dimension in segments}),
     )
+
+
+def _check_estimator(estimator: Estimator, *, counted: bool) -> None:
+    is_plain = type(estimator) in (Welch, ZTest)
+    is_adjusted = isinstance(estimator, Cuped) and getattr(estimator, "errors", "residual") == "residual"
+    if not (is_plain or (is_adjusted and not counted)):
+        known = "Welch or ZTest" if counted else "Welch, ZTest, Cuped or Regression"
+        message = f"expected {known} for many experiments, found {estimator.name}"
+        raise UsageError(message, code="estimator")
+
+
+def _segmented(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Pairs within segments, adjusted over all those of an experiment."""
+    if not frames:
+        return pl.DataFrame()
+    rows = pl.concat([frame.with_columns(dimension=pl.lit(name)) for name, frame in frames.items()])
+    adjusted = adjust(rows["p"].to_list(), "bh", families=rows["experiment"].to_list())
+    rows = rows.with_columns(adjusted_p=pl.Series(adjusted, dtype=pl.Float64))
+    return rows.select("dimension", "segment", *_PAIRS)
 
 
 _TESTS = ["experiment", "metric", "arms", "units", "srm_p", "is_mismatched", "statistic", "p"]
@@ -306,12 +210,14 @@ _PAIRS = [
 ]
 
 
-def _framed(name: str, arms: ManyArms, parts: list[dict[str, Vector]]) -> pl.DataFrame:
+def _framed(name: str, arms: ManyArms, parts: list[dict[str, NDArray[Any]]]) -> pl.DataFrame:
     """The parts as one frame, in the order of experiments, places as names."""
     joined = {column: np.concatenate([part[column] for part in parts]) for column in parts[0]}
     order = np.argsort(joined["order"], kind="stable")
+    place = joined.pop("order")[order]
     columns: dict[str, Any] = {
-        "experiment": arms.experiments.gather(joined.pop("order")[order]),
+        "experiment": arms.experiments.gather(place),
+        **({} if arms.segments is None else {"segment": arms.segments.gather(place)}),
         "metric": pl.repeat(name, len(order), dtype=pl.String, eager=True),
     }
     for column, values in joined.items():

@@ -52,7 +52,7 @@ def overdispersion(z: Sequence[float | None]) -> Overdispersion:
         The factor with its interval.
 
     Raises:
-        StatisticsError: `no_pairs`, when nothing is left.
+        StatisticsError: `no_pairs`, when nothing is left; `invalid_outcome`, when one is infinite.
 
     Example:
         >>> found = overdispersion([0.5, -1.2, 2.4, -0.3, 1.9, -2.1, 0.2, 0.9])
@@ -60,6 +60,9 @@ def overdispersion(z: Sequence[float | None]) -> Overdispersion:
         (2.05, 8, 0.25)
     """
     known = np.array([each for each in z if each is not None and not math.isnan(each)], np.float64)
+    if np.isinf(known).any():
+        message = f"expected finite z, found {int(np.isinf(known).sum())} others"
+        raise StatisticsError(message, code="invalid_outcome", hint="leave out pairs without variance")
     if not known.size:
         message = f"expected pairs with a difference and its error, found none in {len(z)}"
         raise StatisticsError(message, code="no_pairs")

@@ -144,7 +144,8 @@ def check_call(alpha: float, alternative: str, share: float, *arms: Sample) -> N
 
     Raises:
         UsageError: `alpha`, `alternative`, `share`.
-        StatisticsError: `no_units`, for an arm without outcomes.
+        StatisticsError: `no_units`, for an arm without outcomes; `invalid_outcome`, for a mean or a variance
+            that none can have.
     """
     if not 0 < alpha < (1 if alternative == "two_sided" else 0.5):
         limit = "1" if alternative == "two_sided" else "0.5, for one side"
@@ -161,6 +162,12 @@ def check_call(alpha: float, alternative: str, share: float, *arms: Sample) -> N
         found = " and ".join(str(arm.count) for arm in arms)
         message = f"expected outcomes in both arms, found {found}"
         raise StatisticsError(message, code="no_units")
+    for arm in arms:
+        if not (math.isfinite(arm.mean) and math.isfinite(arm.variance) and arm.variance >= 0):
+            message = (
+                f"expected a finite mean and a variance of 0 or more, found {arm.mean} and {arm.variance}"
+            )
+            raise StatisticsError(message, code="invalid_outcome")
 
 
 def steady_variances(
