@@ -357,3 +357,16 @@ def test_the_command_line_shows_needs_and_what_meets_them(
     ]
     refused = runner.invoke(app, taken)
     assert (refused.exit_code, json.loads(refused.stderr)["error"]["code"]) == (1, "host_lacks")
+
+
+def test_a_host_that_changed_is_told_with_all_else_that_is_wrong_with_a_job(
+    job: tuple[Factory, Path],
+) -> None:
+    factory, path = job
+    with (factory.folder / "shop.py").open("a") as module:
+        module.write("\n# one more line\n")
+    path.write_text(JOB.replace("customers.parquet", "absent.parquet"))
+    with pytest.raises(LabfactoryError) as caught:
+        Factory(factory.folder).run_job(path)
+    problems = getattr(caught.value, "problems", [])
+    assert [problem.code for problem in problems] == ["host_changed", "source_unreadable"]

@@ -5,43 +5,42 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import asdict
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from labfactory._core import base as core
 from labfactory.audit import AuditRules
-from labfactory.base.errors import HandoffError, LabfactoryError, RunError, UsageError
+from labfactory.base.errors import LabfactoryError, RunError, UsageError
 from labfactory.base.identity import engine_identity
 from labfactory.base.instants import instant, instant_text
-from labfactory.content import Host, Library, read_table
+from labfactory.content import Host, read_table
 from labfactory.factory.commit import digest_of
 from labfactory.factory.intake import Intake, mapped_schema
 from labfactory.factory.job import MAX_QUARANTINED_SHARE, Job, JobError
+from labfactory.factory.job_check import job_problems
 from labfactory.factory.keys import key_field
 from labfactory.factory.progress import silent
+from labfactory.factory.proof import remade_assets
 from labfactory.factory.run import Order, Run, make_run
-from labfactory.factory.setup import selection_of, set_up, tooling_of
+from labfactory.factory.setup import BATCH_BYTES, set_up, tooling_of
 from labfactory.factory.shard import BLOCK_ROWS, SHARD_ROWS
 from labfactory.factory.sinks import ParquetSink
 from labfactory.governance import Ledger
-from labfactory.handoff import Registry, Tooling, Trust, check_host, golden_renderer
+from labfactory.handoff import Registry, Trust
 from labfactory.selection import History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from labfactory.compiler import Table
-    from labfactory.factory.line import Line
     from labfactory.factory.progress import Progress
     from labfactory.factory.sinks import Sink
     from labfactory.handoff import Ingested, Package
     from labfactory.selection import Limit
-
-Result = TypeVar("Result")
 
 _TRUST = "trust.json"
 _HOST = "host.toml"
@@ -51,8 +50,6 @@ _OPEN_TO_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _LARGEST_SEED = 2**53
 _MOST_THREADS = 256
 _MOST_ROWS = 1 << 24
-# A batch that would need more than this is cut into several row groups.
-_BATCH_BYTES = 64 << 20
 
 
 class Factory:
@@ -141,7 +138,11 @@ class Factory:
             CompileError: A template cannot become a plan.
         """
         return self.registry.ingest(
-            package, trust=self.trust, now=now, verify_golden=self._golden_of, actor=actor
+            package,
+            trust=self.trust,
+            now=now,
+            verify_golden=lambda opened: remade_assets(opened, self.host),
+            actor=actor,
         )
 
     def run(
@@ -206,7 +207,7 @@ class Factory:
         _check_settings(seed=seed, threads=threads, shard_rows=shard_rows, batch_rows=batch_rows)
         moment = instant(now)
         package = self.registry.open(package_id, trust=self.trust, now=moment)
-        tooling = self._tooling(package, creative, tables or {})
+        tooling = tooling_of(package, creative, self.host.with_tables(tables or {}))
         intake = Intake(source, shard_rows=shard_rows)
         mapping = dict(columns or {})
         # The channel's own rules first: a run may ask for more than they do, never for less.
@@ -221,14 +222,14 @@ class Factory:
             now=moment,
             auditor=rules,
             batch_rows=batch_rows,
-            batch_bytes=_BATCH_BYTES,
+            batch_bytes=BATCH_BYTES,
             metadata={"labfactory.package": package.id, "labfactory.root": package.root},
             limits=limits,
             history=past,
         )
         header = {
             "audit": digest_of(rules.to_dict()),
-            "batch_bytes": _BATCH_BYTES,
+            "batch_bytes": BATCH_BYTES,
             "batch_rows": batch_rows,
             "columns": mapping,
             "creative": tooling.creative.name,
@@ -297,60 +298,7 @@ class Factory:
         Returns:
             The errors; none when the job can be run.
         """
-        found: list[LabfactoryError] = []
-
-        def tried(step: Callable[[], Result]) -> Result | None:
-            try:
-                return step()
-            except LabfactoryError as error:
-                found.append(error)
-                return None
-
-        package = tried(lambda: self.registry.open(job.package, trust=self.trust, now=job.now))
-        read = {name: tried(partial(read_table, table)) for name, table in job.tables.items()}
-        tables = {name: table for name, table in read.items() if table is not None}
-        tooling = None
-        if package is not None and len(tables) == len(read):
-            tooling = tried(lambda: self._tooling(package, job.creative, tables))
-        intake = tried(lambda: Intake(job.source.path, shard_rows=job.limits.shard_rows))
-        key = None if intake is None else tried(lambda: key_field(intake.schema, job.key))
-        schema = None if intake is None else tried(lambda: mapped_schema(intake.schema, job.source.columns))
-        if job.audit is not None:
-            path = job.audit.path
-            tried(lambda: AuditRules.load(path))
-        if job.history is not None:
-            past = job.history.path
-            tried(lambda: History.load(past))
-        limits = tried(job.selection.to_limits) or {}
-        if tooling is not None and schema is not None:
-            tried(lambda: _compiled(tooling, schema, key, job, limits))
-        place = Path(job.sink.path)
-        if place.exists() and not place.is_dir():
-            message = f"expected a folder for the output, found the file {place}"
-            found.append(UsageError(message, code="sink_refused"))
-        return found
-
-    def _tooling(
-        self, package: Package, creative: str | None, tables: Mapping[str, Table | tuple[Any, str]]
-    ) -> Tooling:
-        host, header = self.host.with_tables(tables), package.header
-        check_host(host, header.functions, header.tables, package=package.id)
-        return tooling_of(package, creative, host)
-
-    def _golden_of(self, package: Package) -> Mapping[str, object]:
-        """The package's golden assets, made here."""
-        rows, header = package.golden_rows(), package.header
-        if rows is None:
-            message = f"expected golden rows in {package.id}, found none"
-            hint = "Package.build(..., golden=customers) adds them."
-            raise HandoffError(message, code="golden_missing", hint=hint)
-        check_host(self.host, header.functions, header.tables, package=package.id)
-        library, selection = Library.from_files(package.library_files()), selection_of(package)
-        for name in header.creatives if header.tables else ():
-            # The tables of this Factory are not those of the golden rows: here they must do as well.
-            Tooling(library, library.creative(name), None, self.host).plan(rows.schema, now=header.created)
-        host = self.host.with_tables(package.golden_tables())
-        return golden_renderer(library, header.creatives, selection, now=header.created, host=host)(rows)
+        return job_problems(self, job)
 
     def _enter(self, run: Run, now: datetime) -> None:
         """Enter a finished run in the ledger, once."""
@@ -373,25 +321,6 @@ def _check_settings(*, seed: int, threads: int, shard_rows: int, batch_rows: int
         if not least <= value <= most:
             message = f"expected {name} from {least} to {most}, found {value}"
             raise UsageError(message, code="run_settings")
-
-
-def _compiled(
-    tooling: Tooling, schema: pa.Schema, key: pa.Field | None, job: Job, limits: Mapping[str, Limit]
-) -> Line:
-    return set_up(
-        tooling,
-        schema,
-        key=key or pa.field("key", pa.string()),
-        columns=job.source.columns,
-        seed=job.seed,
-        now=job.now,
-        auditor=None,
-        batch_rows=job.limits.batch_rows,
-        batch_bytes=_BATCH_BYTES,
-        metadata={},
-        limits=limits,
-        history=None if job.history is None else History.empty(),
-    )
 
 
 def _key_hash(keys: pa.Array) -> pa.Array:

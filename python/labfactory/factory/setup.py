@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from labfactory.base.errors import UsageError, nearest
 from labfactory.content import Host, Library
 from labfactory.factory.line import Line
-from labfactory.handoff import Tooling
+from labfactory.handoff import Tooling, check_host
 from labfactory.selection import SelectionPolicy
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from labfactory.handoff import Package
     from labfactory.selection import History, Limit
 
+# A batch of assets that would need more than this is cut into several row groups.
+BATCH_BYTES = 64 << 20
 _SLOT = "slot:"
 
 
@@ -32,8 +34,10 @@ def tooling_of(package: Package, creative: str | None, host: Host) -> Tooling:
         host: Gives its functions and tables.
 
     Raises:
+        HandoffError: `host_lacks`, when the host has not what the package needs.
         UsageError: `creative_unknown` when there is no such creative, or several and none is named.
     """
+    check_host(host, package.header.functions, package.header.tables, package=package.id)
     names = list(package.header.creatives)
     if creative is None and len(names) > 1:
         message = f"expected one of the {len(names)} creatives of {package.id} to be named, found none"

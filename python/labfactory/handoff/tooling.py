@@ -67,8 +67,8 @@ class Tooling:
             "constants": _constants(now),
             "tables": self.served.tables,
         }
-        spoken = self.library.spoken(self.creative)
-        return self.creative.compile(schema, components=self.library.components, **{**given, **spoken})
+        given = {**given, **self.library.spoken(self.creative)}
+        return self.creative.compile(schema, components=self.library.components, **given)
 
     def selectors(
         self,
