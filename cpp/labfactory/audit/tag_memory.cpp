@@ -11,8 +11,11 @@ namespace {
 
 using Place = TagReader::Place;
 
-// What a piece depends on behind its own bytes: "<" and a letter begin the next tag.
-constexpr std::size_t kAhead = 2;
+// The bytes of a piece that decide that it begins: "<" and a letter, or the one that ended what stands
+// before.
+constexpr std::uint32_t settling_bytes(Place place) {
+  return place == Place::at_tag ? 2 : 1;
+}
 // Bytes from the beginning of a tag by which it is found again: enough to tell most tags from each other.
 constexpr std::size_t kKeyBytes = 32;
 // A text is kept when more than one piece in so many had to be read.
@@ -34,7 +37,8 @@ std::size_t common_prefix(std::string_view a, std::string_view b) {
 ReadText::ReadText(std::string_view html, const LinkRules& rules) : text_(html) {
   Link link;
   for (TagReader reader(html); !reader.has_ended();) {
-    Piece piece{static_cast<std::uint32_t>(reader.at()), 0, 0, reader.place()};
+    const auto start = static_cast<std::uint32_t>(reader.at());
+    Piece piece{start, start + settling_bytes(reader.place()), 0, 0, reader.place()};
     if (reader.read(&link)) piece.told = rules.read_link(link);
     pieces_.push_back(piece);
   }
@@ -45,14 +49,14 @@ ReadText::ReadText(std::string_view html, const LinkRules& rules) : text_(html) 
   }
   std::uint32_t piece = 0;
   for (std::size_t offset = 0; offset <= html.size(); offset += kStretch) {
-    while (piece + 1 < pieces_.size() && pieces_[piece + 1].start <= offset) ++piece;
+    while (piece + 1 < pieces_.size() && pieces_[piece + 1].settled <= offset) ++piece;
     stretches_.push_back(piece);
   }
 }
 
-std::size_t ReadText::piece_at(std::size_t offset) const {
+std::size_t ReadText::piece_before(std::size_t offset) const {
   std::size_t piece = stretches_[offset / kStretch];
-  while (piece + 1 < pieces_.size() && pieces_[piece + 1].start <= offset) ++piece;
+  while (piece + 1 < pieces_.size() && pieces_[piece + 1].settled <= offset) ++piece;
   return piece;
 }
 
@@ -74,17 +78,24 @@ ToldRules TagMemory::read(std::string_view html) {
   Link link;
   TagReader reader(html);
   while (!reader.has_ended()) {
-    if (is_lost && reader.place() == Place::at_tag && html.size() - reader.at() >= kKeyBytes) {
-      same = slot_of(html, reader.at());
-      is_lost = same.piece == 0;
+    const std::string_view rest = html.substr(reader.at());
+    std::size_t alike = is_lost ? 0 : alike_from(same, rest);
+    if (reader.place() == Place::at_tag && alike < kKeyBytes && rest.size() >= kKeyBytes) {
+      if (const Position found = slot_of(rest); found.piece != 0) {
+        same = found;
+        is_lost = false;
+        alike = alike_from(same, rest);
+      }
     }
     if (!is_lost) {
       const ReadText& known = known_[same.text];
       const std::size_t start = known.start(same.piece);
-      const std::size_t alike = common_prefix(html.substr(reader.at()), known.text().substr(start));
-      const std::size_t last = alike < kAhead ? same.piece : known.piece_at(start + alike - kAhead);
+      const std::size_t last = std::max<std::size_t>(known.piece_before(start + alike), same.piece);
       told |= known.told(same.piece, last);
-      reader = TagReader(html, reader.at() + known.start(last) - start, known.place(last));
+      std::size_t at = reader.at() + known.start(last) - start;
+      // No tag begins in text that is alike, but perhaps with its last byte.
+      if (known.place(last) == Place::outside && alike > 0) at = std::max(at, reader.at() + alike - 1);
+      reader = TagReader(html, at, known.place(last));
       same.piece = static_cast<std::uint32_t>(last);
     }
     if (reader.read(&link)) told |= rules_->read_link(link);
@@ -97,10 +108,15 @@ ToldRules TagMemory::read(std::string_view html) {
   return told;
 }
 
-TagMemory::Position& TagMemory::slot_of(std::string_view html, std::size_t tag) {
+std::size_t TagMemory::alike_from(Position position, std::string_view rest) const {
+  const ReadText& known = known_[position.text];
+  return common_prefix(rest, known.text().substr(known.start(position.piece)));
+}
+
+TagMemory::Position& TagMemory::slot_of(std::string_view tag) {
   constexpr std::uint64_t kFirst = 0x9e3779b97f4a7c15;
   constexpr std::uint64_t kSecond = 0xc2b2ae3d27d4eb4f;
-  const char* const at = html.data() + tag;
+  const char* const at = tag.data();
   const std::uint64_t mixed = load_word<std::uint64_t>(at) * kFirst ^
                               std::rotl(load_word<std::uint64_t>(at + 8) * kSecond, 17) ^
                               std::rotl(load_word<std::uint64_t>(at + 16) * kFirst, 31) ^
@@ -113,7 +129,7 @@ void TagMemory::keep(std::string_view html) {
   const ReadText& text = known_.emplace_back(html, *rules_);
   for (std::size_t i = 0; i < text.pieces(); ++i) {
     if (text.place(i) != Place::at_tag || html.size() - text.start(i) < kKeyBytes) continue;
-    Position& slot = slot_of(html, text.start(i));
+    Position& slot = slot_of(html.substr(text.start(i)));
     if (slot.piece == 0) slot = {number, static_cast<std::uint32_t>(i)};
   }
 }

@@ -27,14 +27,15 @@ class ReadText {
   [[nodiscard]] std::size_t start(std::size_t piece) const { return pieces_[piece].start; }
   [[nodiscard]] TagReader::Place place(std::size_t piece) const { return pieces_[piece].place; }
 
-  // The last piece that starts at or before an offset of the text.
-  [[nodiscard]] std::size_t piece_at(std::size_t offset) const;
+  // The last piece that begins in a text alike up to an offset as it does in this one.
+  [[nodiscard]] std::size_t piece_before(std::size_t offset) const;
   // What the pieces from one up to another tell, that one not included.
   [[nodiscard]] ToldRules told(std::size_t first, std::size_t last) const;
 
  private:
   struct Piece {
     std::uint32_t start = 0;
+    std::uint32_t settled = 0;       // the bytes up to here decide that it begins there
     std::uint32_t next_telling = 0;  // the first piece from here on that tells something
     ToldRules told = 0;
     TagReader::Place place = TagReader::Place::outside;
@@ -67,8 +68,10 @@ class TagMemory {
     std::uint32_t piece = 0;
   };
   // One tag start of a known text by the bytes that follow it; piece 0 is no tag.
-  [[nodiscard]] Position& slot_of(std::string_view html, std::size_t tag);
+  [[nodiscard]] Position& slot_of(std::string_view tag);
   void keep(std::string_view html);
+  // How many bytes a text goes on alike from a position of a known one.
+  [[nodiscard]] std::size_t alike_from(Position position, std::string_view rest) const;
 
   const LinkRules* rules_;
   std::vector<ReadText> known_;
