@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -10,7 +11,8 @@ import pytest
 
 import labfactory as lf
 from labfactory.base.errors import CompileError, UsageError
-from labfactory.compiler import Environment
+from labfactory.compiler import CompileOptions, Environment
+from labfactory.compiler.given import Given
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,3 +193,11 @@ def test_none_prints_as_nothing_where_the_environment_says_so() -> None:
         assert assembled(source, autoescape=autoescape, finalize="none_to_empty") == expected
     with pytest.raises(CompileError, match="a finalize function is not covered"):
         Environment(finalize=str)  # type: ignore[arg-type]
+
+
+def test_compile_and_check_take_what_given_holds_and_nothing_else() -> None:
+    assert set(CompileOptions.__annotations__) == {field.name for field in fields(Given)}
+    template = lf.Template("{{ name }}")
+    for use in (template.compile, template.check):
+        with pytest.raises(TypeError, match="constnats"):
+            use(pa.schema({"name": pa.string()}), constnats={})  # type: ignore[call-arg]

@@ -370,3 +370,23 @@ def test_a_host_that_changed_is_told_with_all_else_that_is_wrong_with_a_job(
         Factory(factory.folder).run_job(path)
     problems = getattr(caught.value, "problems", [])
     assert [problem.code for problem in problems] == ["host_changed", "source_unreadable"]
+
+
+def test_a_function_is_asked_once_for_each_arguments_of_a_shard(
+    built: tuple[Package, lf.Trust], tmp_path: Path
+) -> None:
+    package, trust = built
+    factory = opened(tmp_path, trust)
+    factory.ingest(package, now=NOW)
+    asked: list[int] = []
+    tier = factory.host.functions["tier"]
+    inner = tier.call
+
+    def counted(points: pa.Array) -> pa.Array:
+        asked.extend(points.to_pylist())
+        return inner(points)
+
+    object.__setattr__(tier, "call", counted)
+    run_of(factory, MemorySink(), batch_rows=20, shard_rows=250, threads=2)
+    halves = [set(people(500)["points"][start : start + 250]) for start in (0, 250)]
+    assert sorted(asked) == sorted([*halves[0], *halves[1]])

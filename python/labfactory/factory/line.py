@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ from labfactory.factory.sinks import Schemas
 from labfactory.selection import decision_log_schema, decisions_of, reasons_of, slot_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from labfactory.factory.shard import Shard, ShardedSource
     from labfactory.selection import LimitedSelector, Settled
@@ -128,6 +128,7 @@ class Line:
         batch_rows: Rows that pass the line together.
         batch_bytes: Most bytes of assets in one row group.
         metadata: Written into every file.
+        remembering: Makes an assembler for one worker that keeps what functions gave; None without functions.
     """
 
     creative: str
@@ -144,6 +145,11 @@ class Line:
     metadata: Mapping[str, str]
     limited: LimitedSelector | None = None
     settled: Settled | None = None
+    remembering: Callable[[], Assembler] | None = None
+
+    def for_shard(self) -> Line:
+        """This line for one shard on one worker: each function is asked once for each arguments in it."""
+        return self if self.remembering is None else replace(self, assembler=self.remembering())
 
     @property
     def schemas(self) -> Schemas:

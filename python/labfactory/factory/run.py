@@ -73,7 +73,7 @@ def make_shard(
     watch: Callable[[int, int], None],
 ) -> Tally:
     """Make one shard: read, decide, log, assemble, audit, hand to the sink; invisible until commit."""
-    tally = Tally()
+    tally, line = Tally(), line.for_shard()
     for customers in tally.each("read", line.read(source, shard, duplicates.rows(shard))):
         watch(customers.read, _make_batch(line, customers, writer, tally))
     if not tally.balances or tally.rows != shard.rows:

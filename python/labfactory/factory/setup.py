@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from labfactory._core.plan import Memo
 from labfactory.base.errors import UsageError, nearest
 from labfactory.content import Host, Library
 from labfactory.factory.line import Line
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from labfactory.compiler import Plan
     from labfactory.factory.line import Auditor
     from labfactory.handoff import Package
     from labfactory.selection import History, Limit
@@ -111,4 +114,23 @@ def set_up(
         batch_bytes=batch_bytes,
         metadata=metadata,
         limited=selectors.limited,
+        remembering=partial(Remembering, plan) if tooling.served.functions else None,
     )
+
+
+class Remembering:
+    """A plan that keeps what functions gave from batch to batch, for one thread.
+
+    Args:
+        plan: The plan.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._memo = Memo()
+
+    def assemble_batch(
+        self, batch: pa.RecordBatch, *, threads: int = 1, batch_bytes: int = BATCH_BYTES
+    ) -> list[pa.RecordBatch]:
+        """As `Plan.assemble_batch`."""
+        return self._plan.assemble_batch(batch, threads=threads, batch_bytes=batch_bytes, memo=self._memo)
