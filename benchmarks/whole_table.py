@@ -28,7 +28,7 @@ def child(rows: int, repeats: int) -> dict[str, object]:
     arrow = customers(rows).to_arrow()
     plan = lf.Template(EMAIL.template, autoescape=True).compile(arrow.schema)
     finished = plan.assemble(arrow)["asset"]
-    # Tables of earlier rounds stay alive, so that none is written into memory of another.
+    # Tables of earlier rounds stay alive, as the copies do, so that none is written into memory of another.
     kept: list[object] = []
     timed = interleaved(
         {
