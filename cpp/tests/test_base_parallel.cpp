@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -74,14 +76,33 @@ TEST_CASE("loops of several threads share the helpers") {
   CHECK(sum == 4 * (499 * 500 / 2));
 }
 
+TEST_CASE("what is called soon runs on other threads, each call once") {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<std::thread::id> ran;
+  const auto note = [&] {
+    const std::scoped_lock lock(mutex);
+    ran.push_back(std::this_thread::get_id());
+    changed.notify_one();
+  };
+  call_soon(0, note);
+  call_soon(2, note);
+  call_soon(1, note);
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return ran.size() == 3; });
+  for (const std::thread::id id : ran) CHECK(id != std::this_thread::get_id());
+}
+
 #if defined(__unix__)
 TEST_CASE("threads start again after a fork") {
   CHECK(sum_of(3, 100) == 4950);
+  const std::uint64_t before = forks();
   const pid_t child = fork();
-  if (child == 0) _exit(sum_of(3, 100) == 4950 ? 0 : 1);
+  if (child == 0) _exit(sum_of(3, 100) == 4950 && forks() == before + 1 ? 0 : 1);
   int status = -1;
   REQUIRE(waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
+  CHECK(forks() == before);
 }
 #endif
