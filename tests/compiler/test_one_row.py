@@ -36,6 +36,11 @@ KINDS = [
     *(pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.binary(3)),
     *(pa.dictionary(pa.int8(), pa.string()), pa.dictionary(pa.int32(), pa.int64())),
     *(pa.list_(pa.int64()), pa.struct({"x": pa.string()}), pa.map_(pa.string(), pa.int8())),
+    *(pa.large_list(pa.string()), pa.list_(pa.float32(), 2), pa.list_(pa.dictionary(pa.int8(), pa.string()))),
+    pa.list_(
+        pa.struct({"x": pa.string(), "y": pa.list_(pa.timestamp("us")), "z": pa.struct({"b": pa.bool_()})})
+    ),
+    pa.struct({"x": pa.list_(pa.list_(pa.int8())), "y": pa.binary(), "z": pa.decimal128(5, 2)}),
 ]
 TEXTS = [
     "",
@@ -93,7 +98,38 @@ MOMENTS = [
     dt.timedelta.min,
 ]
 OTHERS: list[object] = [None, True, False, b"abc", b"\xff", [1, None], {"x": "y"}, [("k", 1)], (1,), object]
-OTHERS += [np.int64(5), np.float32(0.1), np.str_("s"), np.datetime64("2024-02-29"), {"z": 1}]
+OTHERS += [
+    np.int64(5),
+    np.float32(0.1),
+    np.str_("s"),
+    np.datetime64("2024-02-29"),
+    {"z": 1},
+    [1.5],
+    ["a", "<thirteen bytes>"],
+]
+OTHERS += [
+    [[1], [], None, [2, 3]],
+    {},
+    {b"x": "y"},
+    {"x": [[1, None], None, []], "y": None, "z": Decimal("1.25")},
+]
+OTHERS += [
+    {"x": [1]},
+    {"x": None, "y": b"y"},
+    list(range(300)),
+    ("x", "y"),
+    {"x": "y", b"z": 1},
+    [{}],
+    [{"x": None}, None],
+]
+OTHERS += [
+    [
+        {"x": "<thirteen bytes>", "y": [dt.datetime(2024, 1, 1), None], "z": {"b": True}},
+        None,
+        {"x": "a", "y": []},
+    ],
+    [{"y": [dt.datetime(2024, 1, 1, tzinfo=dt.UTC)]}],
+]
 VALUES = st.one_of(
     st.sampled_from([*TEXTS, *INTEGERS, *FLOATS, *map(Decimal, DECIMALS), *MOMENTS, *OTHERS]),
     st.none(),
@@ -164,7 +200,11 @@ def test_plain_values_need_no_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Template("{{ t }}{{ i }}{{ f }}{{ b }}{{ n }}{{ d }}{{ m }}{{ e }}").compile(schema)
     row = {"t": "x", "i": 1, "f": 0.5, "b": True, "n": None, "d": dt.date(2024, 2, 29), "e": Decimal("1.50")}
     row["m"] = dt.datetime(2024, 7, 1, tzinfo=BERLIN)
-    monkeypatch.setattr(made, "_assemble_batch_of_one", None)
+    basket = Template(BASKET).compile(pa.schema({"basket": RECORDS}))
+    for one in (made, basket):
+        monkeypatch.setattr(one, "_assemble_batch_of_one", None)
+    item = {"sku": "thirteen bytes", "tags": ["a", None], "size": {"h": 2, "w": 1}}
+    assert basket.assemble_one({"basket": [item, None]}) == "1 thirteen bytes None 2<a><None>12;"
     assert made.assemble_one(row) == "x10.5TrueNone2024-02-292024-07-01 00:00:00+02:001.50"
 
 
@@ -175,6 +215,46 @@ def test_a_row_may_be_any_mapping() -> None:
     with pytest.raises(SourceError, match="expected a column 'b', found none") as caught:
         made.assemble_one({"a": 1})
     assert caught.value.code == "missing_column"
+
+
+RECORDS = pa.list_(
+    pa.struct(
+        {
+            "sku": pa.string(),
+            "price": pa.float64(),
+            "tags": pa.list_(pa.string()),
+            "size": pa.struct({"w": pa.int16(), "h": pa.int16()}),
+        }
+    )
+)
+LISTS = st.lists(
+    st.none()
+    | st.fixed_dictionaries(
+        {"sku": st.none() | st.text(max_size=20)},
+        optional={
+            "price": st.none() | st.floats() | st.integers(-(2**54), 2**54),
+            "tags": st.none() | st.lists(st.none() | st.text(max_size=15), max_size=3),
+            "size": st.none()
+            | st.fixed_dictionaries({"w": st.integers(-9, 40_000)}, optional={"h": st.integers(0, 9)}),
+            "more": st.integers(),
+        },
+    ),
+    max_size=5,
+)
+BASKET = (
+    "{% for p in basket %}{% if p %}{{ loop.index }} {{ p.sku }} {{ p.price }} {{ p.tags|length if p.tags else '-' }}"
+    "{% for t in p.tags or [] %}<{{ t }}>{% endfor %}{{ p.size.w ~ p.size.h if p.size else '' }};{% endif %}{% endfor %}"
+)
+
+
+@functools.cache
+def basket_plan() -> Plan:
+    return Template(BASKET, autoescape=True).compile(pa.schema({"basket": RECORDS}))
+
+
+@given(st.none() | LISTS)
+def test_baskets_are_as_in_arrays(basket: object) -> None:
+    check(basket_plan(), {"basket": basket})
 
 
 def test_what_nests_may_be_null_and_is_read_by_pyarrow_where_it_is_not() -> None:

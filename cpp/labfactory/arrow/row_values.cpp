@@ -15,28 +15,39 @@ namespace {
 // A view of text holds up to so many bytes itself.
 constexpr std::size_t kInlineText = 12;
 
-bool is_settable(Layout layout) {
+// All lists of one level together; longer ones are left to arrays.
+constexpr std::int64_t kMostItems = 256;
+
+bool is_scalar(Layout layout) {
   return layout == Layout::boolean || is_integer(layout) || is_floating(layout) || is_text(layout) ||
          layout == Layout::decimal128 || (layout >= Layout::date32 && layout <= Layout::duration);
 }
 
-std::string format_of(const DataType& type) {
-  if (is_text(type.layout)) return "vu";
-  return is_settable(type.layout) ? type.format : "n";
+// An array of the type in which values of these places lie.
+ArrayPointer example_of(RowPlaces& places) {
+  const DataType& type = places.type();
+  ArrayData array;
+  array.format = !places.is_settable()               ? "n"
+                 : is_text(type.layout)              ? "vu"
+                 : type.layout == Layout::large_list ? "+l"
+                                                     : type.format;
+  for (std::size_t i = 0; i < places.field_count(); ++i) {
+    RowPlaces& child = places.field(i);
+    array.children.push_back({child.type().name, example_of(child)});
+  }
+  return std::make_shared<const ArrayData>(std::move(array));
 }
 
-// The schema of a record batch with these columns.
-UniqueSchema schema_of(const std::vector<DataType>& types) {
-  ArrayData root;
+// A dictionary counts as its values.
+DataType record_of(const std::vector<DataType>& columns) {
+  DataType root;
+  root.layout = Layout::structure;
   root.format = "+s";
-  for (const DataType& type : types) {
-    ArrayData column;
-    column.format = format_of(type);
-    root.children.push_back({type.name, std::make_shared<const ArrayData>(std::move(column))});
+  for (const DataType& column : columns) {
+    DataType& values = root.children.emplace_back(column.values.empty() ? column : column.values.front());
+    values.name = column.name;
   }
-  ArrowSchema schema;
-  export_schema(root, &schema);
-  return UniqueSchema(&schema);
+  return root;
 }
 
 // Nothing to free: the memory is the row's.
@@ -59,127 +70,183 @@ bool to_unit(std::int64_t microseconds, TimeUnit unit, std::int64_t& out) {
 
 }  // namespace
 
-RowValues::RowValues(const std::vector<DataType>& columns) : slots_(columns.size()), arrays_(columns.size()) {
-  for (const DataType& column : columns) {
-    DataType& type = types_.emplace_back(column.values.empty() ? column : column.values.front());
-    type.name = column.name;
+RowPlaces::RowPlaces(const DataType& type, std::int64_t capacity) : type_(type), capacity_(capacity) {
+  const auto places = static_cast<std::size_t>(capacity);
+  validity_.resize(places / 8 + 1);
+  buffers_ = {validity_.data()};
+  if (!is_settable()) return;
+  // Sixteen bytes hold any value, and what is read of it at once.
+  values_.resize(16 * (places + 1));
+  if (type_.layout != Layout::structure) buffers_.push_back(values_.data());
+  if (is_text(type_.layout)) {
+    buffers_.resize(2 + places);
+    sizes_.resize(places);
+    buffers_.push_back(sizes_.data());
   }
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    Slot& slot = slots_[i];
-    slot.buffers[0] = &slot.validity;
-    slot.buffers[1] = slot.value;
-    slot.buffers[3] = &slot.text_bytes;
-    ArrowArray& array = arrays_[i];
-    const Layout layout = types_[i].layout;
-    array.length = 1;
-    array.null_count = is_settable(layout) ? -1 : 1;
-    array.n_buffers = is_text(layout) ? 4 : is_settable(layout) ? 2 : 0;
-    array.buffers = slot.buffers;
-    array.release = release;
-    children_.push_back(&array);
+  const bool is_list = type_.layout == Layout::list || type_.layout == Layout::large_list;
+  // What the buffers point to stays where it is.
+  children_.reserve(type_.children.size());
+  for (const DataType& child : type_.children) children_.emplace_back(child, is_list ? kMostItems : capacity);
+}
+
+bool RowPlaces::is_settable() const {
+  return is_scalar(type_.layout) || type_.layout == Layout::structure || type_.layout == Layout::list ||
+         type_.layout == Layout::large_list;
+}
+
+void RowPlaces::fill(ArrowArray& array, std::int64_t length) {
+  array = {};
+  array.length = length;
+  array.null_count = is_settable() ? -1 : length;
+  array.n_buffers = is_settable() ? static_cast<std::int64_t>(buffers_.size()) : 0;
+  array.buffers = buffers_.data();
+  array.release = release;
+  arrays_.resize(children_.size());
+  const bool is_list = type_.layout != Layout::structure;
+  for (std::size_t i = 0; i < children_.size(); ++i) {
+    children_[i].fill(arrays_[i], is_list ? children_[i].capacity_ : length);
+    pointers_.push_back(&arrays_[i]);
   }
-  ArrowArray root{};
-  root.length = 1;
-  root.n_buffers = 1;
-  root.buffers = root_buffers_;
-  root.n_children = static_cast<std::int64_t>(children_.size());
-  root.children = children_.data();
-  root.release = release;
-  batch_ = std::make_shared<const Batch>(schema_of(types_), UniqueArray(&root));
+  array.n_children = static_cast<std::int64_t>(children_.size());
+  array.children = pointers_.data();
+}
+
+void RowPlaces::begin() {
+  used_ = 0;
+  for (RowPlaces& child : children_) child.begin();
+}
+
+void RowPlaces::set_valid(std::int64_t at, bool is_valid) {
+  std::uint8_t& byte = validity_[static_cast<std::size_t>(at >> 3)];
+  const auto bit = static_cast<std::uint8_t>(1 << (at & 7));
+  byte = static_cast<std::uint8_t>(is_valid ? byte | bit : byte & ~bit);
 }
 
 template <class T>
-bool RowValues::set(std::size_t column, T value) {
-  Slot& slot = slots_[column];
-  std::memcpy(slot.value, &value, sizeof value);
-  slot.validity = 1;
+bool RowPlaces::set(std::int64_t at, T value) {
+  std::memcpy(values_.data() + static_cast<std::size_t>(at) * sizeof value, &value, sizeof value);
+  set_valid(at, true);
   return true;
 }
 
-bool RowValues::set_boolean(std::size_t column, bool value) {
-  return types_[column].layout == Layout::boolean && set(column, static_cast<std::uint8_t>(value ? 1 : 0));
+void RowPlaces::set_null(std::int64_t at) {
+  set_valid(at, false);
+  std::int64_t first = 0;
+  if (type_.layout == Layout::structure) {
+    for (RowPlaces& child : children_) child.set_null(at);
+  } else if (!children_.empty() && set_list(at, 0, first)) {
+    set_valid(at, false);
+  }
 }
 
-bool RowValues::set_integer(std::size_t column, std::int64_t value) {
-  switch (types_[column].layout) {
+bool RowPlaces::set_list(std::int64_t at, std::int64_t count, std::int64_t& first) {
+  if (children_.empty() || type_.layout == Layout::structure || count > kMostItems - used_) return false;
+  first = used_;
+  used_ += count;
+  const std::int32_t offsets[2] = {static_cast<std::int32_t>(first), static_cast<std::int32_t>(used_)};
+  std::memcpy(values_.data() + at * static_cast<std::int64_t>(sizeof offsets[0]), offsets, sizeof offsets);
+  set_valid(at, true);
+  return true;
+}
+
+bool RowPlaces::set_boolean(std::int64_t at, bool value) {
+  if (type_.layout != Layout::boolean) return false;
+  char& byte = values_[static_cast<std::size_t>(at >> 3)];
+  const int bit = 1 << (at & 7);
+  byte = static_cast<char>(value ? byte | bit : byte & ~bit);
+  set_valid(at, true);
+  return true;
+}
+
+bool RowPlaces::set_integer(std::int64_t at, std::int64_t value) {
+  switch (type_.layout) {
     case Layout::int8:
-      return holds<std::int8_t>(value) && set(column, static_cast<std::int8_t>(value));
+      return holds<std::int8_t>(value) && set(at, static_cast<std::int8_t>(value));
     case Layout::int16:
-      return holds<std::int16_t>(value) && set(column, static_cast<std::int16_t>(value));
+      return holds<std::int16_t>(value) && set(at, static_cast<std::int16_t>(value));
     case Layout::int32:
-      return holds<std::int32_t>(value) && set(column, static_cast<std::int32_t>(value));
+      return holds<std::int32_t>(value) && set(at, static_cast<std::int32_t>(value));
     case Layout::int64:
-      return set(column, value);
+      return set(at, value);
     case Layout::uint8:
-      return holds<std::uint8_t>(value) && set(column, static_cast<std::uint8_t>(value));
+      return holds<std::uint8_t>(value) && set(at, static_cast<std::uint8_t>(value));
     case Layout::uint16:
-      return holds<std::uint16_t>(value) && set(column, static_cast<std::uint16_t>(value));
+      return holds<std::uint16_t>(value) && set(at, static_cast<std::uint16_t>(value));
     case Layout::uint32:
-      return holds<std::uint32_t>(value) && set(column, static_cast<std::uint32_t>(value));
+      return holds<std::uint32_t>(value) && set(at, static_cast<std::uint32_t>(value));
     case Layout::uint64:
-      return value >= 0 && set(column, value);
+      return value >= 0 && set(at, value);
     default:
       return false;
   }
 }
 
-bool RowValues::set_unsigned(std::size_t column, std::uint64_t value) {
-  return types_[column].layout == Layout::uint64 && set(column, value);
+bool RowPlaces::set_unsigned(std::int64_t at, std::uint64_t value) {
+  return type_.layout == Layout::uint64 && set(at, value);
 }
 
-bool RowValues::set_floating(std::size_t column, double value) {
-  const Layout layout = types_[column].layout;
-  if (layout == Layout::float32) return set(column, static_cast<float>(value));
-  return layout == Layout::float64 && set(column, value);
+bool RowPlaces::set_floating(std::int64_t at, double value) {
+  const Layout layout = type_.layout;
+  if (layout == Layout::float32) return set(at, static_cast<float>(value));
+  return layout == Layout::float64 && set(at, value);
 }
 
-bool RowValues::set_text(std::size_t column, std::string_view value) {
-  if (!is_text(types_[column].layout)) return false;
+bool RowPlaces::set_text(std::int64_t at, std::string_view value) {
+  if (!is_text(type_.layout)) return false;
   if (value.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) return false;
-  Slot& slot = slots_[column];
+  char view[16] = {};
   const auto size = static_cast<std::int32_t>(value.size());
-  std::memset(slot.value, 0, sizeof slot.value);
-  std::memcpy(slot.value, &size, sizeof size);
+  std::memcpy(view, &size, sizeof size);
   if (value.size() <= kInlineText) {
-    if (!value.empty()) std::memcpy(slot.value + sizeof size, value.data(), value.size());
+    if (!value.empty()) std::memcpy(view + sizeof size, value.data(), value.size());
   } else {
-    // The first bytes, then buffer 0 from its start.
-    std::memcpy(slot.value + sizeof size, value.data(), 4);
-    slot.buffers[2] = value.data();
-    slot.text_bytes = size;
+    // The first bytes, then the number of the buffer, which holds nothing else.
+    const auto number = static_cast<std::int32_t>(at);
+    std::memcpy(view + sizeof size, value.data(), 4);
+    std::memcpy(view + 8, &number, sizeof number);
+    buffers_[static_cast<std::size_t>(2 + at)] = value.data();
+    sizes_[static_cast<std::size_t>(at)] = size;
   }
-  slot.validity = 1;
+  std::memcpy(values_.data() + 16 * at, view, sizeof view);
+  set_valid(at, true);
   return true;
 }
 
-bool RowValues::set_decimal(std::size_t column, Decimal128 value) {
-  return types_[column].layout == Layout::decimal128 && set(column, value);
+bool RowPlaces::set_decimal(std::int64_t at, Decimal128 value) {
+  return type_.layout == Layout::decimal128 && set(at, value);
 }
 
-bool RowValues::set_date(std::size_t column, std::int64_t days) {
-  const Layout layout = types_[column].layout;
-  if (layout == Layout::date32)
-    return holds<std::int32_t>(days) && set(column, static_cast<std::int32_t>(days));
+bool RowPlaces::set_date(std::int64_t at, std::int64_t days) {
+  const Layout layout = type_.layout;
+  if (layout == Layout::date32) return holds<std::int32_t>(days) && set(at, static_cast<std::int32_t>(days));
   std::int64_t milliseconds = 0;
   constexpr std::int64_t kDayMilliseconds = 86'400'000;
   return layout == Layout::date64 && !__builtin_mul_overflow(days, kDayMilliseconds, &milliseconds) &&
-         set(column, milliseconds);
+         set(at, milliseconds);
 }
 
-bool RowValues::set_microseconds(std::size_t column, std::int64_t value) {
-  const DataType& type = types_[column];
+bool RowPlaces::set_microseconds(std::int64_t at, std::int64_t value) {
   std::int64_t units = 0;
-  if (!to_unit(value, type.unit, units)) return false;
-  switch (type.layout) {
+  if (!to_unit(value, type_.unit, units)) return false;
+  switch (type_.layout) {
     case Layout::time32:
-      return holds<std::int32_t>(units) && set(column, static_cast<std::int32_t>(units));
+      return holds<std::int32_t>(units) && set(at, static_cast<std::int32_t>(units));
     case Layout::time64:
     case Layout::timestamp:
     case Layout::duration:
-      return set(column, units);
+      return set(at, units);
     default:
       return false;
   }
+}
+
+RowValues::RowValues(const std::vector<DataType>& columns) : root_(record_of(columns), 1) {
+  ArrowSchema schema;
+  export_schema(*example_of(root_), &schema);
+  ArrowArray array;
+  root_.fill(array, 1);
+  root_.set_record(0);
+  batch_ = std::make_shared<const Batch>(UniqueSchema(&schema), UniqueArray(&array));
 }
 
 }  // namespace labfactory

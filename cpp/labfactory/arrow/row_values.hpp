@@ -14,50 +14,85 @@
 
 namespace labfactory {
 
+// The values of a column, of a field, or of the items of a list, by their place in it. Each setter sets one;
+// false, and nothing is set, where the type cannot hold it as it is.
+class RowPlaces {
+ public:
+  RowPlaces(const DataType& type, std::int64_t capacity);
+  RowPlaces(const RowPlaces&) = delete;
+  RowPlaces& operator=(const RowPlaces&) = delete;
+  RowPlaces(RowPlaces&&) = default;
+  RowPlaces& operator=(RowPlaces&&) = default;
+  ~RowPlaces() = default;
+
+  // What cannot be set (maps, bytes, dictionaries within) can only be null, and lies as Arrow's null type.
+  [[nodiscard]] const DataType& type() const { return type_; }
+  [[nodiscard]] bool is_settable() const;
+
+  void set_null(std::int64_t at);
+  [[nodiscard]] bool set_boolean(std::int64_t at, bool value);
+  [[nodiscard]] bool set_integer(std::int64_t at, std::int64_t value);
+  // An integer above the signed maximum.
+  [[nodiscard]] bool set_unsigned(std::int64_t at, std::uint64_t value);
+  [[nodiscard]] bool set_floating(std::int64_t at, double value);
+  [[nodiscard]] bool set_text(std::int64_t at, std::string_view value);
+  // Scaled as the type says.
+  [[nodiscard]] bool set_decimal(std::int64_t at, Decimal128 value);
+  // Days since 1970-01-01.
+  [[nodiscard]] bool set_date(std::int64_t at, std::int64_t days);
+  // A timestamp, a time of day or a duration.
+  [[nodiscard]] bool set_microseconds(std::int64_t at, std::int64_t value);
+
+  // A struct, whose fields are set beside it.
+  void set_record(std::int64_t at) { set_valid(at, true); }
+  [[nodiscard]] std::size_t field_count() const { return children_.size(); }
+  [[nodiscard]] RowPlaces& field(std::size_t index) { return children_[index]; }
+
+  // A list of so many items, which are set from `first` on; lists are set in the order of their places.
+  [[nodiscard]] bool set_list(std::int64_t at, std::int64_t count, std::int64_t& first);
+  [[nodiscard]] RowPlaces& items() { return children_.front(); }
+
+  // Forgets the items of lists, before the next row.
+  void begin();
+
+ private:
+  friend class RowValues;
+
+  template <class T>
+  bool set(std::int64_t at, T value);
+  void set_valid(std::int64_t at, bool is_valid);
+  // The array over this memory, which must not move any more.
+  void fill(ArrowArray& array, std::int64_t length);
+
+  DataType type_;
+  std::int64_t capacity_;
+  std::int64_t used_ = 0;  // of the items of a list
+  std::vector<std::uint8_t> validity_;
+  std::vector<char> values_;  // or offsets
+  // Validity and values; of text then what each long one points to, and their sizes.
+  std::vector<const void*> buffers_;
+  std::vector<std::int64_t> sizes_;
+  std::vector<RowPlaces> children_;
+  std::vector<ArrowArray> arrays_;  // of the children
+  std::vector<ArrowArray*> pointers_;
+};
+
 class RowValues {
  public:
-  // Columns of these types and names; a dictionary counts as its values. What nests or holds bytes can only
-  // be null, and lies as Arrow's null type.
+  // A dictionary counts as its values.
   explicit RowValues(const std::vector<DataType>& columns);
   RowValues(const RowValues&) = delete;
   RowValues& operator=(const RowValues&) = delete;
 
   [[nodiscard]] const std::shared_ptr<const Batch>& batch() const { return batch_; }
-  [[nodiscard]] std::size_t size() const { return types_.size(); }
-  // Of the values: never a dictionary.
-  [[nodiscard]] const DataType& type(std::size_t column) const { return types_[column]; }
-
-  // Each sets one value; false, and nothing is set, where the column cannot hold it as it is.
-  void set_null(std::size_t column) { slots_[column].validity = 0; }
-  [[nodiscard]] bool set_boolean(std::size_t column, bool value);
-  [[nodiscard]] bool set_integer(std::size_t column, std::int64_t value);
-  // An integer above the signed maximum.
-  [[nodiscard]] bool set_unsigned(std::size_t column, std::uint64_t value);
-  [[nodiscard]] bool set_floating(std::size_t column, double value);
-  [[nodiscard]] bool set_text(std::size_t column, std::string_view value);
-  // Scaled as the type says.
-  [[nodiscard]] bool set_decimal(std::size_t column, Decimal128 value);
-  // Days since 1970-01-01.
-  [[nodiscard]] bool set_date(std::size_t column, std::int64_t days);
-  // A timestamp, a time of day or a duration.
-  [[nodiscard]] bool set_microseconds(std::size_t column, std::int64_t value);
+  [[nodiscard]] std::size_t size() const { return root_.field_count(); }
+  // A column; its one value has place 0.
+  [[nodiscard]] RowPlaces& column(std::size_t index) { return root_.field(index); }
+  // Before a row is set.
+  void begin() { root_.begin(); }
 
  private:
-  struct Slot {
-    alignas(16) char value[16] = {};
-    const void* buffers[4] = {};  // validity, values; of text what a long one points to, and sizes
-    std::int64_t text_bytes = 0;
-    std::uint8_t validity = 0;
-  };
-
-  template <class T>
-  bool set(std::size_t column, T value);
-
-  std::vector<DataType> types_;
-  std::vector<Slot> slots_;
-  std::vector<ArrowArray> arrays_;
-  std::vector<ArrowArray*> children_;
-  const void* root_buffers_[1] = {nullptr};
+  RowPlaces root_;
   std::shared_ptr<const Batch> batch_;
 };
 

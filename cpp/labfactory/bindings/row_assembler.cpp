@@ -62,12 +62,14 @@ py::object RowAssembler::assemble(const py::dict& row, const py::object& resolve
   // Long texts are borrowed, and what is called here may change the dict.
   std::vector<py::object> held;
   held.reserve(names_.size());
+  RowValues& values = (*taken).values();
+  values.begin();
   for (std::size_t i = 0; i < names_.size(); ++i) {
     PyObject* const value = PyDict_GetItemWithError(row.ptr(), names_[i].ptr());
     if (value == nullptr && PyErr_Occurred() != nullptr) throw py::error_already_set();
     if (value == nullptr) return py::none();
-    held.push_back(py::reinterpret_borrow<py::object>(value));
-    if (!set_value((*taken).values(), i, value)) return py::none();
+    const auto kept = py::reinterpret_borrow<py::object>(value);
+    if (!set_value(values.column(i), 0, kept, held)) return py::none();
   }
   // The interpreter lock is kept: most rows take less than giving it up and waiting for it again.
   const RowEvent event = run(*taken, resolve);

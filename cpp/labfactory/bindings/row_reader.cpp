@@ -20,31 +20,31 @@ namespace {
 constexpr std::int64_t kMostInDouble = std::int64_t{1} << 53;
 constexpr std::int64_t kMostInFloat = std::int64_t{1} << 24;
 
-bool set_integer(RowValues& row, std::size_t column, PyObject* value) {
+bool set_integer(RowPlaces& places, std::int64_t at, PyObject* value) {
   if (!PyLong_CheckExact(value)) return false;
   int overflow = 0;
   const std::int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow);
-  if (overflow == 0) return row.set_integer(column, number);
+  if (overflow == 0) return places.set_integer(at, number);
   if (overflow < 0) return false;
   const std::uint64_t large = PyLong_AsUnsignedLongLong(value);
   if (PyErr_Occurred() != nullptr) {
     PyErr_Clear();
     return false;
   }
-  return row.set_unsigned(column, large);
+  return places.set_unsigned(at, large);
 }
 
-bool set_floating(RowValues& row, std::size_t column, PyObject* value) {
-  if (PyFloat_CheckExact(value)) return row.set_floating(column, PyFloat_AS_DOUBLE(value));
+bool set_floating(RowPlaces& places, std::int64_t at, PyObject* value) {
+  if (PyFloat_CheckExact(value)) return places.set_floating(at, PyFloat_AS_DOUBLE(value));
   if (!PyLong_CheckExact(value)) return false;
   int overflow = 0;
   const std::int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow);
-  const std::int64_t most = row.type(column).layout == Layout::float32 ? kMostInFloat : kMostInDouble;
+  const std::int64_t most = places.type().layout == Layout::float32 ? kMostInFloat : kMostInDouble;
   if (overflow != 0 || number > most || number < -most) return false;
-  return row.set_floating(column, static_cast<double>(number));
+  return places.set_floating(at, static_cast<double>(number));
 }
 
-bool set_text(RowValues& row, std::size_t column, PyObject* value) {
+bool set_text(RowPlaces& places, std::int64_t at, PyObject* value, std::vector<py::object>& held) {
   if (!PyUnicode_CheckExact(value)) return false;
   Py_ssize_t size = 0;
   const char* const text = PyUnicode_AsUTF8AndSize(value, &size);
@@ -53,7 +53,8 @@ bool set_text(RowValues& row, std::size_t column, PyObject* value) {
     PyErr_Clear();
     return false;
   }
-  return row.set_text(column, {text, static_cast<std::size_t>(size)});
+  held.push_back(py::reinterpret_borrow<py::object>(value));
+  return places.set_text(at, {text, static_cast<std::size_t>(size)});
 }
 
 std::int64_t days_of(PyObject* date) {
@@ -71,23 +72,22 @@ bool elapsed(PyObject* delta, std::int64_t& out) {
          !__builtin_add_overflow(out, rest, &out);
 }
 
-bool set_timestamp(RowValues& row, std::size_t column, PyObject* value) {
+bool set_timestamp(RowPlaces& places, std::int64_t at, PyObject* value) {
   if (!PyDateTime_CheckExact(value)) return false;
   const std::int64_t civil =
       days_of(value) * kDayMicroseconds +
       clock_microseconds(PyDateTime_DATE_GET_HOUR(value), PyDateTime_DATE_GET_MINUTE(value),
                          PyDateTime_DATE_GET_SECOND(value), PyDateTime_DATE_GET_MICROSECOND(value));
-  if (PyDateTime_DATE_GET_TZINFO(value) == Py_None) return row.set_microseconds(column, civil);
-  if (row.type(column).zone.empty()) return false;
-  if (PyDateTime_DATE_GET_TZINFO(value) == PyDateTime_TimeZone_UTC)
-    return row.set_microseconds(column, civil);
+  if (PyDateTime_DATE_GET_TZINFO(value) == Py_None) return places.set_microseconds(at, civil);
+  if (places.type().zone.empty()) return false;
+  if (PyDateTime_DATE_GET_TZINFO(value) == PyDateTime_TimeZone_UTC) return places.set_microseconds(at, civil);
   std::int64_t offset = 0;
   const py::object delta = py::handle(value).attr("utcoffset")();
   return PyDelta_Check(delta.ptr()) && elapsed(delta.ptr(), offset) &&
-         row.set_microseconds(column, civil - offset);
+         places.set_microseconds(at, civil - offset);
 }
 
-bool set_decimal(RowValues& row, std::size_t column, PyObject* value) {
+bool set_decimal(RowPlaces& places, std::int64_t at, PyObject* value) {
   PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> storage;
   const py::object& type =
       storage.call_once_and_store_result([] { return py::module_::import("decimal").attr("Decimal"); })
@@ -96,49 +96,96 @@ bool set_decimal(RowValues& row, std::size_t column, PyObject* value) {
   const py::tuple parts = py::handle(value).attr("as_tuple")();
   const py::tuple digits = parts[1];
   // What must be rounded or filled up, infinities and NaN are pyarrow's to judge.
-  if (!py::isinstance<py::int_>(parts[2]) || parts[2].cast<int>() != -row.type(column).scale) return false;
-  if (digits.size() > static_cast<std::size_t>(row.type(column).precision)) return false;
+  if (!py::isinstance<py::int_>(parts[2]) || parts[2].cast<int>() != -places.type().scale) return false;
+  if (digits.size() > static_cast<std::size_t>(places.type().precision)) return false;
   Coefficient coefficient = 0;
   for (const py::handle digit : digits) coefficient = coefficient * 10 + digit.cast<unsigned>();
   if (parts[0].cast<int>() != 0) coefficient = -coefficient;
-  return row.set_decimal(
-      column, {static_cast<std::uint64_t>(coefficient), static_cast<std::int64_t>(coefficient >> 64)});
+  return places.set_decimal(
+      at, {static_cast<std::uint64_t>(coefficient), static_cast<std::int64_t>(coefficient >> 64)});
+}
+
+bool set_moment(RowPlaces& places, std::int64_t at, PyObject* value) {
+  if (PyDateTimeAPI == nullptr) PyDateTime_IMPORT;
+  std::int64_t microseconds = 0;
+  switch (places.type().layout) {
+    case Layout::date32:
+    case Layout::date64:
+      return PyDate_CheckExact(value) && places.set_date(at, days_of(value));
+    case Layout::timestamp:
+      return set_timestamp(places, at, value);
+    case Layout::time32:
+    case Layout::time64:
+      return PyTime_CheckExact(value) && PyDateTime_TIME_GET_TZINFO(value) == Py_None &&
+             places.set_microseconds(
+                 at, clock_microseconds(PyDateTime_TIME_GET_HOUR(value), PyDateTime_TIME_GET_MINUTE(value),
+                                        PyDateTime_TIME_GET_SECOND(value),
+                                        PyDateTime_TIME_GET_MICROSECOND(value)));
+    case Layout::duration:
+      return PyDelta_CheckExact(value) && elapsed(value, microseconds) &&
+             places.set_microseconds(at, microseconds);
+    default:
+      return false;
+  }
+}
+
+bool set_list(RowPlaces& places, std::int64_t at, PyObject* value, std::vector<py::object>& held) {
+  if (!PyList_CheckExact(value)) return false;
+  const auto list = py::reinterpret_borrow<py::list>(value);
+  const auto count = static_cast<std::int64_t>(list.size());
+  std::int64_t first = 0;
+  if (!places.set_list(at, count, first)) return false;
+  for (std::int64_t i = 0; i < count; ++i) {
+    // What a value's own methods do may have changed the list.
+    if (static_cast<std::int64_t>(list.size()) != count) return false;
+    const py::object item = list[static_cast<std::size_t>(i)];
+    if (!set_value(places.items(), first + i, item, held)) return false;
+  }
+  return true;
+}
+
+bool set_record(RowPlaces& places, std::int64_t at, PyObject* value, std::vector<py::object>& held) {
+  if (!PyDict_CheckExact(value)) return false;
+  const auto dict = py::reinterpret_borrow<py::dict>(value);
+  places.set_record(at);
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < places.field_count(); ++i) {
+    RowPlaces& field = places.field(i);
+    const py::str name(field.type().name);
+    PyObject* const item = PyDict_GetItemWithError(dict.ptr(), name.ptr());
+    if (item == nullptr && PyErr_Occurred() != nullptr) throw py::error_already_set();
+    found += item == nullptr ? 0 : 1;
+    const auto kept = py::reinterpret_borrow<py::object>(item == nullptr ? Py_None : item);
+    if (!set_value(field, at, kept, held)) return false;
+  }
+  // A field that is not there is null, unless pyarrow finds it by bytes.
+  return found == places.field_count() || found == dict.size();
 }
 
 }  // namespace
 
-bool set_value(RowValues& row, std::size_t column, py::handle handle) {
+bool set_value(RowPlaces& places, std::int64_t at, py::handle handle, std::vector<py::object>& held) {
   PyObject* const value = handle.ptr();
   if (value == Py_None) {
-    row.set_null(column);
+    places.set_null(at);
     return true;
   }
-  const Layout layout = row.type(column).layout;
-  if (is_text(layout)) return set_text(row, column, value);
-  if (is_integer(layout)) return set_integer(row, column, value);
-  if (is_floating(layout)) return set_floating(row, column, value);
-  if (layout == Layout::boolean) return PyBool_Check(value) && row.set_boolean(column, value == Py_True);
-  if (layout == Layout::decimal128) return set_decimal(row, column, value);
-  if (PyDateTimeAPI == nullptr) PyDateTime_IMPORT;
-  std::int64_t microseconds = 0;
+  const Layout layout = places.type().layout;
+  if (is_text(layout)) return set_text(places, at, value, held);
+  if (is_integer(layout)) return set_integer(places, at, value);
+  if (is_floating(layout)) return set_floating(places, at, value);
   switch (layout) {
-    case Layout::date32:
-    case Layout::date64:
-      return PyDate_CheckExact(value) && row.set_date(column, days_of(value));
-    case Layout::timestamp:
-      return set_timestamp(row, column, value);
-    case Layout::time32:
-    case Layout::time64:
-      return PyTime_CheckExact(value) && PyDateTime_TIME_GET_TZINFO(value) == Py_None &&
-             row.set_microseconds(column, clock_microseconds(PyDateTime_TIME_GET_HOUR(value),
-                                                             PyDateTime_TIME_GET_MINUTE(value),
-                                                             PyDateTime_TIME_GET_SECOND(value),
-                                                             PyDateTime_TIME_GET_MICROSECOND(value)));
-    case Layout::duration:
-      return PyDelta_CheckExact(value) && elapsed(value, microseconds) &&
-             row.set_microseconds(column, microseconds);
+    case Layout::boolean:
+      return PyBool_Check(value) && places.set_boolean(at, value == Py_True);
+    case Layout::decimal128:
+      return set_decimal(places, at, value);
+    case Layout::list:
+    case Layout::large_list:
+      return set_list(places, at, value, held);
+    case Layout::structure:
+      return set_record(places, at, value, held);
     default:
-      return false;
+      return set_moment(places, at, value);
   }
 }
 
