@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -95,14 +96,36 @@ def test_unknown_workload_is_refused() -> None:
     assert "found letters" in done.stderr
 
 
-def test_instructions_are_counted_and_compared(tmp_path: Path) -> None:
-    path = tmp_path / "before.json"
-    before = {"instructions": {"SMS": 1.0, "e-mail of 20 KB": 1e9}}
-    path.write_text(json.dumps(before))
-    done = run("instructions", "--compare", path)
+def script(text: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs Python beside the benchmarks."""
+    command = [sys.executable, "-c", f"import sys\nfrom benchmarks import instructions\n{text}"]
+    command += map(str, arguments)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """What a count beside a file prints by which SMS took one instruction a row, and the file that it wrote."""
+    folder = tmp_path_factory.mktemp("instructions")
+    built = ast.literal_eval(script("print(instructions.built())").stdout)
+    before = {"built": built, "instructions": {"SMS": 1.0, "e-mail of 20 KB": 1e9}}
+    (folder / "before.json").write_text(json.dumps(before))
+    done = run("instructions", "--compare", folder / "before.json", "--json", folder / "now.json")
     assert done.returncode == 1, done.stderr
-    (worse,) = done.stdout.split("worse:\n")[1].splitlines()
+    return done.stdout, folder / "now.json"
+
+
+def test_instructions_are_counted_and_compared(counted: tuple[str, Path]) -> None:
+    (worse,) = counted[0].split("worse:\n")[1].splitlines()
     assert worse.startswith("SMS: ")
+
+
+def test_instructions_of_another_build_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "before.json"
+    path.write_text(json.dumps({"built": {"compiler": "another"}, "instructions": {}}))
+    done = script("instructions.read(instructions.Path(sys.argv[1]))", path)
+    assert done.returncode == 1
+    assert "there {'compiler': 'another'}" in done.stderr
 
 
 def test_instructions_without_valgrind_say_what_is_missing() -> None:
