@@ -81,6 +81,8 @@ SOURCES = """
 {{ ','.join(xs) }}
 {{ t.partition('')|join }}
 {{ t.format(n, x=f) }}
+{{ '%d'|format(f) }}
+{{ '%c' % n }}
 {{ (t|string).split('', 1)|join }}
 """.strip().splitlines()
 

@@ -237,13 +237,15 @@ char* write_magnitude(char* out, std::size_t bound, const Conversion& conversion
 
 FormatFault Conversion::integer_fault(std::int64_t value) const {
   if (type != 'c') return FormatFault::none;
-  return value >= 0 && value < std::int64_t{kNotUtf8} ? FormatFault::none : FormatFault::value;
+  if (value < 0 || value >= std::int64_t{kNotUtf8}) return FormatFault::overflow;
+  return value >= 0xd800 && value < 0xe000 ? FormatFault::surrogate : FormatFault::none;
 }
 
 FormatFault Conversion::floating_fault(double value) const {
   if (is_text(type) || is_floating(type)) return FormatFault::none;
   if (type != 'd') return FormatFault::type;
-  return std::isfinite(value) ? FormatFault::none : FormatFault::value;
+  if (std::isnan(value)) return FormatFault::value;
+  return std::isinf(value) ? FormatFault::overflow : FormatFault::none;
 }
 
 FormatFault Conversion::text_fault(std::string_view text) const {

@@ -18,7 +18,9 @@ inline constexpr int kFormatLimit = 1000;
 enum class FormatFault : std::uint8_t {
   none,
   type,   // TypeError: a number was needed and text was found, %x of a float, %c of more than one character
-  value,  // ValueError or OverflowError: %d of nan or infinity, %c of a number that is no character
+  value,  // ValueError: %d of nan
+  overflow,   // OverflowError: %d of infinity, %c of a number that is no character
+  surrogate,  // %c of a surrogate, which UTF-8 cannot hold
 };
 
 // One %-conversion. A fault must be asked for before the writer of the same kind is called.

@@ -26,7 +26,16 @@ bool is_one_of(std::string_view letters, char letter) {
 }
 
 Outcome fault(FormatFault found) {
-  return found == FormatFault::type ? Outcome::type_error : Outcome::value_error;
+  switch (found) {
+    case FormatFault::type:
+      return Outcome::type_error;
+    case FormatFault::overflow:
+      return Outcome::float_overflow;
+    case FormatFault::surrogate:
+      return Outcome::encoding;
+    default:
+      return Outcome::value_error;
+  }
 }
 
 bool is_digit(char c) {
