@@ -113,9 +113,14 @@ TEST_CASE("choosing in registers is scoring and then taking the best, at every l
       const auto run = [&](const Kernels& kernels) {
         Best best{};
         kernels.choose(problem.x.data(), problem.w.data(), problem.b.data(), price, problem.count,
-                       problem.candidates, problem.mask.data(), &best);
+                       problem.candidates, problem.mask.data(), nullptr, &best);
         std::vector<std::int32_t> found;
         append(found, best);
+        std::vector<float> scores(problem.b.size() * kBlockRows);
+        kernels.choose(problem.x.data(), problem.w.data(), problem.b.data(), price, problem.count,
+                       problem.candidates, problem.mask.data(), scores.data(), &best);
+        append(found, best);
+        CHECK(same_bits(scores, problem.scores(kernels)));
         return found;
       };
       const std::vector<std::int32_t> plain = run(kernels_plain());
@@ -208,6 +213,58 @@ TEST_CASE("weights are the exponential of the standard library within two units 
     const float expected = std::exp(scores[kBlockRows]);
     CHECK(std::fabs(weights[kBlockRows] - expected) <=
           2.0F * std::numeric_limits<float>::epsilon() * expected);
+  }
+}
+
+TEST_CASE("who reaches a floor is the same at every level") {
+  for (unsigned seed = 0; seed < 30; ++seed) {
+    Problem problem(seed, 3, 1 + seed % 19);
+    const std::vector<float> means = problem.scores(kernels_plain());
+    std::vector<float> deviations(means.size());
+    std::vector<float> floor(kBlockRows);
+    for (float& x : deviations) x = std::fabs(static_cast<float>(problem.random() % 1000)) * 0.01F;
+    for (std::size_t r = 0; r < floor.size(); ++r) floor[r] = means[r] + static_cast<float>(r % 7);
+    for (const float* const price : {static_cast<const float*>(nullptr), std::as_const(problem.b).data()}) {
+      const auto run = [&](const Kernels& kernels) {
+        std::vector<std::uint64_t> reaching(problem.mask.size());
+        kernels.reach(means.data(), deviations.data(), price, problem.mask.data(), problem.candidates, 2.5F,
+                      floor.data(), reaching.data());
+        return reaching;
+      };
+      for (const Kernels* const table : tables()) CHECK(run(*table) == run(kernels_plain()));
+    }
+  }
+}
+
+TEST_CASE("uniform and normal numbers have the same bits at every level") {
+  std::mt19937_64 random(11);
+  constexpr std::int64_t kCount = 4096;
+  std::vector<std::uint64_t> customers(kCount);
+  std::vector<std::uint64_t> components(kCount);
+  for (std::uint64_t& customer : customers) customer = random();
+  for (std::uint64_t& component : components) component = random() & 0xFFFFFFFFU;
+  const std::uint32_t key[2] = {7, 0xFFFFFFFFU};
+  for (const std::uint64_t* const given :
+       {static_cast<const std::uint64_t*>(nullptr), std::as_const(components).data()}) {
+    const auto run = [&](const Kernels& kernels) {
+      std::vector<double> numbers(kCount);
+      kernels.uniforms(customers.data(), given, 0x89ABCDEFU, key, kCount, numbers.data());
+      return numbers;
+    };
+    const std::vector<double> plain = run(kernels_plain());
+    for (const Kernels* const table : tables()) CHECK(same_bits(run(*table), plain));
+  }
+  std::vector<double> uniform(kCount);
+  for (double& p : uniform) p = static_cast<double>(random() >> 11) * 0x1p-53;
+  for (int i = 0; i < 64; ++i) uniform[static_cast<std::size_t>(i)] = std::ldexp(1.0, -i);
+  uniform[0] = 0.0;
+  uniform[1] = 1.0 - 0x1p-53;
+  std::vector<double> plain = uniform;
+  kernels_plain().normals(plain.data(), kCount);
+  for (const Kernels* const table : tables()) {
+    std::vector<double> normal = uniform;
+    table->normals(normal.data(), kCount);
+    CHECK(same_bits(normal, plain));
   }
 }
 

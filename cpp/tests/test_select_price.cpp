@@ -56,13 +56,14 @@ TEST_CASE("settlement never exceeds a maximum and gives the places to those who 
   std::iota(keys.begin(), keys.end(), 0);
   const std::vector<Limit> limits = {
       {{1, 0, 0, 0}, 300, false}, {{0, 2, 3, 0}, 1001, false}, {{0, 0, 0, 1}, 900, true}};
-  const Settlement made = settle({.keys = keys,
-                                  .options = lists.options,
-                                  .values = lists.values,
-                                  .width = lists.width,
-                                  .chosen = {},
-                                  .prices = prices,
-                                  .limits = limits});
+  SettleInput input;
+  input.keys = keys;
+  input.options = lists.options;
+  input.values = lists.values;
+  input.width = lists.width;
+  input.prices = prices;
+  input.limits = limits;
+  const Settlement made = settle(input);
   std::vector<std::int64_t> used(3);
   for (std::size_t row = 0; row < made.entries.size(); ++row) {
     if (made.entries[row] < 0) continue;

@@ -177,6 +177,22 @@ def test_a_belief_and_an_uncertainty_keep_their_form() -> None:
         assert SelectionPolicy.from_files(draft.policy.files()) == draft.policy
 
 
+def test_one_uncertainty_for_all_becomes_one_for_each() -> None:
+    decisions, outcomes, customers = logged()
+    drafts = []
+    for spread in (2 * np.eye(2)[None], np.stack([2 * np.eye(2)] * 2)):
+        slot = SlotPolicy.build(
+            components=["a", "b"],
+            features={"one": "1", "x": "x"},
+            weights=np.zeros((2, 2)),
+            uncertainty=spread,
+            exploration=Exploration(mode="thompson"),
+        )
+        policy = SelectionPolicy.build("1", hero=slot)
+        drafts.append(policy.learn(decisions, outcomes, customers=customers, version="2").policy)
+    assert drafts[0] == drafts[1]
+
+
 def test_encoded_features_are_learned_as_the_policy_reads_them() -> None:
     decisions, outcomes, customers = logged()
     customers = customers.with_columns(

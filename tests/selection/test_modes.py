@@ -169,10 +169,6 @@ def test_a_component_that_never_could_win_changes_nobodys_draw(bind):
         (lambda: SlotPolicy(**{**vars(beta_slot()), "beliefs": {"a": (1, 1)}}), "model_shape"),
         (lambda: SlotPolicy(**{**vars(beta_slot()), "beliefs": {**BELIEFS, "a": (0.5, 1)}}), "model_value"),
         (
-            lambda: SlotPolicy(**{**vars(slot_of("ucb", width=1.0)), "arbitration": Arbitration()}),
-            "exploration",
-        ),
-        (
             lambda: SlotPolicy.build(
                 components=["a"], features={"x": "x"}, weights=[[1]], uncertainty=[[-1]]
             ),

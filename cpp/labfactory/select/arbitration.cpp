@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <string>
 
@@ -34,6 +35,34 @@ void combine(Step::Kind kind, Row& left, const Row& right) {
   }
 }
 
+// A value and its derivative by the score.
+struct Dual {
+  Row value;
+  Row slope;
+};
+
+void combine(Step::Kind kind, Dual& left, const Dual& right) {
+  for (std::size_t i = 0; i < left.slope.size(); ++i) {
+    const float value = left.value[i];
+    const float other = right.value[i];
+    float& slope = left.slope[i];
+    switch (kind) {
+      case Step::Kind::add:
+        slope += right.slope[i];
+        break;
+      case Step::Kind::subtract:
+        slope -= right.slope[i];
+        break;
+      case Step::Kind::multiply:
+        slope = slope * other + value * right.slope[i];
+        break;
+      default:
+        slope = (slope - value / other * right.slope[i]) / other;
+    }
+  }
+  combine(kind, left.value, right.value);
+}
+
 [[noreturn]] void refuse() {
   throw Error(ErrorKind::selection, "formula",
               "expected a formula of one number with at most 16 at once, found none");
@@ -52,6 +81,50 @@ Arbitration::Arbitration(std::vector<Step> steps, std::vector<Term> terms)
   }
   if (!steps_.empty() && depth != 1) refuse();
   for (const Term& term : terms_) columns_ = std::max<std::int64_t>(columns_, term.column + 1);
+}
+
+void Arbitration::apply(const float* columns, std::int64_t candidates, float* scores,
+                        float* deviations) const {
+  constexpr float kHighest = std::numeric_limits<float>::max();
+  for (std::int64_t c = 0; c < candidates; ++c) {
+    Row slopes;
+    slope(columns, c, scores + c * kBlockRows, slopes.data());
+    float* const deviation = deviations + c * kBlockRows;
+    for (std::size_t i = 0; i < slopes.size(); ++i) {
+      const float scaled = std::fabs(slopes[i]) * deviation[i];
+      deviation[i] = scaled < kHighest ? scaled : 0.0F;  // where the formula has no slope, it has no spread
+    }
+  }
+  apply(columns, candidates, scores);
+}
+
+void Arbitration::slope(const float* columns, std::int64_t candidate, const float* scores,
+                        float* slopes) const {
+  std::array<Dual, kDeepest> stack;
+  std::size_t depth = 0;
+  for (const Step& step : steps_) {
+    if (is_binary(step.kind)) {
+      --depth;
+      combine(step.kind, stack[depth - 1], stack[depth]);
+      continue;
+    }
+    if (step.kind == Step::Kind::negate) {
+      for (float& value : stack[depth - 1].value) value = -value;
+      for (float& own : stack[depth - 1].slope) own = -own;
+      continue;
+    }
+    Dual& top = stack[depth++];
+    const Term& term = terms_[static_cast<std::size_t>(candidate * kTerms + step.term)];
+    top.slope.fill(step.kind == Step::Kind::score ? 1.0F : 0.0F);
+    if (step.kind == Step::Kind::score) {
+      std::copy_n(scores, kBlockRows, top.value.begin());
+    } else if (step.kind == Step::Kind::term && term.column >= 0) {
+      std::copy_n(columns + term.column * kBlockRows, kBlockRows, top.value.begin());
+    } else {
+      top.value.fill(step.kind == Step::Kind::number ? step.number : term.number);
+    }
+  }
+  std::copy_n(stack[0].slope.begin(), kBlockRows, slopes);
 }
 
 void Arbitration::apply(const float* columns, std::int64_t candidates, float* scores) const {

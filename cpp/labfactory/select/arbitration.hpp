@@ -39,6 +39,10 @@ class Arbitration {
   // How many columns the terms read.
   [[nodiscard]] std::int64_t columns() const { return columns_; }
 
+  // As below; and multiplies `deviations`, as scores, by the formula's slope at the score: a formula that is
+  // linear in the score makes a normal score one of this deviation, any other nearly so (the delta method).
+  void apply(const float* columns, std::int64_t candidates, float* scores, float* deviations) const;
+
   // Replaces scores [candidates][kBlockRows] by the formula's value, in float32, one rounding a step; what is
   // not a number becomes the lowest score, infinity the largest of its sign. `columns` is
   // [columns()][kBlockRows].
@@ -46,6 +50,8 @@ class Arbitration {
 
  private:
   static constexpr std::size_t kDeepest = 16;
+
+  void slope(const float* columns, std::int64_t candidate, const float* scores, float* slopes) const;
 
   std::vector<Step> steps_;
   std::vector<Term> terms_;

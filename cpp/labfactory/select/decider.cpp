@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "labfactory/base/dispatch.hpp"
+#include "labfactory/select/exponential.hpp"
 #include "labfactory/select/squarecb.hpp"
 
 namespace labfactory::select {
@@ -31,15 +32,23 @@ bool is_uncertain(Base base) {
   return base == Base::ucb || base == Base::thompson;
 }
 
-// A gap of 0 times this is still 0.
-float inverse_of(double temperature) {
+// exp(gap / temperature) is 2^(gap · this); a gap of 0 times it is still 0.
+float steepness_of(double temperature) {
   constexpr double kMost = std::numeric_limits<float>::max();
-  return static_cast<float>(std::min(1.0 / temperature, kMost));
+  return static_cast<float>(std::min(kLog2E / temperature, kMost));
+}
+
+// Bases whose scores are the sums that choose() has in its registers.
+bool keeps_sums(const Slot& slot) {
+  const Base base = slot.settings().exploration.base;
+  const bool is_kept = base == Base::softmax || base == Base::squarecb || base == Base::thompson;
+  return is_kept && slot.model().is_sum() && slot.settings().arbitration.is_empty();
 }
 
 }  // namespace
 
-Scratch::Scratch(const Slot& slot) {
+Scratch::Scratch(const Slot& slot)
+    : contest(slot.settings().exploration.base == Base::thompson ? slot.model().candidates() : 0) {
   const Model& model = slot.model();
   const SlotSettings& settings = slot.settings();
   const auto candidates = static_cast<std::size_t>(model.candidates());
@@ -53,7 +62,6 @@ Scratch::Scratch(const Slot& slot) {
   before.resize((candidates + kStride - 1) / kStride * kBlockRows);
   eligible.resize(candidates);
   picks.resize(candidates);
-  reachable.resize(candidates);
   conditions.resize(slot.condition_count());
 }
 
@@ -68,10 +76,11 @@ Decider::Decider(const Slot& slot, const DecisionInput& input, const Output& out
       kernels_(kernels(dispatch_level())),
       choice_(seed, version, settings_.name, "choice"),
       belief_(seed, version, settings_.name, "belief"),
-      thompson_(belief_, slot.hashes(), exploration_.strength),
+      thompson_(kernels_, belief_, slot.hashes(), exploration_.strength),
       prices_(input.prices.begin(), input.prices.end()),
       has_scores_(shares_limits || (exploration_.base != Base::best && exploration_.base != Base::beta) ||
-                  !model_.is_sum() || !settings_.arbitration.is_empty()) {
+                  !model_.is_sum() || !settings_.arbitration.is_empty()),
+      scores_late_(!shares_limits && keeps_sums(slot)) {
   for (const Column* const column : input.conditions) conditions_.emplace_back(*column);
   if (exploration_.base == Base::beta && !input.prices.empty()) {
     priced_race_ = BetaRace(settings_.beliefs, input.prices);
@@ -156,13 +165,26 @@ void Decider::admit(std::int64_t rows, Scratch& scratch) const {
   scratch.admitted = 0;
   for (const std::uint64_t word : scratch.eligible) scratch.admitted |= word;
   if (!has_scores_) return;
-  model_.score(kernels_, scratch.features.data(), scratch.scores.data());
-  if (!settings_.arbitration.is_empty()) {
-    settings_.arbitration.apply(scratch.terms.data(), model_.candidates(), scratch.scores.data());
+  if (!scores_late_) model_.score(kernels_, scratch.features.data(), scratch.scores.data());
+  const Arbitration& arbitration = settings_.arbitration;
+  if (!is_uncertain(exploration_.base)) {
+    if (!arbitration.is_empty()) {
+      arbitration.apply(scratch.terms.data(), model_.candidates(), scratch.scores.data());
+    }
+    return;
   }
-  if (!is_uncertain(exploration_.base)) return;
   settings_.uncertainty.deviations(kernels_, scratch.features.data(), scratch.products,
                                    scratch.deviations.data());
+  if (!model_.is_sum()) {
+    // The slope of a probability at its logit.
+    for (std::size_t i = 0; i < scratch.scores.size(); ++i) {
+      scratch.deviations[i] *= scratch.scores[i] * (1.0F - scratch.scores[i]);
+    }
+  }
+  if (!arbitration.is_empty()) {
+    arbitration.apply(scratch.terms.data(), model_.candidates(), scratch.scores.data(),
+                      scratch.deviations.data());
+  }
   if (exploration_.base != Base::ucb) return;
   const auto strength = static_cast<float>(exploration_.strength);
   for (std::size_t i = 0; i < scratch.ranks.size(); ++i) {
@@ -201,8 +223,9 @@ void Decider::rank(Scratch& scratch) const {
   if (settings_.rules) {
     apply_rules(*settings_.rules, scratch.conditions, scratch.eligible.data(), scratch.picks);
   }
-  if (!has_scores_) {
-    model_.choose(kernels_, scratch.features.data(), prices(), base(scratch), &scratch.best);
+  if (!has_scores_ || scores_late_) {
+    float* const scores = scores_late_ ? scratch.scores.data() : nullptr;
+    model_.choose(kernels_, scratch.features.data(), prices(), base(scratch), scores, &scratch.best);
     return;
   }
   kernels_.argmax(scratch.scores.data(), prices(), base(scratch), model_.candidates(), &scratch.best);
@@ -211,25 +234,28 @@ void Decider::rank(Scratch& scratch) const {
 void Decider::draw(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
   if (!exploration_.is_random() && scratch.control == 0) return;
   kernels_.count(scratch.eligible.data(), model_.candidates(), scratch.counts.data());
-  std::array<double, kBlockRows> numbers{};
   for (std::int64_t r = 0; r < rows; ++r) {
-    const auto at = static_cast<std::size_t>(r);
-    const std::int64_t eligible = scratch.counts[at];
-    scratch.splits[at] = {};
-    if (eligible < 2) continue;  // one candidate has probability 1, whatever the number
-    const double rate = has(scratch.control, at) ? 1.0 : exploration_.rate(eligible);
-    scratch.splits[at] = split(choice_.uniform(customer(first + r, scratch)), rate, eligible);
-    numbers[at] = scratch.splits[at].base;
+    scratch.customers[static_cast<std::size_t>(r)] = customer(first + r, scratch);
   }
-  draw_base(first, rows, numbers.data(), scratch);
+  std::array<double, kBlockRows> numbers{};
+  kernels_.uniforms(scratch.customers.data(), nullptr, choice_.purpose(), choice_.key().data(),
+                    (rows + kDraws - 1) / kDraws * kDraws, numbers.data());
+  for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) {
+    const std::int64_t eligible = scratch.counts[r];
+    scratch.splits[r] = {};
+    if (eligible < 2) continue;  // one candidate has probability 1, whatever the number
+    const double rate = has(scratch.control, r) ? 1.0 : exploration_.rate(eligible);
+    scratch.splits[r] = split(numbers[r], rate, eligible);
+    numbers[r] = scratch.splits[r].base;
+  }
+  draw_base(rows, numbers.data(), scratch);
 }
 
 Beliefs Decider::beliefs(const Scratch& scratch) const {
   return {scratch.scores.data(), scratch.deviations.data(), prices(), base(scratch), model_.candidates()};
 }
 
-void Decider::draw_base(std::int64_t first, std::int64_t rows, const double* numbers,
-                        Scratch& scratch) const {
+void Decider::draw_base(std::int64_t rows, const double* numbers, Scratch& scratch) const {
   const std::uint64_t* const mask = base(scratch);
   const std::int64_t candidates = model_.candidates();
   switch (exploration_.base) {
@@ -237,7 +263,7 @@ void Decider::draw_base(std::int64_t first, std::int64_t rows, const double* num
       return;
     case Base::softmax:
       kernels_.softmax(scratch.scores.data(), prices(), mask, candidates, scratch.best.rank,
-                       inverse_of(exploration_.strength), numbers, scratch.weights.data(),
+                       steepness_of(exploration_.strength), numbers, scratch.weights.data(),
                        scratch.before.data(), scratch.draws.data());
       return;
     case Base::squarecb:
@@ -248,19 +274,27 @@ void Decider::draw_base(std::int64_t first, std::int64_t rows, const double* num
       kernels_.argmax(scratch.ranks.data(), prices(), mask, candidates, &scratch.second);
       return;
     case Base::thompson:
-      thompson_.contenders(beliefs(scratch), scratch.reachable.data());
-      for (std::int64_t r = 0; r < rows; ++r) {
-        if (!has(scratch.open, static_cast<std::size_t>(r))) continue;
-        scratch.draws[static_cast<std::size_t>(r)].candidate =
-            thompson_.draw(beliefs(scratch), scratch.reachable.data(), r, customer(first + r, scratch));
-      }
-      return;
+      return draw_beliefs(rows, scratch);
     case Base::beta:
       if (scratch.odds.size() >= kMostSets) scratch.odds.clear();
       for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) {
         if (scratch.counts[r] > 1) draw_beta(r, numbers[r], scratch);
       }
   }
+}
+
+void Decider::draw_beliefs(std::int64_t rows, Scratch& scratch) const {
+  Contest& contest = scratch.contest;
+  thompson_.draw(beliefs(scratch), scratch.best.candidate, scratch.open, scratch.customers, contest);
+  std::array<std::int32_t, kBlockRows> taken;
+  taken.fill(-1);
+  for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) {
+    scratch.draws[r].candidate = contest.best[r];
+    if (contest.best[r] < 0 || scratch.counts[r] < 2 || has(scratch.control, r)) continue;
+    const std::int64_t nth = scratch.splits[r].uniform;
+    taken[r] = nth < 0 ? contest.best[r] : nth_eligible(scratch.eligible, r, nth);
+  }
+  thompson_.chances(beliefs(scratch), taken.data(), contest, scratch.likely.data());
 }
 
 void Decider::draw_beta(std::size_t r, double number, Scratch& scratch) const {
@@ -326,8 +360,7 @@ double Decider::base_probability(std::int32_t taken, std::size_t r, const Scratc
     case Base::ucb:
       return taken == scratch.second.candidate[r] ? 1.0 : 0.0;
     case Base::thompson:
-      return thompson_.probability(kernels_, beliefs(scratch), scratch.reachable.data(),
-                                   static_cast<std::int64_t>(r), taken);
+      return scratch.likely[r];
     case Base::beta:
       return (*scratch.chances[r])[candidate];
     default:

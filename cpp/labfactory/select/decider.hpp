@@ -34,8 +34,10 @@ struct Scratch {
   std::vector<std::uint64_t> conditions;
   std::vector<std::uint64_t> eligible;
   std::vector<std::uint64_t> picks;
-  std::vector<std::uint64_t> reachable;
   std::map<std::vector<std::uint64_t>, std::vector<double>> odds;  // of Base::beta, by who is eligible
+  Contest contest;                                                 // of Base::thompson
+  std::array<double, kBlockRows> likely{};                         // of Base::thompson: of the one taken
+  alignas(64) std::array<std::uint64_t, kBlockRows> customers{};
   Best best{};
   Best second{};
   std::array<std::int32_t, kBlockRows> counts{};
@@ -96,7 +98,8 @@ class Decider {
   void gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   static void gate_row(std::size_t r, Reason gate, Scratch& scratch);
   void read_terms(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
-  void draw_base(std::int64_t first, std::int64_t rows, const double* numbers, Scratch& scratch) const;
+  void draw_base(std::int64_t rows, const double* numbers, Scratch& scratch) const;
+  void draw_beliefs(std::int64_t rows, Scratch& scratch) const;
   void draw_beta(std::size_t r, double number, Scratch& scratch) const;
   [[nodiscard]] double base_probability(std::int32_t taken, std::size_t r, const Scratch& scratch) const;
 
@@ -114,6 +117,7 @@ class Decider {
   std::vector<Condition> conditions_;
   std::vector<float> prices_;  // padded to whole groups; empty: none
   bool has_scores_;            // a matrix of scores is made, else choose() keeps them in registers
+  bool scores_late_;           // choose() writes it, as the scores are its sums
 };
 
 }  // namespace labfactory::select

@@ -30,20 +30,31 @@ inline constexpr double kTaylor[14] = {1.0,
                                        1.0 / 479001600.0,
                                        1.0 / 6227020800.0};
 
-// The same for float32, where products and additions are rounded together and the polynomial ends at
-// degree 7.
-inline constexpr float kLog2ESingle = 0x1.715476p+0F;
-inline constexpr float kLn2HighSingle = 0x1.63p-1F;
-inline constexpr float kLn2LowSingle = -0x1.bd0106p-13F;
+// The same for float32, to base 2: 2^y = 2^n · 2^f, n = round(y), |f| <= 1/2, where products and additions
+// are rounded together. Powers of f, fitted at Chebyshev nodes by relative error: below 2^-22.5 with all
+// roundings. A logit is multiplied by log2(e) / temperature at once, and rounded once.
 inline constexpr float kRoundSingle = 0x1.8p+23F;
-inline constexpr float kLowestSingle = -87.0F;
-inline constexpr float kTaylorSingle[8] = {1.0F,         1.0F,          0.5F,          1.0F / 6.0F,
-                                           1.0F / 24.0F, 1.0F / 120.0F, 1.0F / 720.0F, 1.0F / 5040.0F};
+inline constexpr float kLowestSingle = -125.5F;  // exp(-87); below it the power is taken as 0
+inline constexpr float kPowers[6] = {1.0F,           0x1.62e426p-1F, 0x1.ebf9b6p-3F,
+                                     0x1.c6baaap-5F, 0x1.3cec16p-7F, 0x1.5a8502p-10F};
 
-// erfc(z) = t · exp(-z² + Σ kErfc[k] t^k), t = 1 / (1 + z / 2), z >= 0; relative error 1.2 · 10^-7 (Press et
-// al. 1992, Numerical Recipes, erfcc).
+// erf(x) = x · P(x²) / Q(x²) for |x| <= 4, beyond which it is 1 in float32; absolute error 4.2 · 10^-7. The
+// coefficients are those of Eigen's float32 erf.
 inline constexpr float kSqrtHalf = 0x1.6a09e6p-1F;
-inline constexpr float kErfc[10] = {-1.26551223F, 1.00002368F,  0.37409196F, 0.09678418F,  -0.18628806F,
-                                    0.27886807F,  -1.13520398F, 1.48851587F, -0.82215223F, 0.17087277F};
+inline constexpr float kErfMost = 4.0F;
+inline constexpr float kErfAbove[7] = {-1.60960333262415e-02F, -2.95459980854025e-03F, -7.34990630326855e-04F,
+                                       -5.69250639462346e-05F, -2.10102402082508e-06F, 2.77068142495902e-08F,
+                                       -2.72614225801306e-10F};
+inline constexpr float kErfBelow[5] = {-1.42647390514189e-02F, -7.37332916720468e-03F, -1.68282697438203e-03F,
+                                       -2.13374055278905e-04F, -1.45660718464996e-05F};
+
+// The quantile of the normal distribution (Wichura 1988, algorithm AS 241, PPND7): for |p - 1/2| <= 0.425,
+// for tails up to 5, and beyond. Coefficients of the numerators and denominators, the constant first.
+inline constexpr double kCentral[4] = {3.3871327179, 5.0434271938e1, 1.5929113202e2, 5.9109374720e1};
+inline constexpr double kCentralBelow[4] = {1.0, 1.7895169469e1, 7.8757757664e1, 6.7187563600e1};
+inline constexpr double kTail[4] = {1.4234372777, 2.7568153900, 1.3067284816, 1.7023821103e-1};
+inline constexpr double kTailBelow[3] = {1.0, 7.3700164250e-1, 1.2021132975e-1};
+inline constexpr double kFar[4] = {6.6579051150, 3.0812263860, 4.2868294337e-1, 1.7337203997e-2};
+inline constexpr double kFarBelow[3] = {1.0, 2.4197894225e-1, 1.2258202635e-2};
 
 }  // namespace labfactory::select

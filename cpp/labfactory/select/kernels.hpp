@@ -15,6 +15,7 @@ inline constexpr std::int64_t kBlockRows = 64;  // rows decided at a time: a wor
 inline constexpr std::int64_t kGroup = 6;       // candidates that share one reading of the features
 inline constexpr std::int64_t kStride = 8;      // candidates between two running totals of a draw
 
+inline constexpr std::int64_t kDraws = 8;   // random numbers made at a time
 inline constexpr std::int64_t kNodes = 32;  // of the quadrature over a score's distribution
 
 // The best candidate of each row of a block: -1 where none is eligible, and then its scores are -infinity.
@@ -44,9 +45,11 @@ struct Kernels {
   void (*score)(const float* features, const float* weights, const float* bias, std::int64_t count,
                 std::int64_t groups, float* scores);
 
-  // argmax of score, without a matrix of scores: sums, mask and maximum stay in registers.
+  // argmax of score: sums, mask and maximum stay in registers. `scores` gets what score() would write there;
+  // nullptr: nobody needs them.
   void (*choose)(const float* features, const float* weights, const float* bias, const float* prices,
-                 std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, Best* best);
+                 std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, float* scores,
+                 Best* best);
 
   // Replaces each of `count` logits, a multiple of 16, by 1 / (1 + exp(-logit)), computed in float64.
   void (*sigmoid)(float* scores, std::int64_t count);
@@ -59,13 +62,28 @@ struct Kernels {
   void (*count)(const std::uint64_t* mask, std::int64_t candidates, std::int32_t* counts);
 
   // For each row one candidate, drawn with probability proportional to
-  //   weights[c][r] = exp((scores[c][r] - prices[c] - rank[r]) · inverse_temperature), 0 if not eligible,
+  //   weights[c][r] = 2^((scores[c][r] - prices[c] - rank[r]) · steepness), 0 if not eligible or below
+  //   2^-125.5,
   // by inverse CDF in the order of the candidates, from uniforms[r] in [0, 1); weights are float32, their
   // totals float64. Candidate -1 where none is eligible. `weights` is [candidates][kBlockRows], `before`
   // [candidates / kStride, rounded up][kBlockRows].
   void (*softmax)(const float* scores, const float* prices, const std::uint64_t* mask,
-                  std::int64_t candidates, const float* rank, float inverse_temperature,
-                  const double* uniforms, float* weights, double* before, Draw* draws);
+                  std::int64_t candidates, const float* rank, float steepness, const double* uniforms,
+                  float* weights, double* before, Draw* draws);
+
+  // Which eligible candidates reach the floor of their row:
+  //   reaching[c] bit r = (reach · deviations[c][r] + (means[c][r] - prices[c])) >= floor[r].
+  void (*reach)(const float* means, const float* deviations, const float* prices, const std::uint64_t* mask,
+                std::int64_t candidates, float reach, const float* floor, std::uint64_t* reaching);
+
+  // Uniform numbers in [0, 1), multiples of 2^-53, of `count` customers, a multiple of kDraws: Philox with
+  // the counter (customer's low word, high word, purpose, component). `components`: nullptr for 0.
+  void (*uniforms)(const std::uint64_t* customers, const std::uint64_t* components, std::uint32_t purpose,
+                   const std::uint32_t* key, std::int64_t count, double* out);
+
+  // Replaces each of `count` uniform numbers, a multiple of kDraws, by normal_quantile(number + 2^-54),
+  // below 1.
+  void (*normals)(double* numbers, std::int64_t count);
 
   // Multiplies product[m] by the normal distribution function at (at[m] - mean) · inverse_deviation, for
   // kNodes m; absolute error 10^-6.

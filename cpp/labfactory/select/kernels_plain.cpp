@@ -1,10 +1,13 @@
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
 
+#include "labfactory/base/philox.hpp"
 #include "labfactory/select/exponential.hpp"
 #include "labfactory/select/kernels.hpp"
+#include "labfactory/select/normal.hpp"
 
 // The kernels as anybody would write them, one value at a time: what the fast ones are compared with, bit by
 // bit.
@@ -35,13 +38,13 @@ double exponential(double x) {
   return std::ldexp((low + middle * r4) + (high + top * r4) * (r4 * r4), static_cast<int>(n));
 }
 
-// In float32, for weights that are drawn by.
-float exponential(float x) {
-  if (!(x >= kLowestSingle)) return 0.0F;
-  const float n = std::fma(x, kLog2ESingle, kRoundSingle) - kRoundSingle;
-  const float r = std::fma(n, -kLn2LowSingle, std::fma(n, -kLn2HighSingle, x));
-  float p = kTaylorSingle[7];
-  for (int k = 6; k >= 0; --k) p = std::fma(p, r, kTaylorSingle[k]);
+// 2^y in float32, for weights that are drawn by.
+float power(float y) {
+  if (!(y >= kLowestSingle)) return 0.0F;
+  const float n = (y + kRoundSingle) - kRoundSingle;
+  const float f = y - n;
+  float p = kPowers[5];
+  for (int k = 4; k >= 0; --k) p = std::fma(p, f, kPowers[k]);
   return std::ldexp(p, static_cast<int>(n));
 }
 
@@ -83,11 +86,13 @@ void argmax(const float* scores, const float* prices, const std::uint64_t* mask,
 }
 
 void choose(const float* features, const float* weights, const float* bias, const float* prices,
-            std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, Best* best) {
+            std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, float* scores,
+            Best* best) {
   const std::int64_t groups = (candidates + kGroup - 1) / kGroup;
-  std::vector<float> scores(static_cast<std::size_t>(groups * kGroup * kBlockRows));
-  score(features, weights, bias, count, groups, scores.data());
-  argmax(scores.data(), prices, mask, candidates, best);
+  std::vector<float> own(static_cast<std::size_t>(groups * kGroup * kBlockRows));
+  score(features, weights, bias, count, groups, own.data());
+  if (scores != nullptr) std::ranges::copy(own, scores);
+  argmax(own.data(), prices, mask, candidates, best);
 }
 
 void sigmoid(float* scores, std::int64_t count) {
@@ -106,15 +111,15 @@ void count(const std::uint64_t* mask, std::int64_t candidates, std::int32_t* cou
 }
 
 void softmax(const float* scores, const float* prices, const std::uint64_t* mask, std::int64_t candidates,
-             const float* rank, float inverse_temperature, const double* uniforms, float* weights,
-             double* before, Draw* draws) {
+             const float* rank, float steepness, const double* uniforms, float* weights, double* before,
+             Draw* draws) {
   for (std::int64_t r = 0; r < kBlockRows; ++r) {
     double total = 0.0;
     for (std::int64_t c = 0; c < candidates; ++c) {
       if (c % kStride == 0) before[c / kStride * kBlockRows + r] = total;
       const float score = scores[c * kBlockRows + r];
       const float gap = (prices == nullptr ? score : score - prices[c]) - rank[r];
-      const float weight = is_eligible(mask, c, r) ? exponential(gap * inverse_temperature) : 0.0F;
+      const float weight = is_eligible(mask, c, r) ? power(gap * steepness) : 0.0F;
       weights[c * kBlockRows + r] = weight;
       total += static_cast<double>(weight);
     }
@@ -129,22 +134,54 @@ void softmax(const float* scores, const float* prices, const std::uint64_t* mask
   }
 }
 
+void reach(const float* means, const float* deviations, const float* prices, const std::uint64_t* mask,
+           std::int64_t candidates, float reach, const float* floor, std::uint64_t* reaching) {
+  for (std::int64_t c = 0; c < candidates; ++c) {
+    reaching[c] = 0;
+    for (std::int64_t r = 0; r < kBlockRows; ++r) {
+      const std::int64_t at = c * kBlockRows + r;
+      const float mean = means[at] - (prices == nullptr ? 0.0F : prices[c]);
+      const bool is_near = is_eligible(mask, c, r) && std::fma(deviations[at], reach, mean) >= floor[r];
+      reaching[c] |= static_cast<std::uint64_t>(is_near) << r;
+    }
+  }
+}
+
+void uniforms(const std::uint64_t* customers, const std::uint64_t* components, std::uint32_t purpose,
+              const std::uint32_t* key, std::int64_t count, double* out) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::uint64_t component = components == nullptr ? 0 : components[i];
+    const auto words =
+        philox4x32({static_cast<std::uint32_t>(customers[i]), static_cast<std::uint32_t>(customers[i] >> 32),
+                    purpose, static_cast<std::uint32_t>(component)},
+                   {key[0], key[1]});
+    out[i] = uniform53(words[0], words[1]);
+  }
+}
+
+void normals(double* numbers, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i)
+    numbers[i] = normal_quantile(std::fmin(numbers[i] + 0x1p-54, 1.0 - 0x1p-53));
+}
+
 void race(const float* at, float mean, float inverse_deviation, float* product) {
   for (std::int64_t m = 0; m < kNodes; ++m) {
-    const float x = (at[m] - mean) * inverse_deviation;
-    const float z = std::fabs(x) * kSqrtHalf;
-    const float t = 1.0F / std::fma(z, 0.5F, 1.0F);
-    float sum = kErfc[9];
-    for (int k = 8; k >= 0; --k) sum = std::fma(sum, t, kErfc[k]);
-    const float half = 0.5F * t * exponential(std::fma(-z, z, sum));
-    product[m] *= x < 0.0F ? half : 1.0F - half;
+    const float scaled = (at[m] - mean) * (inverse_deviation * kSqrtHalf);
+    const float x = std::fmin(std::fmax(scaled, -kErfMost), kErfMost);
+    const float square = x * x;
+    float above = kErfAbove[6];
+    for (int k = 5; k >= 0; --k) above = std::fma(above, square, kErfAbove[k]);
+    float below = kErfBelow[4];
+    for (int k = 3; k >= 0; --k) below = std::fma(below, square, kErfBelow[k]);
+    product[m] *= std::fmax(std::fma(x * above / below, 0.5F, 0.5F), 0.0F);
   }
 }
 
 }  // namespace
 
 const Kernels& kernels_plain() {
-  static constexpr Kernels table = {&read, &score, &choose, &sigmoid, &argmax, &count, &softmax, &race};
+  static constexpr Kernels table = {&read,    &score, &choose,   &sigmoid, &argmax, &count,
+                                    &softmax, &reach, &uniforms, &normals, &race};
   return table;
 }
 

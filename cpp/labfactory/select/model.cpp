@@ -142,8 +142,9 @@ void Model::score(const Kernels& kernels, const float* features, float* scores) 
 }
 
 void Model::choose(const Kernels& kernels, const float* features, const float* prices,
-                   const std::uint64_t* mask, Best* best) const {
-  kernels.choose(features, weights_.data(), bias_.data(), prices, this->features(), candidates_, mask, best);
+                   const std::uint64_t* mask, float* scores, Best* best) const {
+  kernels.choose(features, weights_.data(), bias_.data(), prices, this->features(), candidates_, mask, scores,
+                 best);
 }
 
 float Model::score_of(const float* features, std::int64_t candidate, std::int64_t row) const {

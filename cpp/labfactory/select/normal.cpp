@@ -32,23 +32,16 @@ double exponential(double x) {
 }
 
 double normal_quantile(double p) {
+  const auto cubic = [](const double (&a)[4], double r) { return ((a[3] * r + a[2]) * r + a[1]) * r + a[0]; };
+  const auto quadratic = [](const double (&a)[3], double r) { return (a[2] * r + a[1]) * r + a[0]; };
   const double q = p - 0.5;
   if (std::fabs(q) <= 0.425) {
     const double r = 0.180625 - q * q;
-    return q * (((5.9109374720e1 * r + 1.5929113202e2) * r + 5.0434271938e1) * r + 3.3871327179) /
-           (((6.7187563600e1 * r + 7.8757757664e1) * r + 1.7895169469e1) * r + 1.0);
+    return q * cubic(kCentral, r) / cubic(kCentralBelow, r);
   }
   const double tail = std::sqrt(-logarithm(q < 0.0 ? p : 1.0 - p));
-  double z = 0.0;
-  if (tail <= 5.0) {
-    const double r = tail - 1.6;
-    z = (((1.7023821103e-1 * r + 1.3067284816) * r + 2.7568153900) * r + 1.4234372777) /
-        ((1.2021132975e-1 * r + 7.3700164250e-1) * r + 1.0);
-  } else {
-    const double r = tail - 5.0;
-    z = (((1.7337203997e-2 * r + 4.2868294337e-1) * r + 3.0812263860) * r + 6.6579051150) /
-        ((1.2258202635e-2 * r + 2.4197894225e-1) * r + 1.0);
-  }
+  const double z = tail <= 5.0 ? cubic(kTail, tail - 1.6) / quadratic(kTailBelow, tail - 1.6)
+                               : cubic(kFar, tail - 5.0) / quadratic(kFarBelow, tail - 5.0);
   return q < 0.0 ? -z : z;
 }
 

@@ -49,6 +49,10 @@ class Stream {
   // In [0, 1), a multiple of 2^-53.
   [[nodiscard]] double uniform(std::uint64_t customer, std::uint32_t component = 0) const;
 
+  // What kernels draw by.
+  [[nodiscard]] const std::array<std::uint32_t, 2>& key() const { return key_; }
+  [[nodiscard]] std::uint32_t purpose() const { return purpose_; }
+
  private:
   std::array<std::uint32_t, 2> key_;
   std::uint32_t purpose_;

@@ -1,7 +1,8 @@
 #include "labfactory/select/thompson.hpp"
 
 #include <algorithm>
-#include <array>
+#include <bit>
+#include <cmath>
 #include <limits>
 
 #include "labfactory/select/normal.hpp"
@@ -12,76 +13,130 @@ namespace {
 
 // The quantile of half the smallest uniform number, 2^-54, is -8.29.
 constexpr float kMostDeviations = 8.3F;
+// Nodes further out weigh less than 10^-9 together; beyond 5.5 deviations the distribution function is 1 to
+// 2 · 10^-8, which is below its own error here.
+constexpr float kFarNode = 6.5F;
+constexpr float kFarTail = 5.5F;
 
 float price_of(const Beliefs& beliefs, std::int64_t candidate) {
   return beliefs.prices == nullptr ? 0.0F : beliefs.prices[candidate];
 }
 
+// The nearest float32 that is not above.
+float rounded_down(double x) {
+  const auto near = static_cast<float>(x);
+  return static_cast<double>(near) > x ? std::nextafterf(near, -std::numeric_limits<float>::infinity())
+                                       : near;
+}
+
+template <class Work>
+void for_bits(std::uint64_t bits, const Work& work) {
+  for (; bits != 0; bits &= bits - 1) work(static_cast<std::int32_t>(std::countr_zero(bits)));
+}
+
 }  // namespace
 
-void Thompson::contenders(const Beliefs& beliefs, std::uint64_t* reachable) const {
-  const float reach = kMostDeviations * strength_;
-  std::array<float, kBlockRows> lower;
-  lower.fill(-std::numeric_limits<float>::infinity());
-  for (std::int64_t c = 0; c < beliefs.candidates; ++c) {
-    const float* const means = beliefs.means + c * kBlockRows;
-    const float* const deviations = beliefs.deviations + c * kBlockRows;
-    const float price = price_of(beliefs, c);
-    for (std::size_t r = 0; r < lower.size(); ++r) {
-      const float bound = means[r] - price - reach * deviations[r];
-      const bool is_raised = ((beliefs.mask[c] >> r) & 1) != 0 && bound > lower[r];
-      lower[r] = is_raised ? bound : lower[r];
-    }
-  }
-  for (std::int64_t c = 0; c < beliefs.candidates; ++c) {
-    const float* const means = beliefs.means + c * kBlockRows;
-    const float* const deviations = beliefs.deviations + c * kBlockRows;
-    const float price = price_of(beliefs, c);
-    std::uint64_t word = 0;
-    for (std::size_t r = 0; r < lower.size(); ++r) {
-      const bool is_near = means[r] - price + reach * deviations[r] >= lower[r];
-      word |= static_cast<std::uint64_t>(is_near) << r;
-    }
-    reachable[c] = word & beliefs.mask[c];
-  }
+void Thompson::add(const Beliefs& beliefs, std::int64_t candidate, std::int32_t row, std::uint64_t customer,
+                   Contest& contest) const {
+  const std::size_t at = contest.pairs++;
+  contest.customers[at] = customer;
+  contest.components[at] = components_[static_cast<std::size_t>(candidate)];
+  contest.rows[at] = row;
+  contest.candidates[at] = static_cast<std::int32_t>(candidate);
+  if (contest.pairs == Contest::kPairs) flush(beliefs, contest);
 }
 
-std::int32_t Thompson::draw(const Beliefs& beliefs, const std::uint64_t* reachable, std::int64_t row,
-                            std::uint64_t customer) const {
-  std::int32_t best = -1;
-  double highest = 0.0;
-  for (std::int64_t c = 0; c < beliefs.candidates; ++c) {
-    if (((reachable[c] >> row) & 1) == 0) continue;
-    const std::int64_t at = c * kBlockRows + row;
-    const double uniform = stream_->uniform(customer, components_[static_cast<std::size_t>(c)]) + 0x1p-54;
+// Draws for the pairs that wait; a row's highest draw stays, the lowest candidate of equals.
+void Thompson::flush(const Beliefs& beliefs, Contest& contest) const {
+  const auto count = static_cast<std::int64_t>((contest.pairs + kDraws - 1) / kDraws * kDraws);
+  kernels_->uniforms(contest.customers.data(), contest.components.data(), stream_->purpose(),
+                     stream_->key().data(), count, contest.numbers.data());
+  kernels_->normals(contest.numbers.data(), count);
+  for (std::size_t i = 0; i < contest.pairs; ++i) {
+    const std::int32_t c = contest.candidates[i];
+    const auto r = static_cast<std::size_t>(contest.rows[i]);
+    const std::int64_t at = c * kBlockRows + static_cast<std::int64_t>(r);
     const double deviation = static_cast<double>(strength_) * static_cast<double>(beliefs.deviations[at]);
     const double mean = static_cast<double>(beliefs.means[at]) - static_cast<double>(price_of(beliefs, c));
-    const double drawn = mean + deviation * normal_quantile(uniform);
-    if (best >= 0 && !(drawn > highest)) continue;
-    best = static_cast<std::int32_t>(c);
-    highest = drawn;
+    const double drawn = mean + deviation * contest.numbers[i];
+    const bool is_higher = contest.best[r] < 0 || drawn > contest.highest[r] ||
+                           (drawn == contest.highest[r] && c < contest.best[r]);
+    if (!is_higher) continue;
+    contest.highest[r] = drawn;
+    contest.best[r] = c;
   }
-  return best;
+  contest.pairs = 0;
 }
 
-double Thompson::probability(const Kernels& kernels, const Beliefs& beliefs, const std::uint64_t* reachable,
-                             std::int64_t row, std::int32_t candidate) const {
-  if (((reachable[candidate] >> row) & 1) == 0) return 0.0;
+void Thompson::draw(const Beliefs& beliefs, const std::int32_t* tops, std::uint64_t open,
+                    std::span<const std::uint64_t> customers, Contest& contest) const {
+  contest.best.fill(-1);
+  contest.floor.fill(std::numeric_limits<float>::infinity());
+  for_bits(open, [&](std::int32_t r) {
+    if (tops[r] >= 0) add(beliefs, tops[r], r, customers[static_cast<std::size_t>(r)], contest);
+  });
+  flush(beliefs, contest);
+  for (std::size_t r = 0; r < contest.best.size(); ++r) {
+    if (contest.best[r] >= 0) contest.floor[r] = rounded_down(contest.highest[r]);
+  }
+  kernels_->reach(beliefs.means, beliefs.deviations, beliefs.prices, beliefs.mask, beliefs.candidates,
+                  kMostDeviations * strength_, contest.floor.data(), contest.reaching.data());
+  for (std::int64_t c = 0; c < beliefs.candidates; ++c) {
+    for_bits(contest.reaching[static_cast<std::size_t>(c)], [&](std::int32_t r) {
+      if (tops[r] != c) add(beliefs, c, r, customers[static_cast<std::size_t>(r)], contest);
+    });
+  }
+  flush(beliefs, contest);
+}
+
+void Thompson::chances(const Beliefs& beliefs, const std::int32_t* taken, Contest& contest,
+                       double* out) const {
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
+    const std::int64_t own = taken[r] * kBlockRows + r;
+    contest.floor[static_cast<std::size_t>(r)] = taken[r] < 0
+                                                     ? std::numeric_limits<float>::infinity()
+                                                     : beliefs.means[own] - price_of(beliefs, taken[r]) -
+                                                           kFarNode * strength_ * beliefs.deviations[own];
+  }
+  kernels_->reach(beliefs.means, beliefs.deviations, beliefs.prices, beliefs.mask, beliefs.candidates,
+                  kFarTail * strength_, contest.floor.data(), contest.reaching.data());
+  contest.rival_counts.fill(0);
+  for (std::int64_t c = 0; c < beliefs.candidates; ++c) {
+    for_bits(contest.reaching[static_cast<std::size_t>(c)], [&](std::int32_t r) {
+      if (taken[r] == c) return;
+      std::int32_t& count = contest.rival_counts[static_cast<std::size_t>(r)];
+      contest.rivals[static_cast<std::size_t>(r * beliefs.candidates + count)] = static_cast<std::int32_t>(c);
+      ++count;
+    });
+  }
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
+    if (taken[r] < 0) continue;
+    const std::span<const std::int32_t> all = contest.rivals;
+    const auto count = static_cast<std::size_t>(contest.rival_counts[static_cast<std::size_t>(r)]);
+    out[r] =
+        chance(beliefs, r, taken[r], all.subspan(static_cast<std::size_t>(r * beliefs.candidates), count));
+  }
+}
+
+double Thompson::chance(const Beliefs& beliefs, std::int64_t row, std::int32_t taken,
+                        std::span<const std::int32_t> rivals) const {
+  if (rivals.empty()) return 1.0;
   const auto& nodes = hermite_nodes();
-  const std::int64_t own = candidate * kBlockRows + row;
+  const std::int64_t own = taken * kBlockRows + row;
+  const float mean = beliefs.means[own] - price_of(beliefs, taken);
   const float spread = strength_ * beliefs.deviations[own];
+  const float highest = mean + kFarNode * spread;
   std::array<float, kNodes> at;
   std::array<float, kNodes> product;
-  for (std::size_t m = 0; m < at.size(); ++m) {
-    at[m] = beliefs.means[own] - price_of(beliefs, candidate) + spread * static_cast<float>(nodes[m].at);
-  }
+  for (std::size_t m = 0; m < at.size(); ++m) at[m] = mean + spread * static_cast<float>(nodes[m].at);
   product.fill(1.0F);
   constexpr float kLeastDeviation = std::numeric_limits<float>::min();
-  for (std::int64_t c = 0; c < beliefs.candidates; ++c) {
-    if (c == candidate || ((reachable[c] >> row) & 1) == 0) continue;
+  for (const std::int32_t c : rivals) {
     const std::int64_t other = c * kBlockRows + row;
+    const float rival = beliefs.means[other] - price_of(beliefs, c);
     const float deviation = std::max(strength_ * beliefs.deviations[other], kLeastDeviation);
-    kernels.race(at.data(), beliefs.means[other] - price_of(beliefs, c), 1.0F / deviation, product.data());
+    if (rival - kFarTail * deviation > highest) return 0.0;
+    kernels_->race(at.data(), rival, 1.0F / deviation, product.data());
   }
   double total = 0.0;
   for (std::size_t m = 0; m < product.size(); ++m) {

@@ -1,8 +1,9 @@
 // Thompson sampling over independent normal scores. Coefficients are never drawn: a score is normal with its
 // own mean and standard deviation, whatever the dimension. Owner: what it is made of belongs to the caller.
-// Threads: immutable.
+// Threads: immutable; each worker brings its own contest.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -21,26 +22,57 @@ struct Beliefs {
   std::int64_t candidates;
 };
 
+// What a worker needs for a block.
+struct Contest {
+  // Draws that are made at a time: rows and candidates in any order.
+  static constexpr std::size_t kPairs = 512;
+
+  explicit Contest(std::int64_t candidates)
+      : reaching(static_cast<std::size_t>(candidates)),
+        rivals(static_cast<std::size_t>(candidates * kBlockRows)) {}
+
+  std::vector<std::uint64_t> reaching;
+  std::vector<std::int32_t> rivals;  // [kBlockRows][candidates]: who has a chance against the one taken
+  std::array<std::int32_t, kBlockRows> rival_counts{};
+  std::array<double, kBlockRows> highest{};
+  std::array<std::int32_t, kBlockRows> best{};
+  alignas(64) std::array<float, kBlockRows> floor{};
+  std::size_t pairs = 0;
+  std::array<std::uint64_t, kPairs> customers{};
+  std::array<std::uint64_t, kPairs> components{};
+  std::array<std::int32_t, kPairs> rows{};
+  std::array<std::int32_t, kPairs> candidates{};
+  std::array<double, kPairs> numbers{};
+};
+
 class Thompson {
  public:
   // `components`: the 32-bit hash of each candidate's name; `strength` scales the standard deviations.
-  Thompson(const Stream& stream, std::span<const std::uint32_t> components, double strength)
-      : stream_(&stream), components_(components), strength_(static_cast<float>(strength)) {}
+  Thompson(const Kernels& kernels, const Stream& stream, std::span<const std::uint32_t> components,
+           double strength)
+      : kernels_(&kernels),
+        stream_(&stream),
+        components_(components),
+        strength_(static_cast<float>(strength)) {}
 
-  // The candidates of each row that can win at all: a draw is never further than kMostDeviations from its
-  // mean, so only those within reach of the best lower bound are drawn. [candidates] words.
-  void contenders(const Beliefs& beliefs, std::uint64_t* reachable) const;
+  // For each row in `open` the candidate with the highest draw, the lowest of equals; -1 for others. `tops`:
+  // the candidate with the highest mean. It is drawn first; a draw is never further than kMostDeviations from
+  // its mean, so those that cannot come up to it are not drawn.
+  void draw(const Beliefs& beliefs, const std::int32_t* tops, std::uint64_t open,
+            std::span<const std::uint64_t> customers, Contest& contest) const;
 
-  // The candidate with the highest draw, the lowest of equals; -1 where none is reachable.
-  [[nodiscard]] std::int32_t draw(const Beliefs& beliefs, const std::uint64_t* reachable, std::int64_t row,
-                                  std::uint64_t customer) const;
-
-  // The probability that `candidate` has the highest draw, by Gauss-Hermite quadrature over its own score.
-  [[nodiscard]] double probability(const Kernels& kernels, const Beliefs& beliefs,
-                                   const std::uint64_t* reachable, std::int64_t row,
-                                   std::int32_t candidate) const;
+  // For each row the probability that `taken`, -1 for none, has the highest draw, by Gauss-Hermite quadrature
+  // over its own score. Candidates that it beats at every node that counts are left out.
+  void chances(const Beliefs& beliefs, const std::int32_t* taken, Contest& contest, double* out) const;
 
  private:
+  void add(const Beliefs& beliefs, std::int64_t candidate, std::int32_t row, std::uint64_t customer,
+           Contest& contest) const;
+  void flush(const Beliefs& beliefs, Contest& contest) const;
+  [[nodiscard]] double chance(const Beliefs& beliefs, std::int64_t row, std::int32_t taken,
+                              std::span<const std::int32_t> rivals) const;
+
+  const Kernels* kernels_;
   const Stream* stream_;
   std::span<const std::uint32_t> components_;
   float strength_;

@@ -238,10 +238,8 @@ class _Lesson:
             return Normal(mean, self.prior_precision * np.eye(len(mean)))
         if spread.ndim == 2:
             return Normal(mean, np.diag(1.0 / np.maximum(spread[place].astype(np.float64), 1e-12)))
-        if len(spread) == 1 and len(model.weights) > 1:
-            message = f"expected an uncertainty for each component of slot {self.name!r}, found one for all"
-            raise SelectionError(message, code="learning")
-        factor = spread[place].astype(np.float64)
+        # One factor for all components is what is believed of each of them before; each learns its own.
+        factor = spread[min(place, len(spread) - 1)].astype(np.float64)
         return Normal(mean, np.linalg.inv(factor.T @ factor + 1e-12 * np.eye(len(mean))))
 
     def _residual(self, model: LinearModel) -> float:
@@ -269,7 +267,7 @@ class _Lesson:
 
 
 def _with(model: LinearModel, weights: npt.NDArray[Any], covariances: list[Floats]) -> LinearModel:
-    """The model with other weights, and with their uncertainty in the form that it had."""
+    """The model with other weights, and with their uncertainty in its form: variances, or a factor each."""
     narrow = np.asarray(weights, np.float32)
     spread = model.uncertainty
     if spread is None or not covariances:

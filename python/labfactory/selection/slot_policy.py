@@ -229,10 +229,6 @@ class SlotPolicy:
         if self.model is None or self.model.uncertainty is None:
             message = f"expected a model with an uncertainty for mode {mode}, found none"
             raise SelectionError(message, code="exploration")
-        if self.arbitration is not None or self.model.score == "probability":
-            message = f"expected the model's sum as the score for mode {mode}, found another"
-            hint = "score by logit and without a formula"
-            raise SelectionError(message, code="exploration", hint=hint)
 
 
 def _refuse_duplicates(names: Iterable[str], what: str) -> None:
