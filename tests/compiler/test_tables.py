@@ -28,6 +28,7 @@ def test_a_row_sees_the_entry_of_its_key_and_none_where_there_is_none():
         "Hat &lt;1&gt; 1.50 x",
     ]
     assert plan.columns == ("sku",)
+    assert plan.tables == {"p": ("title", "price", "tags")}
     assert all(preview.agrees for preview in plan.preview(customers))
     assert plan.assemble_one({"sku": "b"}) == "Cap 2.00"
 

@@ -254,7 +254,7 @@ class Creative:
                     f"all parts may have {worst:,} bytes of JSON together, "
                     f"{self.channel.name} allows {most:,}"
                 )
-                yield Remark("too_large", message, self.declaration)
+                yield Remark("too_large", message, self.declaration, 1, 1)
 
     def __repr__(self) -> str:
         return f"Creative({self.name}: {self.channel.name} {', '.join(self.parts)})"
