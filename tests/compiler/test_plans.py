@@ -227,3 +227,25 @@ def test_an_empty_batch_of_any_column_gives_an_empty_table() -> None:
         plan = Template("{{ x }}").compile(schema)
         assert plan.assemble(schema.empty_table()).num_rows == 0
         assert plan.assemble_one({"x": None}) == "None"
+
+
+def test_a_plan_lists_the_columns_and_struct_fields_that_it_reads() -> None:
+    line = pa.struct({"sku": pa.string(), "count": pa.int64()})
+    order = pa.struct({"total": pa.int64(), "note": pa.string(), "lines": pa.list_(line)})
+    schema = pa.schema(
+        {"order": order, "name": pa.string(), "more": order, "rates": pa.map_(pa.string(), line)}
+    )
+    source = (
+        "{{ name }} {{ order.total }}{% for one in order.lines %}{{ one.sku }}{% endfor %}"
+        "{{ rates['x'].count if 'x' in rates }}"
+    )
+    plan = Template(source).compile(schema)
+    assert plan.columns == ("name", "order", "rates")
+    assert plan.fields == ("order.total", "order.lines", "order.lines[].sku", "rates{value}.count")
+    assert [path for path in plan.fields if f"  {path}: " not in plan.explain()] == []
+    whole = Template("{{ more }}").compile(schema)
+    assert whole.fields == ("more.total", "more.note", "more.lines", "more.lines[].sku", "more.lines[].count")
+    joined = Template("{{ name }}{{ t.title }}").compile(
+        schema, tables={"t": (pa.table({"name": ["a"], "title": ["x"]}), "name")}
+    )
+    assert (joined.columns, joined.fields) == (("name",), ())

@@ -80,13 +80,15 @@ class ParquetFile:
 
     Args:
         path: Where it lies.
+        fields: Paths of struct fields: of a struct that has some, no others are read.
 
     Raises:
         SourceError: With code ``source_unreadable``, when its footer cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fields: Sequence[str] = ()) -> None:
         self.path = path
+        self._fields = fields
         try:
             self._file = pq.ParquetFile(path, pre_buffer=False, buffer_size=_PARQUET_BUFFER_BYTES)
         except (OSError, pa.ArrowException) as problem:
@@ -95,12 +97,31 @@ class ParquetFile:
 
     def read(self, columns: Sequence[str], max_rows: int) -> Iterator[pa.RecordBatch]:
         """The rows in file order."""
-        for batch in self._file.iter_batches(batch_size=max_rows, columns=list(columns)):
+        wanted = [path for column in columns for path in self._paths(column)]
+        for batch in self._file.iter_batches(batch_size=max_rows, columns=wanted):
             yield batch.select(list(columns))
+
+    def _paths(self, column: str) -> list[str]:
+        """What to read of a column: the deepest of its fields that are asked for, else all of it."""
+        kind = self.schema.field(column).type
+        within = {path for path in self._fields if _is_within(kind, column, path)}
+        above = {path.rpartition(".")[0] for path in within}
+        return sorted(within - above) or [column]
 
     def explain(self, problem: Exception) -> SourceError:
         """The error of a read that failed midway."""
         return unreadable(self.path, problem)
+
+
+def _is_within(kind: pa.DataType, column: str, path: str) -> bool:
+    """Whether a path leads through structs alone to a field of a column."""
+    if not path.startswith(f"{column}."):
+        return False
+    for name in path.removeprefix(f"{column}.").split("."):
+        if not pa.types.is_struct(kind) or kind.get_field_index(name) < 0:
+            return False
+        kind = kind.field(name).type
+    return True
 
 
 class CsvFile:

@@ -79,6 +79,7 @@ def batches(
     *,
     columns: Sequence[str] | None = None,
     schema: pa.Schema | None = None,
+    fields: Sequence[str] = (),
     max_rows: int = 65536,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of any source as record batches, in order, without a copy where the source allows it.
@@ -88,6 +89,8 @@ def batches(
             object with ``__arrow_c_stream__`` or ``__arrow_c_array__``; the path of a .parquet or .csv file.
         columns: Names of the columns to read, in this order; all of ``schema``, or of the source, when None.
         schema: Columns that the source must have, by ``check_columns``; a CSV file is read as these types.
+        fields: Paths of struct fields, such as ``order.total``: of a struct in a Parquet file that has some,
+            no others are read.
         max_rows: No batch has more rows. Smaller batches of the source stay as they are.
 
     Returns:
@@ -106,7 +109,7 @@ def batches(
     if max_rows < 1:
         message = f"max_rows == {max_rows}, must be > 0"
         raise SourceError(message, code="source_unreadable")
-    source = _open(data, schema)
+    source = _open(data, schema, fields)
     if schema is not None:
         check_columns(source.schema, schema, name=source.name)
     names = list(columns) if columns is not None else list((schema or source.schema).names)
@@ -128,9 +131,9 @@ class _Source:
     one_shot: object = None
 
 
-def _open(data: Any, schema: pa.Schema | None) -> _Source:
+def _open(data: Any, schema: pa.Schema | None, fields: Sequence[str]) -> _Source:
     if isinstance(data, (str, os.PathLike)):
-        return _open_file(Path(data), schema)
+        return _open_file(Path(data), schema, fields)
     if isinstance(data, pl.DataFrame):
         return _open_frame(data)
     if isinstance(data, pl.LazyFrame):
@@ -155,10 +158,11 @@ def _open(data: Any, schema: pa.Schema | None) -> _Source:
     )
 
 
-def _open_file(path: Path, schema: pa.Schema | None) -> _Source:
+def _open_file(path: Path, schema: pa.Schema | None, fields: Sequence[str]) -> _Source:
     check_path(path)
+    is_csv = path.suffix.lower() == ".csv"
     file: CsvFile | ParquetFile
-    file = CsvFile(path, _csv_types(path, schema)) if path.suffix.lower() == ".csv" else ParquetFile(path)
+    file = CsvFile(path, _csv_types(path, schema)) if is_csv else ParquetFile(path, fields)
     return _Source(repr(path.name), file.schema, file.read, file.explain)
 
 

@@ -111,6 +111,20 @@ class ColumnTable:
         parent = self._index[-1, "root", root]
         return tuple(entry.name for entry in self.entries if entry.role == "field" and entry.parent == parent)
 
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """By column of the batch, the paths of the fields read of it, such as `order.lines[].sku`."""
+        found: dict[str, list[str]] = {}
+        paths: list[str] = []
+        roots: list[str] = []
+        for entry in self.entries:
+            is_root = entry.parent < 0
+            roots.append(entry.name if is_root else roots[entry.parent])
+            paths.append(entry.name if is_root else paths[entry.parent] + _below(entry))
+            fields = found.setdefault(roots[-1], [])
+            if entry.role == "field":
+                fields.append(paths[-1])
+        return {root: tuple(fields) for root, fields in found.items()}
+
     def _entry(self, name: str, parent: int, role: str, found: Type) -> int:
         key = (parent, role, name)
         if key not in self._index:
@@ -119,3 +133,8 @@ class ColumnTable:
             self.entries.append(ColumnEntry(name, parent, role, kind))
             self._types.append(found)
         return self._index[key]
+
+
+def _below(entry: ColumnEntry) -> str:
+    """What an entry adds to the path of its parent."""
+    return {"item": "[]", "key": "{key}", "value": "{value}"}.get(entry.role, f".{entry.name}")

@@ -169,6 +169,7 @@ def compile_sources(sources: Sources, schema: Any, given: Given) -> Plan:
         widths=_widths(code),
         functions=code.functions,
         locales=locales,
+        paths=table.paths(),
         tables={name: joined[name].only(table.fields(name)) for name in table.roots() if name in joined},
     )
 

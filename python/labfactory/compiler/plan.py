@@ -93,6 +93,7 @@ class Plan:
         functions: Sequence[tuple[Function, tuple[str, ...]]] = (),
         locales: Locales | None = None,
         tables: Mapping[str, Joined] | None = None,
+        paths: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self._program = program
         self._schema = schema
@@ -108,6 +109,7 @@ class Plan:
         self._functions = list(functions)
         self._locales = locales
         self._tables = dict(tables or {})
+        self._paths = dict(paths or {})
         # What a table is joined to is an array.
         self._rows_alone = None if tables else core.RowAssembler(program, schema)
 
@@ -124,6 +126,12 @@ class Plan:
     def columns(self) -> tuple[str, ...]:
         """The columns that it reads, decision columns included."""
         return tuple(self._schema.names)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The paths of the struct fields that it reads of its columns, such as `order.lines[].sku`."""
+        read = (self._paths.get(column, ()) for column in self.columns)
+        return tuple(path for paths in read for path in paths)
 
     @property
     def schema(self) -> pa.Schema:
@@ -240,7 +248,7 @@ class Plan:
 
     def _batches(self, data: Any) -> Iterator[pa.RecordBatch]:
         # Without columns a batch has no rows to count, so a plan that reads none is given all.
-        return batches(data, columns=self.columns or None)
+        return batches(data, columns=self.columns or None, fields=self.fields)
 
     def assemble(
         self, data: Any, *, threads: int = 2, batch_bytes: int = BATCH_BYTES, verify: int = 0
