@@ -107,6 +107,7 @@ NODES = {
     "for, recursive": "{% for x in xs recursive %}{{ x }}{% endfor %}",
     "for, unpacked": "{% for k, v in d.items() %}{{ k }}{{ v }}{% endfor %}",
     "inline if": "{{ t if n else f }}",
+    "list that grows": "{% set o = [] %}{% set _ = o.append(n) %}{{ o }}",
     "macro": "{% macro m(a=1) %}{{ a }}{% endmacro %}{{ m(n) }}",
     "power": "{{ n ** 2 }}",
     "set": "{% set a = n %}{{ a }}",

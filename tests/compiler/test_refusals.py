@@ -70,6 +70,45 @@ def test_the_names_of_a_wide_schema_are_compared_once() -> None:
     assert Template("{{ c1 }}").compile(schema).columns == ("c1",)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% set o = [] %}{% set p = o %}{% do o.append(1) %}{{ p }}",
+        "{% set o = [1] %}{% for x in o %}{% do o.append(x) %}{% endfor %}",
+        "{% set o = [1] %}{% for x in xs %}{% do o.append(x) %}{% set p = [o] %}{{ p }}{% endfor %}",
+        "{% set o = [1] %}{% for x in xs %}{% set ns = namespace(l=o) %}{% do o.append(x) %}{% endfor %}",
+        "{% set o = [1] %}{% set g = o|map('string') %}{% do o.append(2) %}{{ g|join }}",
+        "{% macro m(l) %}{% do l.append(1) %}{% endmacro %}{% set o = [] %}{{ m(o) }}{{ o }}",
+        "{% set o = [] %}{% set d = {'a': o} %}{% do o.append(1) %}{{ d }}",
+        "{% set o = [] %}{% do o.append(o) %}",
+        "{% set o = [] %}{% for x in xs %}{% set p = o and o[-1] %}{% do o.append(x) %}{% endfor %}",
+        "{% set o = [] %}{% for x in xs if x not in o %}{{ loop.index }}{% do o.append(x) %}{% endfor %}",
+        "{% set o = [] %}{% for x in xs|reject('in', o) %}{% do o.append(x) %}{% endfor %}",
+    ],
+)
+def test_a_list_that_something_else_holds_does_not_grow(source: str) -> None:
+    schema = pa.schema({"xs": pa.list_(pa.string())})
+    with pytest.raises(CompileError, match="a list that grows while something else holds it") as caught:
+        Template(source, extensions=["jinja2.ext.do"]).compile(schema)
+    assert caught.value.code == "refused"
+
+
+def test_a_list_of_the_row_does_not_grow() -> None:
+    schema = pa.schema({"xs": pa.list_(pa.string())})
+    for source in ("{% do xs.append(1) %}", "{% set o = xs %}{% do o.extend(xs) %}"):
+        with pytest.raises(CompileError, match="a call of the method") as caught:
+            Template(source, extensions=["jinja2.ext.do"]).compile(schema)
+        assert caught.value.code == "refused"
+
+
+def test_a_test_that_the_body_changes_is_refused_beside_loop() -> None:
+    schema = pa.schema({"xs": pa.list_(pa.string())})
+    source = "{% set ns = namespace(a='') %}{% for x in xs if x != ns.a %}{{ loop.index }}{% set ns.a = x %}{% endfor %}"
+    with pytest.raises(CompileError, match="a loop's test that its body changes") as caught:
+        Template(source).compile(schema)
+    assert caught.value.code == "refused"
+
+
 def test_a_list_longer_than_the_core_has_registers_is_refused() -> None:
     source = "{{ [x, " + ", ".join(["x"] * 20000) + "]|length }}"
     with pytest.raises(CompileError, match=r"at most 16,384 values at a time, found 20,0") as caught:

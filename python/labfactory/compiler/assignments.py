@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import nodes
 
+from labfactory.compiler.growing import owned, share
 from labfactory.compiler.scope import UNASSIGNED, Variable
 from labfactory.compiler.types import Static
 
@@ -27,13 +28,14 @@ def lower_assign(statements: Statements, node: nodes.Assign) -> None:
         if not any(name.name == node.target.name for name in _names(node.node)):
             variable = statements.values.scope.variable(node.target.name)
             static = statements.values.into(node.node, variable.register, lazily=True)
-            _assigned(statements, node.target.name, static)
+            _assigned(statements, node.target.name, owned(statements.values, node.node, static))
             return
     if _pairwise(statements, node.target, node.node):
         return
     # The old values are read while the new ones are made.
     lazily = isinstance(node.target, nodes.Name)
     register, static = statements.values.operand(node.node, lazily=lazily)
+    share(statements.values, static, node.node)
     store(statements, node.target, register, static)
 
 
@@ -46,7 +48,7 @@ def _pairwise(statements: Statements, target: nodes.Node, value: nodes.Node) -> 
     first = statements.code.take(len(value.items))
     statics = [statements.values.into(item, first + at) for at, item in enumerate(value.items)]
     for at, (entry, static) in enumerate(zip(target.items, statics, strict=True)):
-        store(statements, entry, first + at, static)
+        store(statements, entry, first + at, owned(statements.values, value.items[at], static))
     return True
 
 
@@ -168,6 +170,8 @@ def lower_with(statements: Statements, node: nodes.With) -> None:
             variable.object, variable.static = found, Static.of("object")
             continue
         register, static = statements.values.operand(value)
+        share(statements.values, static, value)
+        static = owned(statements.values, value, static)
         with statements.within(inner):
             store(statements, target, register, static)
     with statements.within(inner):

@@ -104,7 +104,7 @@ def lower_getitem(values: Expressions, node: nodes.Getitem, target: int) -> Stat
 
 def _slice(values: Expressions, node: nodes.Getitem, bounds: nodes.Slice, target: int) -> Static:
     first = values.code.take(4)
-    static = values.into(node.node, first)
+    static = values.borrow(node.node, first)
     for offset, bound in enumerate((bounds.start, bounds.stop, bounds.step), start=1):
         if bound is None:
             values.constant(None, first + offset, node)

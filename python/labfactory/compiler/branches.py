@@ -51,7 +51,7 @@ def lower_if(statements: Statements, node: nodes.If) -> None:
 
 def _test(statements: Statements, test: nodes.Node, otherwise: Label) -> bool:
     """Jumps where a condition does not hold; whether it may hold at all."""
-    with statements.code.scratch():
+    with statements.code.scratch(), statements.values.borrowing():
         register, static = statements.values.operand(test)
         statements.code.emit("jump_if_false", register, otherwise, span=statements.values.span(test))
     return not static.kinds <= _NOTHING

@@ -19,6 +19,7 @@ from labfactory.compiler.applied import (
 from labfactory.compiler.filters import FILTER_ALIASES
 from labfactory.compiler.formats import is_named, lower_format, lower_named_format, takes_width
 from labfactory.compiler.function_calls import lower_function
+from labfactory.compiler.growing import share_names
 from labfactory.compiler.methods import lower_method
 from labfactory.compiler.scope import Unassigned
 from labfactory.compiler.sequences import source_of
@@ -49,6 +50,8 @@ def lower_filter(lowering: Expressions, node: nodes.Filter, target: int, *, lazi
     call = FilterCall(node, FILTER_ALIASES.get(node.name, node.name), *spread(lowering, node))
     if is_sequence(call):
         source = source_of(lowering, node)
+        if lazily and source.is_generator:
+            share_names(lowering, node)
         if not source.is_generator:
             lowering.code.emit("move", target, source.registers[0], span=lowering.span(node))
             return source.static
@@ -67,7 +70,8 @@ def lower_filter(lowering: Expressions, node: nodes.Filter, target: int, *, lazi
 def _value(lowering: Expressions, call: FilterCall, node: nodes.Expr, target: int) -> Static:
     """Leaves what a filter is called on in a register; a generator is read where the filter reads it."""
     if call.name not in _READING or not isinstance(node, (nodes.Name, nodes.Filter, nodes.Call)):
-        return lowering.into(node, target)
+        # What it finds missing is given another value, and the others stay as they are.
+        return lowering.into(node, target) if call.name == "default" else lowering.borrow(node, target)
     source = source_of(lowering, node)
     if not source.is_generator:
         register, static = source.registers[0], source.static

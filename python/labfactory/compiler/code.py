@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
     from labfactory.compiler.functions import Function
+    from labfactory.compiler.growing import Growing
     from labfactory.compiler.positions import Span
 
 _T = TypeVar("_T")
@@ -85,6 +86,7 @@ class Code:
     captures: int = 0
     namespaces: int = 0
     changes: list[int] = field(default_factory=list)
+    iterated: list[Growing] = field(default_factory=list)
     _most: int = 0
     _rows: list[Instruction | Label] = field(default_factory=list)
     _keys: dict[tuple[str, Hashable], int] = field(default_factory=dict)
@@ -253,6 +255,16 @@ class Code:
             yield index
         finally:
             self._depth -= 1
+
+    @contextmanager
+    def going_through(self, lists: list[Growing]) -> Iterator[None]:
+        """Keeps lists as they are while a loop goes through them."""
+        count = len(self.iterated)
+        self.iterated += lists
+        try:
+            yield
+        finally:
+            del self.iterated[count:]
 
     def most_bytes(self) -> list[float]:
         """Bytes that each part has at most, by the longest way through finished code; else infinite."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -45,7 +46,7 @@ from labfactory.compiler.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from labfactory.compiler.code import Code
     from labfactory.compiler.columns import ColumnTable
@@ -84,6 +85,8 @@ class Expressions:
     template: int
     # Values that statements hold in registers, by the names that Jinja2's internal names have.
     held: dict[str, tuple[int, Static, int]] = field(default_factory=dict)
+    # Whether what is read now is used there and then, and kept nowhere.
+    borrows: bool = False
 
     @property
     def objects(self) -> ObjectCalls:
@@ -133,6 +136,20 @@ class Expressions:
             what = "a generator" if static.may_be(GENERATOR) else "a view or range"
             self.refuse(f"{what} as a value", node, hint="make a list of it, by |list.")
         return static
+
+    @contextmanager
+    def borrowing(self, *, borrows: bool = True) -> Iterator[None]:
+        """What is read within is used there and then: lists that grow may be read so; else it is kept."""
+        outer, self.borrows = self.borrows, borrows
+        try:
+            yield
+        finally:
+            self.borrows = outer
+
+    def borrow(self, node: nodes.Node, target: int) -> Static:
+        """Leaves a value in a register, of which nothing is kept where it is a name's own."""
+        with self.borrowing(borrows=self.borrows or isinstance(node, nodes.Name)):
+            return self.into(node, target)
 
     def iterable(self, node: nodes.Node) -> tuple[int, Static]:
         """The register of what a loop goes through; the items of a generator as a list."""

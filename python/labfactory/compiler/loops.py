@@ -10,11 +10,14 @@ from jinja2.compiler import find_undeclared
 
 from labfactory.compiler.assignments import store
 from labfactory.compiler.code import Label
-from labfactory.compiler.objects import Recursion
+from labfactory.compiler.growing import iterated
+from labfactory.compiler.objects import Cycler, Joiner, Macro, Namespace, Recursion
 from labfactory.compiler.scope import LoopName, Variable
 from labfactory.compiler.types import NONE, TUPLE, UNDEFINED, UNSET, Static
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from labfactory.compiler.expressions import Expressions
     from labfactory.compiler.scope import Scope
     from labfactory.compiler.statements import Statements
@@ -69,7 +72,8 @@ def lower_for(statements: Statements, node: nodes.For) -> None:
             message = "can't assign to special loop variable in for-loop target"
             statements.values.tree.fail(message, name, code="syntax")
     source, static = statements.values.iterable(node.iter)
-    _lower_over(statements, node, source, static, 0)
+    with statements.code.going_through(iterated(statements.values, node.iter)):
+        _lower_over(statements, node, source, static, 0)
 
 
 def _mentions(statements: Statements, word: str) -> bool:
@@ -99,11 +103,34 @@ def _lower_over(statements: Statements, node: nodes.For, source: int, static: St
         )
         or (_mentions(statements, "block") and any(block.scoped for block in node.find_all(nodes.Block)))
     )
-    test = node.test
+    test, kept = node.test, []
     if test is not None and uses_loop and not static.kinds <= _NOTHING:
+        _check_order(statements, node, test)
+        kept = iterated(statements.values, test)
         source, static = _filtered(statements, node, source, static)
         test = None
-    _settled(statements, _Loop(node, source, static, test, uses_loop, depth))
+    with statements.code.going_through(kept):
+        _settled(statements, _Loop(node, source, static, test, uses_loop, depth))
+
+
+def _check_order(statements: Statements, node: nodes.For, test: nodes.Node) -> None:
+    """Refuses a test that the body changes: beside `loop` all items are tested before the body runs."""
+    changes = any(isinstance(found, Macro) for found in _objects(statements, node.body)) or any(
+        isinstance(body, nodes.NSRef) or any(body.find_all(nodes.NSRef)) for body in node.body
+    )
+    changing = (Cycler, Joiner, Namespace) if changes else (Cycler, Joiner)
+    if any(isinstance(found, changing) for found in _objects(statements, [test])):
+        hint = "put the test into the loop's body, as {% if %}."
+        statements.values.refuse("a loop's test that its body changes, beside loop,", test, hint=hint)
+
+
+def _objects(statements: Statements, parts: list[nodes.Node]) -> Iterator[object]:
+    """The objects whose names some code mentions."""
+    for part in parts:
+        for name in (part, *part.find_all(nodes.Name)):
+            found = statements.values.scope.meant(name.name) if isinstance(name, nodes.Name) else None
+            if isinstance(found, Variable):
+                yield found.object
 
 
 def _settled(statements: Statements, loop: _Loop) -> None:

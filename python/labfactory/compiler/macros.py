@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import nodes
 
 from labfactory._core import plan as core
+from labfactory.compiler.growing import share
 from labfactory.compiler.scope import UNASSIGNED, Binding, LoopName, Scope, Variable
 from labfactory.compiler.spread import spread
 from labfactory.compiler.types import NOWHERE, TUPLE, Static, joined
@@ -50,7 +51,8 @@ def _argument(values: Expressions, node: nodes.Expr) -> Binding:
     if its_object is not None:
         return Variable(NOWHERE, UNASSIGNED, object=its_object)
     register = values.code.take()
-    return Variable(register, values.into(node, register))
+    with values.borrowing(borrows=False):
+        return Variable(register, values.into(node, register))
 
 
 def write_macro(values: Expressions, node: nodes.Call, macro: Macro, caller: Macro | None = None) -> None:
@@ -117,6 +119,7 @@ def _default(values: Expressions, variable: Variable, node: nodes.Expr) -> None:
     if variable.object is None:
         # The default may look at the parameter itself, which is undefined still.
         register, static = values.operand(node)
+        share(values, static, node)
         values.code.emit("move", variable.register, register, span=values.span(node))
         variable.static = static
 

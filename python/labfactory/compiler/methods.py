@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from jinja2 import nodes
 
 from labfactory._core import plan as core
+from labfactory.compiler import growing
 from labfactory.compiler.filters import REQUIRED, is_required, list_of, pair_of
 from labfactory.compiler.hints import meant
 from labfactory.compiler.spread import spread
@@ -112,6 +113,11 @@ def lower_method(lowering: Expressions, node: nodes.Call, target: int) -> Static
     """Leaves what a method gives in a register."""
     assert isinstance(node.node, nodes.Getattr)
     name = node.node.attr
+    if name in growing.METHODS:
+        with lowering.borrowing(borrows=False):
+            grown = growing.lower_growth(lowering, node, target)
+        if grown is not None:
+            return grown
     shape = METHODS.get(name)
     if shape is None:
         _refuse(lowering, node, name)
@@ -125,7 +131,7 @@ def lower_method(lowering: Expressions, node: nodes.Call, target: int) -> Static
     if name == "replace":
         lowering.code.emit("move", first, register, span=lowering.span(node))
     else:
-        value = lowering.into(node.node.node, first)
+        value = lowering.borrow(node.node.node, first)
     _check_value(lowering, node, name, shape, value)
     given = _bind(lowering, node, name, shape)
     found = _fields(lowering, given, value) if name == "get" else None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jinja2.defaults import DEFAULT_NAMESPACE
 
+from labfactory.compiler.growing import share
 from labfactory.compiler.hints import meant
 from labfactory.compiler.scope import LoopName, Variable
 
@@ -21,6 +22,8 @@ def lower_name(values: Expressions, node: nodes.Name, target: int) -> Static:
     found = values.scope.lookup(node.name)
     if isinstance(found, Variable):
         static = loaded(values, node, found)
+        if not values.borrows:
+            share(values, static, node)
         values.code.emit("move", target, found.register, span=values.span(node))
         return static
     if isinstance(found, LoopName):

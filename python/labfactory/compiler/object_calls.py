@@ -272,7 +272,8 @@ class ObjectCalls:
         given: dict[str, Attribute] = {}
         for name, value in pairs:
             register = given[name].register if name in given else code.keep()
-            given[name] = Attribute(register, self.values.into(value, register))
+            with self.values.borrowing(borrows=False):
+                given[name] = Attribute(register, self.values.into(value, register))
         # The place where attributes that come later are made undefined.
         first = code.emit("end", span=span)
         first.is_needed = False
@@ -320,7 +321,8 @@ class ObjectCalls:
         first = self.values.code.take(len(entries))
         item: Static | None = None
         for offset, entry in enumerate(entries):
-            static = self.values.into(entry, first + offset)
+            with self.values.borrowing(borrows=False):
+                static = self.values.into(entry, first + offset)
             item = static if item is None else item.join(static)
         self.values.code.emit("tuple", target, first, len(entries), span=self.values.span(node))
         return item

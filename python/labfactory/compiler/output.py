@@ -60,7 +60,8 @@ def _print_value(statements: Statements, node: nodes.Expr, span: int) -> None:
         static = statements.values.table.static(column)
         emitted = statements.code.emit(f"emit_column{suffix}", column, span=span)
     else:
-        register, static = statements.values.operand(node)
+        with statements.values.borrowing():
+            register, static = statements.values.operand(node)
         statements.values.printable(static, node)
         emitted = statements.code.emit(f"emit{suffix}", register, span=span)
     _review_print(statements, node, static, emitted)
@@ -68,7 +69,8 @@ def _print_value(statements: Statements, node: nodes.Expr, span: int) -> None:
 
 def _print_finalized(statements: Statements, node: nodes.Expr, suffix: str, span: int) -> None:
     """Prints a value, and nothing for None."""
-    register, static = statements.values.operand(node)
+    with statements.values.borrowing():
+        register, static = statements.values.operand(node)
     statements.values.printable(static, node)
     if static.kinds == {NONE}:
         return

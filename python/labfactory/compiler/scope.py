@@ -207,6 +207,12 @@ class Scope:
         """What a name means here."""
         return _meant(self.binding(self.symbols.ref(name))) or self.context.lookup(name)
 
+    def meant(self, name: str) -> Binding:
+        """What a name means here that may be written in an inner scope alone."""
+        identifier = self.symbols.find_ref(name)
+        found = None if identifier is None else self.binding(identifier)
+        return _meant(found) or self.context.lookup(name)
+
     def visible(self, name: str) -> Binding:
         """What a name means to a template that is included here, whether this one mentions it or not."""
         symbols: Symbols | None = self.symbols

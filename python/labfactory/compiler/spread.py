@@ -58,7 +58,7 @@ def _items(values: Expressions, node: nodes.Expr) -> list[nodes.Expr]:
     register, static = values.operand(node)
     if static.kinds != {TUPLE} or static.parts is None:
         values.refuse("* of a value whose length rows decide", node, hint=_PLAIN)
-    found = []
+    found: list[nodes.Expr] = []
     for at, part in enumerate(static.parts):
         index, item = values.code.take(2), values.code.take()
         values.constant(at, index, node)

@@ -138,7 +138,7 @@ class Statements:
         values = self.values
         outer = (values.autoescape, self.is_silent, self.running)
         values.autoescape, self.is_silent, self.running = autoescape, False, []
-        with self.within(scope), self.code.scratch():
+        with self.within(scope), self.code.scratch(), values.borrowing(borrows=False):
             yield
         values.autoescape, self.is_silent, self.running = outer
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from labfactory.compiler.generators import Lazy
+    from labfactory.compiler.growing import Growing
 
 Kind = Literal[
     "null",
@@ -172,6 +173,7 @@ class Static:
         names: Names of a named tuple's items.
         lazy: How a generator is run where it is read.
         entries: Names and values of a dict whose keys are known, in its order.
+        growing: The list that it is, where that may grow in place.
     """
 
     kinds: frozenset[str]
@@ -182,6 +184,7 @@ class Static:
     names: tuple[str, ...] = ()
     lazy: Lazy | None = None
     entries: tuple[tuple[str, Static], ...] | None = None
+    growing: Growing | None = None
 
     @classmethod
     def of(cls, *kinds: str) -> Static:
@@ -206,6 +209,7 @@ class Static:
             names,
             self.lazy if self.lazy is other.lazy else None,
             _join_entries(self.entries, other.entries),
+            self.growing if self.growing is other.growing else None,
         )
 
     def without(self, *kinds: str) -> Static:
