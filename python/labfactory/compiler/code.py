@@ -71,6 +71,21 @@ class Row(NamedTuple):
     span: int
 
 
+class _Scratch:
+    """Registers that are given back; as every statement and value opens one, it is no generator."""
+
+    __slots__ = ("_code", "_top")
+
+    def __init__(self, code: Code) -> None:
+        self._code = code
+
+    def __enter__(self) -> None:
+        self._top = self._code.top
+
+    def __exit__(self, *_: object) -> None:
+        self._code.top = self._top
+
+
 @dataclass(slots=True)
 class Code:
     """Instructions and the tables that they index."""
@@ -90,7 +105,7 @@ class Code:
     _most: int = 0
     _rows: list[Instruction | Label] = field(default_factory=list)
     _keys: dict[tuple[str, Hashable], int] = field(default_factory=dict)
-    _top: int = 0
+    top: int = 0
     _depth: int = 0
     _text: list[str] = field(default_factory=list)
     _text_span: int = 0
@@ -165,9 +180,9 @@ class Code:
 
     def take(self, count: int = 1) -> int:
         """The first of `count` consecutive fresh registers."""
-        first = self._top
-        self._top += count
-        self._most = max(self._most, self._top)
+        first = self.top
+        self.top += count
+        self._most = max(self._most, self.top)
         return first
 
     def keep(self) -> int:
@@ -236,14 +251,9 @@ class Code:
         )
         first.is_needed = last.is_needed = writes
 
-    @contextmanager
-    def scratch(self) -> Iterator[None]:
+    def scratch(self) -> _Scratch:
         """Gives back, at its end, every register taken within."""
-        top = self._top
-        try:
-            yield
-        finally:
-            self._top = top
+        return _Scratch(self)
 
     @contextmanager
     def loop(self) -> Iterator[int]:

@@ -88,22 +88,36 @@ class Expressions:
     # Whether what is read now is used there and then, and kept nowhere.
     borrows: bool = False
 
-    @property
-    def objects(self) -> ObjectCalls:
-        """What lowers macros, namespaces and the like."""
-        return ObjectCalls(self)
+    # What lowers macros, namespaces and the like.
+    objects: ObjectCalls = field(init=False)
+    _folders: dict[bool, Folder] = field(default_factory=dict)
+    _spans: dict[int, tuple[nodes.Node, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Gives objects what lowers them."""
+        self.objects = ObjectCalls(self)
 
     # -- what statements call
 
     def span(self, node: nodes.Node) -> int:
         """The index of a node's place."""
-        return self.code.span(self.template, self.tree.positions.of(node))
+        known = self._spans.get(id(node))
+        if known is None:
+            span = self.code.span(self.template, self.tree.positions.of(node))
+            known = self._spans[id(node)] = (node, span)
+        return known[1]
 
     def fold(self, node: nodes.Node) -> Folded:
         """The constant that an expression is; raises `nodes.Impossible` when it is none."""
-        context = nodes.EvalContext(self.tree.jinja, self.tree.name)
-        context.autoescape = self.autoescape
-        return Folder(context, self._named_constant, partial(constant_message, self)).fold(node)
+        if isinstance(node, nodes.Name) and node.name not in self.options.constants:
+            raise nodes.Impossible
+        folder = self._folders.get(self.autoescape)
+        if folder is None:
+            context = nodes.EvalContext(self.tree.jinja, self.tree.name)
+            context.autoescape = self.autoescape
+            folder = Folder(context, self._named_constant, partial(constant_message, self))
+            self._folders[self.autoescape] = folder
+        return folder.fold(node)
 
     def operand(self, node: nodes.Node, *, lazily: bool = False) -> tuple[int, Static]:
         """The register that holds an expression's value: a variable's own, or a fresh one."""

@@ -41,6 +41,7 @@ _MOST_REGISTERS = 1 << 14
 _MOST_COLUMNS = (1 << 16) - 1
 # A long e-mail with thirty components has a few thousand instructions.
 _MOST_INSTRUCTIONS = 100_000
+_NO_OPERANDS = (0,) * 4
 # Components within components: deeper is a mistake, and every level multiplies the plan.
 _MOST_SLOTS_DEEP = 16
 
@@ -298,12 +299,13 @@ def program(code: Code, table: ColumnTable, *, parts: Sequence[str], undefined: 
         raise CompileError(message, code="plan_too_large")
     for text in _texts([code.literals, code.formats, code.constants]):
         check_encoding(text, code.templates[0])
-    rows = code.finish()
-    cells = np.zeros((len(rows), 6), dtype=np.int32)
-    for at, row in enumerate(rows):
-        cells[at, 0] = core.OPCODES[row.opcode]
-        cells[at, 1 : 1 + len(row.operands)] = row.operands
-        cells[at, 5] = row.span
+    cells = np.array(
+        [
+            (core.OPCODES[row.opcode], *row.operands, *_NO_OPERANDS[len(row.operands) :], row.span)
+            for row in code.finish()
+        ],
+        dtype=np.int32,
+    )
     return core.Program(
         columns=table.entries,
         constants=code.constants,

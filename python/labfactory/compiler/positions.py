@@ -6,6 +6,7 @@ yields an int that also knows its token, and the extent of a node is the extent 
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,8 +15,9 @@ from jinja2 import nodes
 from jinja2.lexer import Lexer, newline_re
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+_LINE_END = re.compile("\n")
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
 # Nodes whose line number is that of one of their own tokens; that of all others may be the token behind them.
 _OWN_TOKEN = (
@@ -56,11 +58,8 @@ class Place(int):
 
     token: int
 
-    def __new__(cls, line: int, token: int) -> Place:
-        """Makes the line number."""
-        place = super().__new__(cls, line)
-        place.token = token
-        return place
+
+_new_int: Callable[[type[Place], int], Place] = int.__new__
 
 
 @dataclass(slots=True)
@@ -89,21 +88,10 @@ class Positions:
     def __post_init__(self) -> None:
         """Counts lines as Jinja2 does: only LF, CR LF and CR end one."""
         self.text = "\n".join(newline_re.split(self.text)[::2])
-        self._lines = [0, *(at + 1 for at, character in enumerate(self.text) if character == "\n")]
+        self._lines = [0, *(found.end() for found in _LINE_END.finditer(self.text))]
 
-    def add(self, kind: str, text: str) -> int:
-        """Finds the next token behind the last and returns its index."""
-        end = self.tokens[-1].end if self.tokens else 0
-        # Only white space that `-` or lstrip_blocks removed can stand between two tokens.
-        start = end if self.text.startswith(text, end) else self.text.index(text, end)
-        index = len(self.tokens)
-        token = Token(kind, text, start, start + len(text))
-        self.tokens.append(token)
-        if kind == "operator":
-            self._pair(token, index)
-        return index
-
-    def _pair(self, token: Token, index: int) -> None:
+    def pair(self, token: Token, index: int) -> None:
+        """Finds the bracket that a bracket closes."""
         if token.text in _OPENERS:
             self._open.append(index)
         elif self._open and _OPENERS[self.tokens[self._open[-1]].text] == token.text:
@@ -166,8 +154,10 @@ class Positions:
         return known[1:]
 
     def _find_extent(self, node: nodes.Node) -> tuple[int, int]:
+        if isinstance(node, nodes.Name) and isinstance(node.lineno, Place):
+            return node.lineno.token, node.lineno.token
         low, high = len(self.tokens), -1
-        for child in node.iter_child_nodes():
+        for child in _children(node):
             first, last = self._extent(child)
             low, high = min(low, first), max(high, last)
         if isinstance(node, _OWN_TOKEN) and isinstance(node.lineno, Place):
@@ -229,6 +219,28 @@ class Positions:
         return self.tokens[index].kind if index < len(self.tokens) else ""
 
 
+def _children(node: nodes.Node) -> Iterable[nodes.Node]:
+    """The nodes within one; the common kinds are told apart, as Jinja2 looks through all attributes."""
+    match node:
+        case nodes.Const() | nodes.TemplateData():
+            return ()
+        case nodes.Getattr():
+            return (node.node,)
+        case nodes.BinExpr():
+            return (node.left, node.right)
+        case nodes.Compare():
+            return (node.expr, *node.ops)
+        case nodes.Operand():
+            return (node.expr,)
+        case nodes.Keyword():
+            return (node.value,)
+        case nodes.Call() | nodes.Filter():
+            given = (node.node, *node.args, *node.kwargs, node.dyn_args, node.dyn_kwargs)
+            return [child for child in given if child is not None]
+        case _:
+            return node.iter_child_nodes()
+
+
 def _token(node: nodes.Node) -> int:
     assert isinstance(node.lineno, Place)
     return node.lineno.token
@@ -244,6 +256,17 @@ class PositionedLexer(Lexer):
     ) -> Iterator[tuple[int, str, str]]:
         """Yields Jinja2's own tokens."""
         positions = self.positions = Positions(source)
+        whole, tokens, end = positions.text, positions.tokens, 0
         for line, kind, text in super().tokeniter(source, name, filename, state):
-            if kind != "whitespace":
-                yield Place(line, positions.add(kind, text)), kind, text
+            if kind == "whitespace":
+                continue
+            # Only white space that was dropped can stand between two tokens.
+            start = end if whole.startswith(text, end) else whole.index(text, end)
+            end = start + len(text)
+            place = _new_int(Place, line)
+            place.token = len(tokens)
+            token = Token(kind, text, start, end)
+            tokens.append(token)
+            if kind == "operator":
+                positions.pair(token, place.token)
+            yield place, kind, text
