@@ -144,7 +144,9 @@ Outcome to_floating(const Scope& scope, const Value& value, double& out) {
 }
 
 Outcome round(const Scope& scope, const Value* a, Value& out) {
-  if (a[0].kind == Kind::undefined) return Outcome::undefined;
+  const bool is_outwards = a[2].is_text() && (a[2].view() == "ceil" || a[2].view() == "floor");
+  // Jinja2's undefined values have no __round__, but refuse to be multiplied.
+  if (a[0].kind == Kind::undefined && is_outwards) return Outcome::undefined;
   const bool counts = a[1].kind == Kind::integer || a[1].kind == Kind::boolean;
   if (a[2].is_text() && a[2].view() != "common") {
     if (a[2].view() != "ceil" && a[2].view() != "floor") return Outcome::filter_argument;

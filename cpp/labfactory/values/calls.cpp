@@ -21,7 +21,6 @@ Outcome default_value(const Scope& scope, const Value* a, Value& out) {
 
 // value % 2 == remainder
 Outcome test_parity(const Scope& scope, const Value& value, bool odd, bool& out) {
-  if (value.is_text()) return Outcome::type_error;
   Value rest;
   if (const Outcome o = modulo(scope, value, Value::integer(2), rest); o != Outcome::ok) return o;
   return equal(scope, rest, Value::integer(odd ? 1 : 0), out);

@@ -241,7 +241,8 @@ def apply_test(
         compare_pair(lowering, node, COMPARISONS[name], value, others[0], target)
     elif name == "divisibleby":
         if value[1].may_be("text"):
-            lowering.refuse("divisibleby of text", node)
+            # The remainder of a text is a format.
+            lowering.printable(others[0][1], node)
         first = lowering.code.take(2)
         lowering.code.emit("move", first, value[0], span=span)
         lowering.code.emit("move", first + 1, others[0][0], span=span)
@@ -250,8 +251,6 @@ def apply_test(
         # No value can be called; of undefined ones Python takes it for so.
         lowering.code.emit("test", target, core.TESTS["undefined"], value[0], span=span)
     else:
-        if name in ("even", "odd") and value[1].may_be("text"):
-            lowering.refuse(f"{name} of text", node)
         if name in ("lower", "upper"):
             lowering.printable(value[1], node)
         lowering.code.emit("test", target, core.TESTS[name], value[0], span=span)

@@ -43,7 +43,7 @@ class Growing:
     grown: int = -1
 
 
-def owned(values: Expressions, node: nodes.Expr, static: Static) -> Static:
+def owned(values: Expressions, node: nodes.Node, static: Static) -> Static:
     """What is known of a value that a variable is given: whether it is a list that may grow."""
     if not isinstance(node, nodes.List) or static.kinds != {"list"}:
         return static
