@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from labfactory._core import base
 from labfactory.base.errors import AssemblyError, SourceError, UsageError
 from labfactory.compiler import Environment, Plan, Template, compile_creative
+from labfactory.compiler.preview import Oracle
 
 ROWS = 5_000
 TABLE = pa.table(
@@ -151,11 +152,11 @@ def test_a_chunk_is_verified_before_it_is_given(monkeypatch: pytest.MonkeyPatch)
     assert sum(len(chunk) for chunk in made.stream(TABLE, batch_bytes=3_000, verify=3)) == ROWS
     seen = []
 
-    def wrong(part: object, context: dict[str, int]) -> tuple[str, None]:
+    def wrong(oracle: object, part: object, context: dict[str, int]) -> tuple[str, None]:
         seen.append(context["n"])
         return ("other" if context["n"] > 2_000 else str(context["n"])), None
 
-    monkeypatch.setattr(made, "_rendered", wrong)
+    monkeypatch.setattr(Oracle, "rendered", wrong)
     chunks: list[pa.RecordBatch] = []
     with pytest.raises(AssemblyError, match=r"row \d+, asset: expected 'other'") as caught:
         chunks += made.stream(TABLE, batch_bytes=3_000, verify=2)

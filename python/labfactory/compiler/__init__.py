@@ -8,7 +8,8 @@ from labfactory.compiler.expression import Expression, ExpressionPlan
 from labfactory.compiler.functions import Function, Functions, function
 from labfactory.compiler.given import CompileOptions, CreativeOptions
 from labfactory.compiler.link import compile_creative, review_creative
-from labfactory.compiler.plan import Plan, Preview
+from labfactory.compiler.plan import Plan
+from labfactory.compiler.preview import Preview
 from labfactory.compiler.review import Remark, Review
 from labfactory.compiler.skip import Skip, SkipTag
 from labfactory.compiler.tables import Table, as_table

@@ -17,8 +17,9 @@ from labfactory.compiler.columns import ColumnTable
 from labfactory.compiler.functions import Functions
 from labfactory.compiler.given import Given
 from labfactory.compiler.lower import Component, Linker, finish_template, program, skip_missing
-from labfactory.compiler.plan import LONE_PART, Plan
+from labfactory.compiler.plan import Plan
 from labfactory.compiler.positions import Span
+from labfactory.compiler.preview import LONE_PART
 from labfactory.compiler.review import Review, Reviewer, observe
 from labfactory.compiler.scope import Options
 from labfactory.compiler.syntax import Reader

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from jinja2 import TemplateError
-from markupsafe import Markup
 
 from labfactory._core import plan as core
 from labfactory.base.errors import AssemblyError, SourceError
 from labfactory.base.sources import batches
 from labfactory.compiler.hints import meant
+from labfactory.compiler.preview import LONE_PART, Oracle, Preview, differs
 from labfactory.compiler.rows import to_python
-from labfactory.compiler.skip import Skip
 from labfactory.compiler.tables import join_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    import jinja2
 
     from labfactory.compiler.catalogues import Locales
     from labfactory.compiler.environment import Environment
@@ -36,41 +31,6 @@ _FIRST_ROWS = 2048
 _MOST_ROWS = 65536
 # What became of a row: the columns beside its text.
 _OF_A_ROW = ("status", "reason", "code", "template", "line", "column")
-# What an asset is called by plans of one lone template.
-LONE_PART = "asset"
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """One asset beside Jinja2's rendering of the same template.
-
-    Args:
-        row: Number of the row, from 0.
-        part: Name of the part; "asset" for a lone template.
-        text: What the plan made; None when the row failed.
-        code: Code of the row's error, "skipped" for a row that is, None when there is neither.
-        jinja2: What Jinja2 rendered; None when it raised.
-        exception: What Jinja2 raised, as `Kind: message`; None when it did not.
-    """
-
-    row: int
-    part: str
-    text: str | None
-    code: str | None
-    jinja2: str | None
-    exception: str | None
-
-    @property
-    def agrees(self) -> bool:
-        """Whether both rendered the same text, both skipped the row, or both failed."""
-        same = self.text == self.jinja2 and (self.code is None) == (self.exception is None)
-        skips = self.exception is not None and self.exception.startswith(f"{Skip.__name__}: ")
-        return same and (self.code == "skipped") is skips
-
-    @property
-    def overflows(self) -> bool:
-        """Whether the row left 64 bits, where Python goes on: the one documented difference."""
-        return self.code == "int_overflow" and self.exception is None
 
 
 class Plan:
@@ -100,21 +60,25 @@ class Plan:
         self._parts = parts
         self._slots = dict(slots)
         self._optional = optional
-        self._constants = dict(constants)
-        self._environments = dict(environments)
-        self._templates = dict(templates)
-        self._components = {slot: list(entries) for slot, entries in components.items()}
         self._sources = dict(sources)
         self._widths = dict(widths)
         self._functions = list(functions)
-        self._locales = locales
         self._tables = dict(tables or {})
         self._paths = dict(paths or {})
+        self._oracle = Oracle(
+            parts=parts,
+            constants=dict(constants),
+            environments=dict(environments),
+            templates=dict(templates),
+            components={slot: list(entries) for slot, entries in components.items()},
+            functions=[function for function, _ in functions],
+            locales=locales,
+        )
         # What a table is joined to is an array.
         self._rows_alone = None if tables else core.RowAssembler(program, schema)
 
     def __repr__(self) -> str:
-        names = ", ".join(name for name, _ in self._templates.values())
+        names = ", ".join(name for name, _ in self._oracle.templates.values())
         return f"Plan({names}; reads {', '.join(self.columns) or 'no column'})"
 
     @property
@@ -242,9 +206,9 @@ class Plan:
         for at in chosen:
             result = results.slice(at, 1).to_pylist()[0]
             (row,) = self._rows(batch.slice(at, 1))
-            for preview in self._preview_row(first + at, row, result):
+            for preview in self._oracle.previews(first + at, row, result):
                 if not (preview.agrees or preview.overflows):
-                    raise _differs(preview)
+                    raise differs(preview)
 
     def _batches(self, data: Any) -> Iterator[pa.RecordBatch]:
         # Without columns a batch has no rows to count, so a plan that reads none is given all.
@@ -351,63 +315,12 @@ class Plan:
             made = [row for chunk in self.assemble_batch(batch) for row in chunk.to_pylist()]
             first = len(found) // max(1, len(self._parts))
             for at, (row, result) in enumerate(zip(self._rows(batch), made, strict=True)):
-                found += self._preview_row(first + at, row, result)
+                found += self._oracle.previews(first + at, row, result)
         return found
 
     def _rows(self, batch: pa.RecordBatch) -> list[dict[str, Any]]:
         """What Jinja2 sees of a batch."""
         return to_python(join_tables(batch, self._tables) if self._tables else batch)
-
-    def _preview_row(self, at: int, row: dict[str, Any], result: Mapping[str, Any]) -> Iterator[Preview]:
-        context = self._constants | row
-        parts: list[Any] = list(self._parts) or [None]
-        failed = None if result["status"] == "ok" else result["code"] or result["status"]
-        rendered = [self._rendered(part, context) for part in parts]
-        # The first part that fails decides the whole asset.
-        exception = next((raised for _, raised in rendered if raised), None)
-        for part, (text, _) in zip(parts, rendered, strict=True):
-            native = None
-            if failed is None:
-                native = result[LONE_PART] if part is None else result["parts"][part]
-            oracle = None if exception else text
-            yield Preview(at, part or LONE_PART, native, failed, oracle, exception)
-
-    def _rendered(self, part: Any, context: dict[str, Any]) -> tuple[str | None, str | None]:
-        environment = self._environments[part]
-        jinja = environment.jinja2()
-        jinja.globals.update({function.name: function.one for function, _ in self._functions})
-        jinja.globals["slot"] = lambda slot: self._render_slot(jinja, part, slot, context)
-        if environment.has_messages and self._locales is not None:
-            catalogue = self._locales.of(context)
-            if catalogue is None:
-                return None, f"{Skip.__name__}: no translations"
-            install: Any = jinja.install_gettext_translations
-            install(catalogue.translations, newstyle=environment.newstyle_gettext)
-        try:
-            return _render(jinja, self._templates[part][1], context), None
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AssertionError) as error:
-            return None, f"{type(error).__name__}: {error}"
-
-    def _render_slot(
-        self, jinja: jinja2.Environment, part: Any, slot: str, context: dict[str, Any]
-    ) -> Markup:
-        decided = context[f"slot:{slot}"]
-        if decided is None or not 0 <= decided < len(self._components[slot]):
-            message = f"no component was decided for the slot {slot!r}"
-            raise LookupError(message)
-        _, sources = self._components[slot][decided]
-        return Markup(_render(jinja, sources[part], context))  # noqa: S704 - the component's own template escaped it
-
-
-def _differs(preview: Preview) -> AssemblyError:
-    ours = repr(preview.text) if preview.code is None else preview.code
-    oracle = repr(preview.jinja2) if preview.exception is None else preview.exception
-    message = f"row {preview.row}, {preview.part}: expected {oracle} as Jinja2 renders it, found {ours}"
-    return AssemblyError(message, code="verify_failed")
-
-
-def _render(jinja: jinja2.Environment, source: str, context: dict[str, Any]) -> str:
-    return jinja.from_string(source).render(context)
 
 
 def _value(row: Mapping[str, object], name: str) -> object:
