@@ -98,6 +98,36 @@ def test_all_problems_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("declaration", "code"),
+    [
+        (b'channel = "email"\nchanel = 1\n', "declaration"),
+        (b'channel = "emial"\n', "unknown_channel"),
+        (b'channel = "push"\n', "unknown_part"),
+        (b'channel = "email"\n[needs]\nname = "txt"\n', "declaration"),
+    ],
+)
+def test_templates_are_read_beside_a_wrong_declaration(declaration: bytes, code: str) -> None:
+    files = {
+        **EMAIL,
+        "welcome/plain/creative.toml": declaration,
+        "welcome/plain/html.j2": b"{% if x %}",
+        "welcome/plain/text.j2": b"{{ 1 + }}",
+    }
+    found = problems(files)
+    assert (code, "welcome/plain/creative.toml") in found or (code, "welcome/plain/html.j2") in found
+    assert {("syntax", "welcome/plain/html.j2"), ("syntax", "welcome/plain/text.j2")} <= set(found)
+
+
+def test_templates_wait_for_their_options() -> None:
+    brackets = b'[environment]\nvariable_start_string = "[["\nvariable_end_string = "]]"\n'
+    files = {**EMAIL, "welcome/plain/html.j2": b"{{ not Jinja2 [[ name ]]"}
+    wrong = {**files, "welcome/plain/creative.toml": b'channel = "email"\nchanel = 1\n' + brackets}
+    assert problems(wrong) == [("declaration", "welcome/plain/creative.toml")]
+    broken = {**files, "welcome/plain/creative.toml": b"channel = \n" + brackets}
+    assert problems(broken) == [("toml", "welcome/plain/creative.toml")]
+
+
+@pytest.mark.parametrize(
     ("changed", "expected"),
     [
         ({"welcome/plain/subject.j2": None}, ("missing_part", "welcome/plain/creative.toml")),

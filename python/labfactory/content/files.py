@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from labfactory.base.errors import ContentError, LabfactoryError
+from labfactory.base.errors import CompileError, ContentError, LabfactoryError
 from labfactory.base.toml import TomlPositions
 from labfactory.compiler import Environment
 from labfactory.content.channel import channel
@@ -22,7 +23,7 @@ from labfactory.content.declaration import (
 from labfactory.content.translation import TRANSLATIONS_FOLDER, Translation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # A template above this is no template: the largest of 897 public ones has 43 KB.
 _FILE_BYTES = 1 << 20
@@ -110,25 +111,21 @@ def read_creatives(files: Mapping[str, bytes]) -> tuple[list[Creative], list[Lab
         source = texts.get("creative.toml")
         declaration, parts = _declared(CreativeDeclaration, folder, "creative.toml", texts, problems)
         if declaration is None or source is None:
+            problems += _broken_templates(folder, parts, _environment_alone(source, shared))
             continue
+        environment = None
         try:
+            environment = _environment(declaration.environment, shared)
             its_channel = channel(declaration.channel)
-            environment = Environment(
-                **{
-                    **declaration.environment.model_dump(),
-                    "extensions": tuple(declaration.environment.extensions),
-                    "loader": shared or None,
-                }
-            )
         except LabfactoryError as problem:
             problem.template, problem.source = f"{folder}/creative.toml", source
             key = "channel" if problem.code == "unknown_channel" else "environment"
             at = TomlPositions(source).of([key])
             problem.line = None if at is None else at.line
-            problems.append(problem)
+            problems += [problem, *_broken_templates(folder, parts, environment)]
             continue
         if wrong := list(structure_problems(folder, its_channel, parts, declaration.slots)):
-            problems += wrong
+            problems += [*wrong, *_broken_templates(folder, parts, environment)]
             continue
         creatives.append(
             Creative(
@@ -226,6 +223,33 @@ def _shared(files: Mapping[str, bytes], problems: list[LabfactoryError]) -> dict
         for path, content in sorted(files.items())
         if path.startswith(f"{SHARED_FOLDER}/")
     }
+
+
+def _environment(table: EnvironmentTable, shared: Mapping[str, str]) -> Environment:
+    options = {**table.model_dump(), "extensions": tuple(table.extensions), "loader": shared or None}
+    return Environment(**options)
+
+
+def _environment_alone(source: str | None, shared: Mapping[str, str]) -> Environment | None:
+    """The options of a declaration that something else is wrong with; None where they cannot be known."""
+    try:
+        table = EnvironmentTable.model_validate(tomllib.loads(source or "environment").get("environment", {}))
+        return _environment(table, shared)
+    except (ValueError, RecursionError, LabfactoryError):
+        return None
+
+
+def _broken_templates(
+    folder: str, parts: Mapping[str, str], environment: Environment | None
+) -> Iterator[CompileError]:
+    """What Jinja2 refuses in the templates of a creative that cannot be made; nothing without its options."""
+    if environment is None:
+        return
+    for part, source in sorted(parts.items()):
+        try:
+            environment.from_string(source, name=f"{folder}/{part}{_TEMPLATE_SUFFIX}")
+        except CompileError as error:
+            yield error
 
 
 def _text(path: str, content: bytes, problems: list[LabfactoryError]) -> str:
