@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -305,6 +306,22 @@ def test_golden_rows_that_find_nothing_in_a_table_are_made_all_the_same(tmp_path
         host=host,
     )
     assert package.golden_tables()["item"].data.num_rows == 0
+    assert opened(tmp_path, trust).ingest(package, now=NOW).id == package.id
+
+
+def test_a_table_that_is_named_and_never_read_is_needed_and_travels_without_fields(tmp_path: Path) -> None:
+    (tmp_path / "graduation.toml").write_bytes(GRADUATION)
+    shared = lf.Environment(loader={"first.j2": "Hi", "second.j2": "{{ item.title }}"})
+    parts = {"text": "{% include ['first.j2', 'second.j2'] %}"}
+    (creative,) = LIBRARY.creatives
+    package, trust = concept(
+        graduation=tmp_path / "graduation.toml",
+        library=Library((replace(creative, parts=parts, environment=shared),)),
+        creatives=["offer/short"],
+        selection=None,
+        host=lf.Host.load(put_host(tmp_path)),
+    )
+    assert package.golden_tables()["item"].data.column_names == ["number"]
     assert opened(tmp_path, trust).ingest(package, now=NOW).id == package.id
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import integrate, stats
 
 from labfactory.base.errors import SelectionError
-from labfactory.selection import Arbitration, Exploration, SlotPolicy
+from labfactory.selection import Exploration, SlotPolicy
 
 NAMES = ["a", "b", "c", "d"]
 BIAS = np.array([0.3, 0.5, 0.1, 0.45])

@@ -96,8 +96,9 @@ class Concept:
         fields: dict[str, set[str]] = {}
         for tooling in self._tools():
             if tooling.served.tables:
-                for name, read in tooling.plan(rows.schema, now=now).tables.items():
-                    fields.setdefault(name, set()).update(read)
+                read = tooling.plan(rows.schema, now=now).tables
+                for name in tooling.served.tables:
+                    fields.setdefault(name, set()).update(read.get(name, ()))
         return {name: _excerpt(self.host.tables[name], read, rows) for name, read in fields.items()}
 
 
