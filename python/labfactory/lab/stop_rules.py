@@ -11,7 +11,7 @@ from labfactory.lab.adjustment import Welch, ZTest
 from labfactory.lab.bayes import Bayes
 from labfactory.lab.bootstrap import Bootstrap
 from labfactory.lab.metric import Quantile
-from labfactory.lab.sequential import ExactQuantile, GroupSequential
+from labfactory.lab.sequential import GroupSequential
 from labfactory.lab.sequential.exact import ExactRule
 
 if TYPE_CHECKING:
@@ -74,12 +74,12 @@ class StopRules:
             raise UsageError(message, code="stop_rule", hint="lf.Welch, lf.Cuped and others have one")
         for name, metric in metrics.items():
             rule = self.of_metric(name)
-            if isinstance(rule, ExactRule | ExactQuantile):
+            if isinstance(rule, ExactRule):
                 _check_exact(rule, name, metric, estimator, variance_factor)
 
 
 def _check_exact(
-    rule: ExactRule | ExactQuantile, name: str, metric: Metric, estimator: Estimator, variance_factor: float
+    rule: ExactRule, name: str, metric: Metric, estimator: Estimator, variance_factor: float
 ) -> None:
     if metric.kind not in rule.kinds:
         message = (

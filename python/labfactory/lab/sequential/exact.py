@@ -43,7 +43,11 @@ class Wealth(Protocol):
 
 
 class ExactRule(ABC):
-    """A stop rule that rests on the lot: which arm a unit is in, not what its outcomes look like."""
+    """A stop rule that rests on no limit theorem.
+
+    Attributes:
+        kinds: The kinds of metric that it reads.
+    """
 
     kinds: ClassVar[frozenset[Kind]]
 

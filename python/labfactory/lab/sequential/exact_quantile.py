@@ -10,14 +10,11 @@ import numpy as np
 from scipy import optimize
 
 from labfactory.base.errors import StatisticsError, UsageError
-from labfactory.lab.estimators import Sample, lift_over
-from labfactory.lab.sequential.exact import Bounds
-from labfactory.lab.sequential.look import Look, check_call, has_stopped, plain_p
+from labfactory.lab.estimators import Sample
+from labfactory.lab.sequential.exact import Bounds, ExactRule
 from labfactory.lab.sequential.mixtures import best_rho, log_beta_binomial_mixture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike, NDArray
 
     from labfactory.lab.metric import Kind
@@ -38,7 +35,7 @@ class QuantileSample(Sample):
 
 
 @dataclass(frozen=True, slots=True)
-class ExactQuantile:
+class ExactQuantile(ExactRule):
     """Read quantiles at any time, exactly: no density, no limit theorem, no planned shares.
 
     Each value lies at or below an arm's quantile with probability q, so their number is a coin's, and a Beta
@@ -80,34 +77,10 @@ class ExactQuantile:
         """Name and settings in one line."""
         return f"exact_quantile(horizon={self.horizon:g})"
 
-    def look(
-        self,
-        control: Sample,
-        treatment: Sample,
-        *,
-        alpha: float,
-        alternative: Alternative = "two_sided",
-        share: float = 0.5,
-        history: Sequence[Look] = (),
-    ) -> Look:
-        """Read all values that have come until now; see `StopRule.look`.
-
-        Args:
-            control: The control's quantile with its values, as `quantile_sample` gives it.
-            treatment: The treatment's.
-            alpha: Error level over all looks together.
-            alternative: Two sides; this rule knows no other.
-            share: Not used.
-            history: Earlier looks; they only number this one and keep a decision once it is made.
-
-        Returns:
-            The look; without a bound on a side where the values reach no further.
-
-        Raises:
-            UsageError: `alpha`, `alternative`, `share`.
-            StatisticsError: `no_units`; `invalid_outcome`, for samples without their values.
-        """
-        check_call(alpha, alternative, share, control, treatment)
+    def _wealth(
+        self, control: Sample, treatment: Sample, *, alpha: float, alternative: Alternative, share: float
+    ) -> _Pair:
+        del share  # the order of the values knows nothing of it
         if alternative != "two_sided":
             message = f"expected the alternative two_sided for {self.name}, found {alternative!r}"
             raise UsageError(message, code="alternative")
@@ -115,27 +88,7 @@ class ExactQuantile:
             message = f"expected quantiles with their values for {self.name}, found count, mean and variance"
             raise StatisticsError(message, code="invalid_outcome", hint="lf.AlwaysValid reads those")
         before, after = (_Ranks.of(arm.values, arm.q, self.horizon, alpha) for arm in (control, treatment))
-        log_p = min(0.0, -_least_evidence(before, after))
-        absolute, relative = _bounds(before, after, -math.log(alpha))
-        value = treatment.mean - control.mean
-        lift = lift_over(control.mean, value)
-        return Look(
-            rule=self.name,
-            number=len(history) + 1,
-            alternative=alternative,
-            alpha=alpha,
-            control_n=control.count,
-            treatment_n=treatment.count,
-            value=value,
-            lower=absolute.lower,
-            upper=absolute.upper,
-            p=plain_p(log_p),
-            log_p=log_p,
-            relative=lift,
-            relative_lower=None if lift is None else relative.lower,
-            relative_upper=None if lift is None else relative.upper,
-            stop="significant" if has_stopped(log_p, alpha, history) else None,
-        )
+        return _Pair(before, after)
 
     def to_dict(self) -> dict[str, object]:
         """The rule as JSON holds it."""
@@ -251,26 +204,41 @@ class _Ranks:
         return self.values[: first + 1][is_kept], evidence[is_kept]
 
 
-def _least_evidence(control: _Ranks, treatment: _Ranks) -> float:
-    """Evidence against one quantile of both arms, where it is least."""
-    points = np.concatenate([control.values[1:-1], treatment.values[1:-1]])
-    return float((control.against(points) + treatment.against(points)).min())
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pair:
+    """Both arms: the pairs of quantiles that their evidence together allows."""
 
+    control: _Ranks
+    treatment: _Ranks
 
-def _bounds(control: _Ranks, treatment: _Ranks, threshold: float) -> tuple[Bounds, Bounds]:
-    """Differences and lifts that some pair of quantiles allows."""
-    left = threshold - treatment.least
-    high, cost = control.steps_above(left)
-    lowest, _ = treatment.range_below(threshold - cost)
-    low, cost_below = control.steps_below(left)
-    _, highest = treatment.range_below(threshold - cost_below)
-    if not (high.size and low.size):
-        # Too few values for their order to speak at all.
-        return Bounds(None, None), Bounds(None, None)
-    absolute = Bounds(_finite((lowest - high).min()), _finite((highest - low).max()))
-    if not (low.min() > 0 and lowest.min() > 0):
-        return absolute, Bounds(None, None)
-    return absolute, Bounds(_finite((lowest / high).min() - 1), _finite((highest / low).max() - 1))
+    def log_p(self) -> float:
+        points = np.concatenate([self.control.values[1:-1], self.treatment.values[1:-1]])
+        # Against one quantile of both arms, where it is least.
+        return min(0.0, -float((self.control.against(points) + self.treatment.against(points)).min()))
+
+    def absolute_bounds(self, threshold: float) -> Bounds:
+        low, highest, high, lowest = self._ends(threshold)
+        if not low.size:
+            return Bounds(None, None)
+        return Bounds(_finite((lowest - high).min()), _finite((highest - low).max()))
+
+    def relative_bounds(self, threshold: float) -> Bounds:
+        low, highest, high, lowest = self._ends(threshold)
+        if not low.size or low.min() <= 0 or lowest.min() <= 0:
+            return Bounds(None, None)
+        return Bounds(_finite((lowest / high).min() - 1), _finite((highest / low).max() - 1))
+
+    def _ends(self, threshold: float) -> tuple[NDArray[np.float64], ...]:
+        """Quantiles of the control downward, each with the highest that it allows the treatment; and upward.
+
+        Empty where too few values have come for their order to speak at all.
+        """
+        left = threshold - self.treatment.least
+        low, cost_below = self.control.steps_below(left)
+        high, cost_above = self.control.steps_above(left)
+        _, highest = self.treatment.range_below(threshold - cost_below)
+        lowest, _ = self.treatment.range_below(threshold - cost_above)
+        return low, highest, high, lowest
 
 
 def _finite(bound: np.float64) -> float | None:
