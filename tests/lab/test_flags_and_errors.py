@@ -18,6 +18,7 @@ from labfactory.lab import (
     Hypothesis,
     Mean,
     Proportion,
+    Quantile,
     Regression,
     ZTest,
 )
@@ -335,3 +336,11 @@ def test_differences_too_small_to_square_are_named(make_experiment: Callable[...
     evaluation = make_experiment().evaluate(frame([x * 1e-200 for x in SOME], SOME), control="plain")
     assert Flag("underflow", "orders", "plain") in evaluation.flags
     assert "zero_variance" not in {flag.code for flag in evaluation.flags}
+
+
+def test_a_quantile_with_little_beyond_it_is_rough(make_experiment: Callable[..., Experiment]) -> None:
+    experiment = make_experiment(metrics={"orders": Quantile("orders", 0.99)})
+    many = [float(x) for x in range(1000)]
+    flags = experiment.evaluate(frame(many, SOME), control="plain").flags
+    assert Flag("few_events", "orders", "warm", 0) in flags
+    assert Flag("few_events", "orders", "plain", 10) not in flags

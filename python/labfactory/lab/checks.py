@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from labfactory.lab.comparison import Check
 from labfactory.lab.estimators import Sample, heterogeneity, sample_ratio, welch
 from labfactory.lab.flags import Flag
+from labfactory.lab.metric import Quantile
 from labfactory.lab.reading import DAY
+from labfactory.lab.sequential.exact_quantile import QuantileSample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,8 +111,8 @@ def metric_findings(
 ) -> None:
     """What is odd about one metric in one arm, or between arms."""
     for name, metric in metrics.items():
-        if metric.kind == "quantile":
-            _quantile_findings(found, name, responses, sums, names)
+        if isinstance(metric, Quantile):
+            _quantile_findings(found, name, metric, responses, sums, names)
             continue
         for variant in names:
             _arm_metric_findings(found, name, metric, variant, sums)
@@ -120,7 +122,7 @@ def metric_findings(
 
 
 def _quantile_findings(
-    found: Findings, name: str, responses: Responses, sums: Aggregates, names: Sequence[str]
+    found: Findings, name: str, metric: Quantile, responses: Responses, sums: Aggregates, names: Sequence[str]
 ) -> None:
     for variant in names:
         sample = responses.rows.quantiles[name, variant]
@@ -129,8 +131,10 @@ def _quantile_findings(
                 found.flags.append(Flag("no_outcome", name, variant))
         elif sample.count == 1:
             found.flags.append(Flag("one_unit", name, variant))
-        elif sample.variance == 0:
+        elif isinstance(sample, QuantileSample) and sample.values[0] == sample.values[-1]:
             found.flags.append(Flag("zero_variance", name, variant))
+        elif (beyond := math.floor(min(metric.q, 1 - metric.q) * sample.count)) < _ROUGH_EVENTS:
+            found.flags.append(Flag("few_events", name, variant, beyond))
 
 
 def _arm_metric_findings(found: Findings, name: str, metric: Metric, variant: str, sums: Aggregates) -> None:

@@ -10,7 +10,7 @@ _MEANINGS: Final = {
     "baseline_not_positive": "the control mean is not above 0, a relative lift means nothing",
     "duplicate_key": "rows repeat a unit that was counted before",
     "estimated_propensity": "propensities of decisions are estimates, not exact",
-    "few_events": "fewer than ten events or non-events, the interval of the proportion is rough",
+    "few_events": "fewer than ten events or non-events, or outcomes beyond a quantile: the interval is rough",
     "few_units": "fewer than thirty units, too few for an interval that takes them for many",
     "heavy_weight": "one decision carries over a tenth of all weight",
     "low_effective_sample": "weights leave under a hundredth of the decisions, intervals are rough",
