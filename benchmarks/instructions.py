@@ -1,7 +1,8 @@
 """Instructions a row under callgrind, at the level AVX2: no noise, so one percent counts.
 
 Each workload runs with some rows and with twice as many in one thread; the difference is what the rows cost, free of
-what a call costs. Another compiler or C library gives other counts, so they are refused where those differ.
+what a call costs. `benchmarks/instructions.json` holds what they took last; another compiler or C library gives other
+counts, so they are refused where those differ.
 """
 
 from __future__ import annotations

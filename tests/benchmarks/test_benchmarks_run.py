@@ -120,6 +120,15 @@ def test_instructions_are_counted_and_compared(counted: tuple[str, Path]) -> Non
     assert worse.startswith("SMS: ")
 
 
+def test_hot_kernels_take_no_more_instructions_than_are_recorded(counted: tuple[str, Path]) -> None:
+    now, recorded = counted[1], ROOT / "benchmarks" / "instructions.json"
+    compared = "now, before = map(instructions.read, map(instructions.Path, sys.argv[1:]))\n"
+    compared += "assert now.keys() == before.keys()\nprint(instructions.more(now, before, allowed=0.1))"
+    done = script(compared, now, recorded)
+    # Another compiler or C library makes other instructions.
+    assert done.stdout == "[]\n" or "NotComparableError: another build: here {" in done.stderr, done
+
+
 def test_instructions_of_another_build_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "before.json"
     path.write_text(json.dumps({"built": {"compiler": "another"}, "instructions": {}}))
