@@ -1,6 +1,7 @@
 """Bandit decisions beside Vowpal Wabbit's and MABWiser's: `python -m benchmarks.selection_peers [--rounds N]`.
 
-100 arms, 32 features, two threads for us, what they take for the peers. LABFACTORY_BANDITS names a Python that has
+100 arms, 32 features. Processor time, which others on the machine hardly change: ours by its two threads, that of
+the peers on the one thread that they keep. LABFACTORY_BANDITS names a Python that has
 `mabwiser` and `vowpalwabbit`, which pin other versions of NumPy than we do; it times them inside, in rounds that
 alternate with ours. MABWiser keeps a full covariance of every arm's weights; ours are told by their form.
 """
@@ -21,6 +22,7 @@ import numpy as np
 from benchmarks.selection import CANDIDATES, FEATURES, Workload, make_workload
 from labfactory._core import select
 
+THREADS = 2
 PEERS = Path(__file__).with_name("bandits.py")
 # By peer: our mode, and how many times as fast it should be.
 TARGETS = {
@@ -64,15 +66,15 @@ def ours(work: Workload) -> dict[str, Callable[[], object]]:
             scale="sum",
             **more,
         )
-        made[name] = lambda slot=slot: slot.decide(columns, seed=1, version="1", threads=2)
+        made[name] = lambda slot=slot: slot.decide(columns, seed=1, version="1", threads=THREADS)
     return made
 
 
 def nanoseconds(call: Callable[[], object], rows: int) -> float:
     call()
-    started = time.perf_counter()
+    started = time.process_time()
     call()
-    return 1e9 * (time.perf_counter() - started) / rows
+    return 1e9 * (time.process_time() - started) / rows / THREADS
 
 
 def main() -> None:
@@ -86,7 +88,13 @@ def main() -> None:
     for _ in range(options.rounds):
         for name, call in modes.items():
             times.setdefault(name, []).append(nanoseconds(call, options.rows))
-        told = subprocess.run([python, str(PEERS)], check=True, capture_output=True, text=True)
+        told = subprocess.run(
+            [python, str(PEERS)],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
         for name, one in json.loads(told.stdout.splitlines()[-1]).items():
             times.setdefault(name, []).append(one)
     middle = {name: statistics.median(all_of) for name, all_of in times.items()}

@@ -266,3 +266,58 @@ def test_results_travel_as_json_frame_and_table() -> None:
     with pytest.raises(StatisticsError) as caught:
         OffPolicyEvaluation.from_json(b'{"policy": 1}')
     assert caught.value.code == "evaluation_malformed"
+
+
+@pytest.mark.parametrize(
+    "kind", [pl.Int32, pl.UInt8, pl.Float64, pl.Float32, pl.String, pl.Categorical, pl.Binary]
+)
+def test_a_column_s_type_changes_no_estimate(kind: Any) -> None:
+    code = FRAME["item"].replace_strict({"a": 7, "b": 9})
+    texts = kind in (pl.Categorical, pl.Binary)
+    frame = FRAME.with_columns(
+        (code.cast(pl.String) if texts else code).cast(kind).alias("item"),
+        (pl.col("who").cast(pl.String) if texts else pl.col("who")).cast(kind, strict=False).alias("who"),
+        pl.col("y").cast(pl.Float32),
+        pl.col("p").cast(pl.Float32),
+    )
+    target = TargetPolicy.by_action({7: 0.3, 9: 0.7})
+    expected = evaluate_policy(
+        read(customer="who"), TargetPolicy.by_action({"a": 0.3, "b": 0.7}), resamples=0
+    )
+    for data in (
+        frame,
+        frame.to_arrow(),
+        frame.to_pandas(),
+        pa.concat_tables([frame[:99].to_arrow(), frame[99:].to_arrow()]),
+    ):
+        found = evaluate_policy(read(data, customer="who"), target, resamples=0)
+        assert found.estimate("ips").value == pytest.approx(expected.estimate("ips").value)
+        if kind is not pl.UInt8:  # 200 customers fit, but nulls of those that do not stand alone
+            assert found.clusters == expected.clusters
+
+
+def test_actions_that_are_not_a_number_are_none() -> None:
+    frame = FRAME.with_columns(
+        pl.when(pl.int_range(pl.len()) < 10).then(float("nan")).otherwise(1.0).alias("item")
+    )
+    log = read(frame)
+    assert log.actions == ("1",)
+    assert (len(log), log.flags[0]) == (ROWS - 10, Flag("no_action", count=10))
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("propensity_invalid", pl.lit(1e-300).alias("p")),
+        ("invalid_outcome", pl.lit(1e300).alias("y")),
+        ("off_policy_input", pl.lit(None, pl.Int64).alias("age")),
+    ],
+)
+def test_numbers_that_no_sum_can_hold_and_unknown_positions_are_refused(code: str, change: pl.Expr) -> None:
+    with pytest.raises(StatisticsError) as caught:
+        read(FRAME.with_columns(change), position="age")
+    assert caught.value.code == code
+
+
+def test_a_column_may_be_named_twice() -> None:
+    assert read(context=["age", "age"]).context.shape == (ROWS, 1)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labfactory._core import base as core_base
+from labfactory.assignment import key_texts
 from labfactory.base.canonical import canonical_json
 from labfactory.base.columns import plain_table
 from labfactory.base.errors import SelectionError
@@ -300,4 +301,4 @@ def _people(customers: Any, key: str) -> pa.Table:
 
 def _texts(keys: Any) -> pa.Array:
     values = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
-    return pa.array(core_base.hash_keys(values))
+    return pa.array(core_base.hash_keys(key_texts(values)))

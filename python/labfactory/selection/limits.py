@@ -81,6 +81,12 @@ class Limit:
             if number is not None and not (math.isfinite(number) and 0 <= number < _MOST // _PARTS):
                 message = f"expected {name} of 0 or more and below 4.6e12, found {number}"
                 raise SelectionError(message, code="limit")
+        for name in ("minimum", "maximum"):
+            number = numbers[name]
+            if number is not None and number != int(number):
+                message = f"expected a whole number of customers as {name}, found {number}"
+                raise SelectionError(message, code="limit")
+            object.__setattr__(self, name, None if number is None else int(number))
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             message = f"expected a minimum of at most the maximum, found {self.minimum} above {self.maximum}"
             raise SelectionError(message, code="limit")

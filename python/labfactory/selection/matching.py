@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from labfactory.base.columns import plain_type
+from labfactory.assignment import key_texts
+from labfactory.base.columns import cast_values, plain_type
 from labfactory.base.errors import SelectionError
 from labfactory.base.instants import instant
 from labfactory.base.sources import batches
@@ -87,7 +89,8 @@ def match(
         Columns key, slot, component, propensity and reward, sorted by key and slot; and what is left out.
 
     Raises:
-        SelectionError: `outcomes` when a decision is logged twice or a reward is not finite.
+        SelectionError: `outcomes` when a decision is logged twice, a reward is not finite, a propensity is
+            none, or a time has no zone.
     """
     wanted = ["key", "slot", "component", "propensity", *([window.decided_at] if window else [])]
     log = _frame(decisions, wanted)
@@ -101,6 +104,8 @@ def match(
     if not found["reward"].is_finite().all():
         message = f"expected finite numbers in {reward!r}, found others"
         raise SelectionError(message, code="outcomes", hint="make unknown outcomes null")
+    found = found.with_columns(_as_in(log["key"], found["key"]))
+    _check_decisions(log, found, window)
     on = ["key", "slot"] if slot else ["key"]
     orphans = found.join(log, on=on, how="anti")
     late = 0
@@ -130,6 +135,34 @@ def match(
     )
 
 
+def _as_in(decided: pl.Series, came: pl.Series) -> pl.Series:
+    """The outcomes' keys in the type of the decisions: 7, 7.0 and "7" are one; what is no key there is null."""
+    if came.dtype == decided.dtype:
+        return came
+    texts = pl.Series("key", pc.cast(key_texts(came.to_arrow()), pa.string()))
+    return texts.cast(decided.dtype, strict=False)
+
+
+def _check_decisions(log: pl.DataFrame, came: pl.DataFrame, window: Window | None) -> None:
+    """Refuses propensities that are none, and times without a zone, which a window cannot compare."""
+    if not log["propensity"].dtype.is_numeric() and log["propensity"].dtype != pl.Null:
+        message = f"expected numbers in 'propensity', found {log['propensity'].dtype}"
+        raise SelectionError(message, code="outcomes")
+    known = log["propensity"].drop_nulls().cast(pl.Float64)
+    wrong = known.filter(~((known > 0) & (known <= 1)).fill_null(value=False))
+    if len(wrong):
+        message = f"expected propensities above 0 and at most 1, found {wrong[0]} in {len(wrong)} decisions"
+        raise SelectionError(message, code="outcomes", hint="make unknown ones null")
+    if window is None:
+        return
+    dated = [(window.decided_at, log), *([(window.came_at, came)] if window.came_at else [])]
+    for name, frame in dated:
+        kind = frame[name].dtype
+        if not isinstance(kind, pl.Datetime) or kind.time_zone is None:
+            message = f"expected timestamps with a zone in {name!r}, found {kind}"
+            raise SelectionError(message, code="outcomes", hint="Cast the column before.")
+
+
 def _some(rows: pl.DataFrame) -> tuple[str, ...]:
     return tuple(rows["key"].unique().sort().head(_NAMED).cast(pl.String).to_list())
 
@@ -137,7 +170,7 @@ def _some(rows: pl.DataFrame) -> tuple[str, ...]:
 def _frame(data: Any, columns: list[str]) -> pl.DataFrame:
     table = pa.Table.from_batches(list(batches(data, columns=columns)))
     # pyarrow below 25 gives views that it makes itself a buffer at address 0, which Polars follows.
-    plain = [column.cast(plain_type(column.type, decoded=True)) for column in table.columns]
+    plain = [cast_values(column, plain_type(column.type, decoded=True)) for column in table.columns]
     found = pl.from_arrow(pa.table(plain, names=columns))
     assert isinstance(found, pl.DataFrame)
     return found

@@ -377,6 +377,11 @@ class Selector:
         history: object = None,
     ) -> Moment:
         """What `decide` depends on beside the batch, checked as `decide` does."""
+        if not isinstance(batch, pa.RecordBatch):
+            found = f"{type(batch).__module__.partition('.')[0]}.{type(batch).__name__}"
+            message = f"expected a batch of customers, a pyarrow.RecordBatch, found {found}"
+            hint = "table.combine_chunks().to_batches()[0], or frame.to_arrow() before"
+            raise SelectionError(message, code="decision_input", hint=hint)
         if len(keys) != batch.num_rows:
             message = f"expected a key for each of {batch.num_rows} rows, found {len(keys)}"
             raise SelectionError(message, code="decision_input")

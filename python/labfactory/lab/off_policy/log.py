@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labfactory._core import base as core_base
+from labfactory.assignment.keys import key_texts
 from labfactory.base.columns import cast_values, is_text, plain_table, plain_type, value_type
 from labfactory.base.errors import SourceError, StatisticsError, nearest
 from labfactory.base.sources import batches
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Codes: TypeAlias = npt.NDArray[np.int64]
+
+# Sums of squares of weights and rewards stay within float64.
+_LARGEST = 1e70
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -124,7 +128,8 @@ class LoggedDecisions:
 
         Raises:
             SourceError: `missing_column`, `column_type`, or as `labfactory.base.sources` says.
-            StatisticsError: `no_decisions` when no row is whole, `propensity_invalid`, `invalid_outcome`,
+            StatisticsError: `no_decisions` when no row is whole, `off_policy_input` for a row without
+                position, `propensity_invalid`, `invalid_outcome`,
                 `unknown_action` for an action that `actions` lacks, `duplicate_action`.
 
         Example:
@@ -152,6 +157,9 @@ class LoggedDecisions:
             flags += (Flag("estimated_propensity", count=guessed),) if guessed else ()
         names, code = _coded(table.column(action).filter(kept), actions)
         places, place = _coded(table.column(position).filter(kept)) if position else (("",), None)
+        if place is not None and (place < 0).any():
+            message = f"expected a position in every row, found none in {int((place < 0).sum())} rows"
+            raise StatisticsError(message, code="off_policy_input", hint="leave those rows out")
         rows = np.flatnonzero(kept.to_numpy(zero_copy_only=False))
         chance = np.full(len(rows), propensity, np.float64) if chances is None else chances[rows]
         log = cls(
@@ -163,7 +171,7 @@ class LoggedDecisions:
             positions=places,
             cluster=np.arange(len(rows)),
             slate=None if slate is None else _groups(table.column(slate).filter(kept)),
-            context=encoded_context(table.select(list(context)).filter(kept)),
+            context=encoded_context(table.select(list(dict.fromkeys(context))).filter(kept)),
             rows=rows,
             table_rows=table.num_rows,
             flags=flags,
@@ -183,7 +191,12 @@ class LoggedDecisions:
             wrong = int((~np.isfinite(self.reward)).sum())
             message = f"expected finite numbers in {reward!r}, found {wrong} other values"
             raise StatisticsError(message, code="invalid_outcome", hint="make unknown outcomes null")
-        bad = ~((self.propensity > 0) & (self.propensity <= 1))
+        if (np.abs(self.reward) > _LARGEST).any():
+            message = (
+                f"expected numbers up to {_LARGEST:g} in {reward!r}, found {np.abs(self.reward).max():g}"
+            )
+            raise StatisticsError(message, code="invalid_outcome", hint="name them in a larger unit")
+        bad = ~((self.propensity >= 1 / _LARGEST) & (self.propensity <= 1))
         if bad.any():
             row = int(np.argmax(bad))
             message = (
@@ -195,12 +208,12 @@ class LoggedDecisions:
 
 
 def action_names(values: Iterable[object]) -> tuple[str, ...]:
-    """The texts by which actions are known.
+    """The texts by which actions are known: whole floats, as pandas makes of integers, are their integers.
 
     Raises:
         StatisticsError: `duplicate_action`.
     """
-    names = tuple(str(value) for value in values)
+    names = tuple(_text_of(value) for value in values)
     repeated = (
         next((name for name in names if names.count(name) > 1), None) if len({*names}) < len(names) else None
     )
@@ -216,7 +229,7 @@ def action_codes(values: pa.Array | pa.ChunkedArray, names: Sequence[str]) -> Co
     Raises:
         StatisticsError: `unknown_action`.
     """
-    texts = cast_values(values, pa.string())
+    texts = cast_values(_keys(values), pa.string())
     codes = pc.index_in(texts, pa.array(names, pa.string()))
     strange = pc.and_(codes.is_null(), texts.is_valid())
     if pc.any(strange).as_py():
@@ -227,24 +240,50 @@ def action_codes(values: pa.Array | pa.ChunkedArray, names: Sequence[str]) -> Co
     return known
 
 
+def _text_of(value: object) -> str:
+    """The text of one action or position, as a column of them has it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, np.generic):
+        value = value.item()
+    try:
+        return str(key_texts(pa.array([value])).cast(pa.string())[0])
+    except (pa.ArrowException, SourceError):
+        return str(value)
+
+
 def _coded(values: pa.ChunkedArray, names: Iterable[object] | None = None) -> tuple[tuple[str, ...], Codes]:
     if names is None:
         # Numbers in their own order, so that the tenth item is not the second.
-        names = sorted(value for value in pc.unique(values).to_pylist() if value is not None)
+        names = sorted(
+            value for value in pc.unique(values).to_pylist() if value is not None and value == value
+        )
     known = action_names(names)
     return known, action_codes(values, known)
 
 
 def _groups(values: pa.ChunkedArray) -> Codes:
     """Rows of one key under one code, in the order in which keys come; each null is a group of its own."""
-    hashes = pa.array(core_base.hash_keys(_combined(values)))
+    hashes = pa.array(core_base.hash_keys(_keys(values)))
     code: Codes = _whole(hashes.dictionary_encode().indices.fill_null(-1)).astype(np.int64)
     alone = code < 0
     code[alone] = code.max(initial=-1) + 1 + np.arange(int(alone.sum()))
     return code
 
 
-def _combined(values: pa.ChunkedArray) -> pa.Array:
+def _keys(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Values in the one form by which they are known, whatever type carried them."""
+    known = key_texts(_combined(values))
+    if not pa.types.is_binary(known.type) and not pa.types.is_large_binary(known.type):
+        return known
+    try:
+        return known.cast(pa.string())
+    except pa.ArrowInvalid:
+        message = "expected keys that are text, found bytes that are no UTF-8"
+        raise SourceError(message, code="key_type", hint="Cast the key to text.") from None
+
+
+def _combined(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     plain = values.cast(plain_type(values.type, decoded=True))
     return plain.combine_chunks() if isinstance(plain, pa.ChunkedArray) else plain
 
@@ -269,7 +308,8 @@ def _whole_rows(
     table: pa.Table, action: str, rewards: Floats, chances: Floats | None
 ) -> tuple[pa.Array, tuple[Flag, ...]]:
     """Which rows have all that is needed, and how many lack what. NaN, as a null becomes, is unknown."""
-    has_action = _whole(table.column(action).is_valid()).astype(bool)
+    # A float that is not a number is no action.
+    has_action = _whole(_keys(table.column(action)).is_valid()).astype(bool)
     has_chance = np.ones(len(has_action), bool) if chances is None else ~np.isnan(chances)
     has_reward = ~np.isnan(rewards)
     lacking = (

@@ -213,6 +213,9 @@ class _Matrix(TargetPolicy):
 
     def of_logged(self, log: LoggedDecisions) -> Floats:
         _check_rows(len(self.table), log)
+        if np.ndim(self.table) != 2:
+            message = f"expected probabilities [rows, actions], found {np.ndim(self.table)} dimensions"
+            raise StatisticsError(message, code="target_shape")
         chances = np.empty(len(log))
         for start in range(0, len(log), BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, len(log))
