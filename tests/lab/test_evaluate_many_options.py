@@ -259,3 +259,25 @@ def test_tables_that_say_nothing_are_named(table: pl.DataFrame, options: dict[st
     with pytest.raises(LabfactoryError) as caught:
         evaluate_many(table, experiment="test", **given)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("estimator", [Welch(), Cuped("before")], ids=lambda each: each.name)
+def test_a_named_control_stands_on_the_left_of_every_pair(rows: pl.DataFrame, estimator: Estimator) -> None:
+    options: dict[str, Any] = {"variant": "arm", "metrics": METRICS, "estimator": estimator}
+    some = rows.filter((pl.col("test") != "test 3") | (pl.col("arm") != "arm 1"))
+    found = evaluate_many(some, experiment="test", control="arm 1", **options).pairs
+    assert set(found["control"]) == {"arm 1"}
+    assert set(found["experiment"]) == set(rows["test"]) - {"test 3"}
+    for pair in found.iter_rows(named=True):
+        expected = alone(
+            rows.filter(test=pair["experiment"]), "arm 1", pair["treatment"], pair["metric"], estimator
+        )
+        assert [pair[name] for name in SAME] == pytest.approx(expected[: len(SAME)], rel=1e-9)
+
+
+def test_segments_that_nobody_asked_for_are_a_frame_of_no_rows() -> None:
+    table = COUNTS.with_columns(m=pl.Series([1, 2]))
+    options: dict[str, Any] = {"variant": "arm", "units": "n", "metrics": {"m": Proportion("m")}}
+    found = evaluate_many(table, experiment="test", **options)
+    assert found.segments.columns == ["dimension", "segment", *found.pairs.columns]
+    assert found.segments.height == 0

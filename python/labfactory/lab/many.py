@@ -173,13 +173,14 @@ def evaluate_many(
     tests = pl.concat(
         [_framed(name, whole, [each.tests() for each in grouped(whole, name)]) for name in metrics]
     )
+    pairs = paired(whole).select(_PAIRS)
     return Evaluations(
         tests.with_columns(is_mismatched=pl.col("srm_p") < MISMATCH_P).select(_TESTS),
-        paired(whole).select(_PAIRS),
+        pairs,
         alpha,
         correction,
         estimator.name,
-        _segmented({dimension: paired(read.arms(dimension)) for dimension in segments}),
+        _segmented({dimension: paired(read.arms(dimension)) for dimension in segments}, like=pairs),
     )
 
 
@@ -192,10 +193,12 @@ def _check_estimator(estimator: Estimator, *, counted: bool) -> None:
         raise UsageError(message, code="estimator")
 
 
-def _segmented(frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Pairs within segments, adjusted over all those of an experiment."""
+def _segmented(frames: Mapping[str, pl.DataFrame], *, like: pl.DataFrame) -> pl.DataFrame:
+    """Pairs within segments, adjusted over all those of an experiment; none has the columns all the same."""
     if not frames:
-        return pl.DataFrame()
+        return like.clear().select(
+            pl.lit(None, pl.String).alias("dimension"), pl.lit(None, pl.String).alias("segment"), pl.all()
+        )
     rows = pl.concat([frame.with_columns(dimension=pl.lit(name)) for name, frame in frames.items()])
     adjusted = adjust(rows["p"].to_list(), "bh", families=rows["experiment"].to_list())
     rows = rows.with_columns(adjusted_p=pl.Series(adjusted, dtype=pl.Float64))
