@@ -161,6 +161,10 @@ class Column {
   [[nodiscard]] const char* offsets() const { return offsets_; }
   // The buffers that views point into; null for others.
   [[nodiscard]] const void* const* variadic() const { return variadic_; }
+  // How many bytes each of them has; null for others, and where there are none.
+  [[nodiscard]] const std::int64_t* variadic_bytes() const {
+    return variadic_count_ > 0 ? static_cast<const std::int64_t*>(variadic_[variadic_count_]) : nullptr;
+  }
 
   // A child by position; Error(source, "arrow_format") when its format cannot be read.
   [[nodiscard]] const Column& child(std::size_t index) const { return children_.at(index).readable(); }

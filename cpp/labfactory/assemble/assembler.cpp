@@ -26,6 +26,8 @@ constexpr std::int64_t kSlack = kPartSlack;
 constexpr std::int64_t kLeastMorselBytes = std::int64_t{256} << 10;
 constexpr std::int64_t kLeastMorselRows = 64;
 constexpr std::int64_t kMostLeastRows = 4096;
+// For fewer rows finding out what to make ready costs more than it saves.
+constexpr std::int64_t kLeastReadyRows = 8;
 
 ArrayPointer names(const std::vector<std::string>& values) {
   std::vector<std::optional<std::string_view>> views(values.begin(), values.end());
@@ -55,11 +57,12 @@ Assembler::Dictionaries make_dictionaries(const Program& program) {
 class Morsel {
  public:
   Morsel(const Program& program, const Tape& tape, const Assembler::Dictionaries& dictionaries,
-         const Binding& binding, std::int64_t batch_bytes, std::span<std::atomic<std::int64_t>> bytes_a_row)
+         const Binding& binding, std::int64_t batch_bytes, std::int64_t rows,
+         std::span<std::atomic<std::int64_t>> bytes_a_row)
       : program_(program),
         dictionaries_(dictionaries),
         binding_(binding),
-        machine_(program, tape, binding),
+        machine_(program, tape, binding, rows < kLeastReadyRows ? 0 : kReadyRows),
         batch_bytes_(batch_bytes),
         bytes_a_row_(bytes_a_row) {}
 
@@ -67,9 +70,8 @@ class Morsel {
     std::vector<ArrayPointer> chunks;
     while (first < last) {
       const std::int64_t rows = std::min(last - first, kMostChunkRows);
-      Chunk chunk(program_, dictionaries_, capacities(rows), rows);
-      while (chunk.rows() < rows && write_row(chunk, first + chunk.rows())) {
-      }
+      Chunk chunk(program_, dictionaries_, capacities(rows), rows, batch_bytes_);
+      fill(chunk, first, first + rows);
       first += chunk.rows();
       remember(chunk);
       chunks.push_back(chunk.finish());
@@ -78,38 +80,42 @@ class Morsel {
   }
 
  private:
-  // False when the chunk has no room for this row and must be closed before it.
-  bool write_row(Chunk& chunk, std::int64_t row) {
+  // Writes rows first .. last as far as the chunk has room for them, and at least one.
+  void fill(Chunk& chunk, std::int64_t first, std::int64_t last) {
     for (;;) {
-      RowEvent event = machine_.assemble(row, chunk.cursors());
-      if (event.kind == RowEvent::Kind::done && chunk.commit(program_.limits.asset_bytes, batch_bytes_))
-        return true;
-      const std::int64_t bytes = chunk.bytes();
-      const bool is_too_large = bytes - chunk.committed_bytes() > program_.limits.asset_bytes;
-      if (event.kind == RowEvent::Kind::done && !is_too_large) {
-        chunk.rewind();
-        return false;
-      }
-      if (event.outcome == Outcome::suspended) {
-        // Its other calls are asked for at once, so that the batch runs again once and not once for each.
-        if (!collector_) collector_.emplace(program_, binding_);
-        collector_->collect(row);
-      }
-      if (event.kind == RowEvent::Kind::full) {
-        chunk.rewind();
-        if (!is_too_large) {
-          const bool is_spent = chunk.rows() > 0 && chunk.bytes() >= batch_bytes_ / 2;
-          if (is_spent) return false;
-          if (chunk.grow(static_cast<std::size_t>(event.constant))) continue;
-          if (chunk.rows() > 0) return false;
-        }
-        event = {RowEvent::Kind::failed, Outcome::asset_too_large, -1, event.span};
-      } else if (event.kind == RowEvent::Kind::done) {
-        event = {RowEvent::Kind::failed, Outcome::asset_too_large, -1, 0};
-      }
-      chunk.commit(event);
-      return true;
+      const RowEvent event = machine_.assemble(first + chunk.rows(), last, chunk.ends());
+      const std::int64_t row = first + chunk.rows();
+      if (row == last || !settle(chunk, row, event) || first + chunk.rows() == last) return;
     }
+  }
+
+  // Makes of a row that did not end well what becomes of it, or room for it. False when the chunk must be
+  // closed before it.
+  bool settle(Chunk& chunk, std::int64_t row, RowEvent event) {
+    const bool is_too_large = chunk.bytes() - chunk.ends().bytes() > program_.limits.asset_bytes;
+    if (event.kind == RowEvent::Kind::done && !is_too_large) {
+      chunk.ends().rewind();
+      return false;
+    }
+    if (event.outcome == Outcome::suspended) {
+      // Its other calls are asked for at once, so that the batch runs again once and not once for each.
+      if (!collector_) collector_.emplace(program_, binding_);
+      collector_->collect(row);
+    }
+    if (event.kind == RowEvent::Kind::full) {
+      chunk.ends().rewind();
+      if (!is_too_large) {
+        const bool is_spent = chunk.rows() > 0 && chunk.bytes() >= batch_bytes_ / 2;
+        if (is_spent) return false;
+        if (chunk.grow(static_cast<std::size_t>(event.constant))) return true;
+        if (chunk.rows() > 0) return false;
+      }
+      event = {RowEvent::Kind::failed, Outcome::asset_too_large, -1, event.span};
+    } else if (event.kind == RowEvent::Kind::done) {
+      event = {RowEvent::Kind::failed, Outcome::asset_too_large, -1, 0};
+    }
+    chunk.commit(event);
+    return true;
   }
 
   [[nodiscard]] std::vector<std::int64_t> capacities(std::int64_t rows) const {
@@ -167,14 +173,14 @@ void AssembleOptions::check() const {
 
 std::vector<ArrayPointer> Assembler::assemble_rows(const Binding& binding, std::int64_t first,
                                                    std::int64_t last, std::int64_t batch_bytes) const {
-  Morsel morsel(*program_, tape_, dictionaries_, binding, batch_bytes,
+  Morsel morsel(*program_, tape_, dictionaries_, binding, batch_bytes, last - first,
                 {bytes_a_row_.get(), part_count(*program_)});
   return morsel.run(first, last);
 }
 
 ArrayPointer Assembler::no_rows() const {
   const std::vector<std::int64_t> capacities(part_count(*program_), 0);
-  return Chunk(*program_, dictionaries_, capacities, 0).finish();
+  return Chunk(*program_, dictionaries_, capacities, 0, 0).finish();
 }
 
 std::int64_t Assembler::row_bytes() const {

@@ -63,33 +63,28 @@ class Sparse {
 }  // namespace
 
 Chunk::Chunk(const Program& program, const Assembler::Dictionaries& dictionaries,
-             std::span<const std::int64_t> capacities, std::int64_t rows)
-    : program_(program), dictionaries_(dictionaries) {
-  for (const std::int64_t capacity : capacities) {
-    PooledBuffer text = BufferPool::acquire(static_cast<std::size_t>(capacity) + kPartSlack);
+             std::span<const std::int64_t> capacities, std::int64_t rows, std::int64_t chunk_bytes)
+    : program_(program),
+      dictionaries_(dictionaries),
+      cursors_(capacities.size()),
+      parts_(capacities.size()),
+      ends_(cursors_, parts_, program.limits.asset_bytes, chunk_bytes) {
+  for (std::size_t part = 0; part < capacities.size(); ++part) {
+    PooledBuffer text = BufferPool::acquire(static_cast<std::size_t>(capacities[part]) + kPartSlack);
     const std::size_t usable =
         std::min(text.capacity() - kPartSlack, static_cast<std::size_t>(kMostPartBytes));
-    cursors_.push_back({text.data(), text.data() + usable});
-    texts_.push_back(std::move(text));
     PooledBuffer offsets = BufferPool::acquire(static_cast<std::size_t>(rows + 1) * sizeof(std::int32_t));
-    std::memset(offsets.data(), 0, sizeof(std::int32_t));
+    cursors_[part] = {text.data(), text.data() + usable};
+    parts_[part] = {text.data(), reinterpret_cast<std::int32_t*>(offsets.data())};
+    parts_[part].offsets[0] = 0;
+    texts_.push_back(std::move(text));
     offsets_.push_back(std::move(offsets));
   }
 }
 
 void Chunk::commit(const RowEvent& event) {
-  rewind();
-  notes_.push_back({rows_, event});
-  committed_bytes_ = place_ends();
-  ++rows_;
-}
-
-void Chunk::rewind() {
-  for (std::size_t part = 0; part < texts_.size(); ++part) {
-    std::int32_t end = 0;
-    std::memcpy(&end, offsets_[part].data() + static_cast<std::size_t>(rows_) * sizeof end, sizeof end);
-    cursors_[part].at = texts_[part].data() + end;
-  }
+  notes_.push_back({rows(), event});
+  ends_.commit_nothing();
 }
 
 bool Chunk::grow(std::size_t part) {
@@ -103,6 +98,7 @@ bool Chunk::grow(std::size_t part) {
   const std::size_t usable =
       std::min(larger.capacity() - kPartSlack, static_cast<std::size_t>(kMostPartBytes));
   cursors_[part] = {larger.data() + used, larger.data() + usable};
+  parts_[part].begin = larger.data();
   text = std::move(larger);
   return true;
 }
@@ -110,21 +106,21 @@ bool Chunk::grow(std::size_t part) {
 std::vector<Field> Chunk::note_fields() {
   if (notes_.empty()) {
     const auto silent = [&](std::string format, ArrayPointer dictionary = nullptr) {
-      return column(std::move(format), rows_, rows_, shared_zeros(), shared_zeros(), std::move(dictionary));
+      return column(std::move(format), rows(), rows(), shared_zeros(), shared_zeros(), std::move(dictionary));
     };
-    return {{"status", column("c", rows_, 0, {}, shared_zeros(), dictionaries_.statuses)},
+    return {{"status", column("c", rows(), 0, {}, shared_zeros(), dictionaries_.statuses)},
             {"reason", silent("i", dictionaries_.reasons)},
             {"code", silent("c", dictionaries_.codes)},
             {"template", silent("i", dictionaries_.templates)},
             {"line", silent("i")},
             {"column", silent("i")}};
   }
-  std::vector<std::int8_t> status(static_cast<std::size_t>(rows_), 0);
-  Sparse<std::int32_t> reason(rows_);
-  Sparse<std::int8_t> code(rows_);
-  Sparse<std::int32_t> source(rows_);
-  Sparse<std::int32_t> line(rows_);
-  Sparse<std::int32_t> place(rows_);
+  std::vector<std::int8_t> status(static_cast<std::size_t>(rows()), 0);
+  Sparse<std::int32_t> reason(rows());
+  Sparse<std::int8_t> code(rows());
+  Sparse<std::int32_t> source(rows());
+  Sparse<std::int32_t> line(rows());
+  Sparse<std::int32_t> place(rows());
   for (const auto& [row, event] : notes_) {
     const bool is_skipped = event.kind == RowEvent::Kind::skipped;
     status[static_cast<std::size_t>(row)] = is_skipped ? kSkipped : kError;
@@ -138,7 +134,7 @@ std::vector<Field> Chunk::note_fields() {
     line.set(row, span.line);
     place.set(row, span.column);
   }
-  return {{"status", column("c", rows_, 0, {}, SharedBuffer(std::move(status)), dictionaries_.statuses)},
+  return {{"status", column("c", rows(), 0, {}, SharedBuffer(std::move(status)), dictionaries_.statuses)},
           {"reason", reason.take("i", dictionaries_.reasons)},
           {"code", code.take("c", dictionaries_.codes)},
           {"template", source.take("i", dictionaries_.templates)},
@@ -149,7 +145,7 @@ std::vector<Field> Chunk::note_fields() {
 ArrayPointer Chunk::text_array(std::size_t part, const SharedBuffer& validity, std::int64_t nulls) {
   auto array = std::make_shared<ArrayData>();
   array->format = "u";
-  array->length = rows_;
+  array->length = rows();
   array->null_count = nulls;
   array->buffers = {validity, SharedBuffer(std::move(offsets_[part])), SharedBuffer(std::move(texts_[part]))};
   return array;
@@ -160,7 +156,7 @@ ArrayPointer Chunk::finish() {
   const auto nulls = static_cast<std::int64_t>(notes_.size());
   SharedBuffer validity;
   if (nulls != 0) {
-    std::vector<std::uint8_t> bits(static_cast<std::size_t>((rows_ + 7) / 8), 0xFF);
+    std::vector<std::uint8_t> bits(static_cast<std::size_t>((rows() + 7) / 8), 0xFF);
     for (const Note& note : notes_) {
       auto& byte = bits[static_cast<std::size_t>(note.row >> 3)];
       byte = static_cast<std::uint8_t>(byte & ~(1 << (note.row & 7)));
@@ -172,7 +168,7 @@ ArrayPointer Chunk::finish() {
   } else {
     auto parts = std::make_shared<ArrayData>();
     parts->format = "+s";
-    parts->length = rows_;
+    parts->length = rows();
     parts->null_count = nulls;
     parts->buffers = {validity};
     for (std::size_t part = 0; part < texts_.size(); ++part) {
@@ -180,7 +176,7 @@ ArrayPointer Chunk::finish() {
     }
     fields.push_back({"parts", std::move(parts)});
   }
-  return make_struct_array(rows_, std::move(fields));
+  return make_struct_array(rows(), std::move(fields));
 }
 
 }  // namespace labfactory

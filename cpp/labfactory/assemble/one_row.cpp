@@ -21,7 +21,7 @@ OneRow::OneRow(const Assembler& assembler, const std::vector<DataType>& columns)
       memo_(std::in_place),
       values_(columns),
       binding_(program_, values_.batch(), &*memo_),
-      machine_(program_, assembler.tape(), binding_),
+      machine_(program_, assembler.tape(), binding_, 0),
       texts_(std::max<std::size_t>(program_.parts.size(), 1)),
       cursors_(texts_.size()) {
   for (std::size_t part = 0; part < texts_.size(); ++part) hold(part, kFirstBytes);

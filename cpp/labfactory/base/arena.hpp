@@ -36,6 +36,8 @@ class Arena {
 
   // Counts work that leaves no bytes here, as looking through a list: machines charge it to a row's limit.
   void charge(std::size_t steps) { charged_ += steps; }
+  // Counts bytes that would have been handed out, had they not been kept elsewhere.
+  void charge_bytes(std::size_t bytes) { used_ += bytes; }
   [[nodiscard]] std::size_t charged() const { return charged_; }
 
   // Levels of values within values that are being looked through: what recurses counts itself in and out.

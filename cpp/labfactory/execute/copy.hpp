@@ -119,21 +119,28 @@ inline constexpr std::size_t kMostUnescaped = 32;
   return true;
 }
 
+// A text with fewer bytes than this is copied as so many, where both sides have them.
+inline constexpr std::size_t kShortText = 32;
+
+[[gnu::always_inline]] inline void copy_short_text(char* to, const char* from) {
+  const Bytes16 head = load16(from);
+  const Bytes16 tail = load16(from + 16);
+  store16(to, head);
+  store16(to + 16, tail);
+}
+
 // A copy may touch this much behind both texts.
 inline constexpr std::size_t kWideSlack = 64;
 
-// For text of our own that kWideSlack bytes follow, into memory that kWideSlack bytes follow: whole blocks,
-// so that a short copy is a few moves without a branch on its exact size.
-inline void copy_wide(char* to, const char* from, std::size_t n) {
-  if (n > 4 * kWideSlack) {
-    std::memcpy(to, from, n);
-    return;
-  }
-  std::size_t done = 0;
-  do {
-    std::memcpy(to + done, from + done, kWideSlack);
-    done += kWideSlack;
-  } while (done < n);
-}
+// Copies text of our own that kWideSlack bytes follow into memory that kWideSlack bytes follow, in whole
+// blocks, so that no branch hangs on the exact size. For more than kShortText bytes.
+using PaddedCopy = void (*)(char* to, const char* from, std::size_t n);
+
+// That of the dispatch level in force; all copy the same.
+[[nodiscard]] PaddedCopy padded_copy();
+void copy_padded_plain(char* to, const char* from, std::size_t n);
+#if defined(__x86_64__)
+void copy_padded_avx2(char* to, const char* from, std::size_t n);
+#endif
 
 }  // namespace labfactory

@@ -1,11 +1,11 @@
 #include "labfactory/execute/tape_machine.hpp"
 
 #include <algorithm>
-#include <bit>
+#include <limits>
 
-#include "labfactory/execute/copy.hpp"
 #include "labfactory/execute/pure.hpp"
-#include "labfactory/values/escape_entity.hpp"
+#include "labfactory/execute/relation.hpp"
+#include "labfactory/execute/tape_output.hpp"
 #include "labfactory/values/moment.hpp"
 #include "labfactory/values/text.hpp"
 
@@ -13,8 +13,6 @@ namespace labfactory {
 
 namespace {
 
-static_assert(kPartSlack >= kWideSlack && kLiteralSlack >= kWideSlack);
-static_assert(kPartSlack >= kEscapeSlack);
 // Numbers and dates are written where there is room for the slack only, and looked at afterwards.
 static_assert(kPartSlack >= kIntegerBound + 8 && kPartSlack >= kReprBound && kPartSlack >= kDateBound);
 
@@ -23,237 +21,40 @@ static_assert(kPartSlack >= kIntegerBound + 8 && kPartSlack >= kReprBound && kPa
 constexpr std::size_t kFormatReserve = 64;
 
 enum class Written : std::uint8_t { yes, full, failed };
+enum class Copied : std::uint8_t { yes, full, not_ready };
 
-[[gnu::always_inline]] inline Outcome truth_of(const Scope& scope, const Value& value, bool& out) {
-  switch (value.kind) {
-    case Kind::boolean:
-    case Kind::integer:
-      out = value.payload.integer != 0;
-      return Outcome::ok;
-    case Kind::text:
-      out = value.length != 0;
-      return Outcome::ok;
-    case Kind::none:
-      out = false;
-      return Outcome::ok;
-    default:
-      return truth(scope, value, out);
-  }
-}
-
-template <class T>
-bool relate(Opcode relation, T a, T b) {
-  switch (relation) {
-    case Opcode::equal:
-      return a == b;
-    case Opcode::not_equal:
-      return a != b;
-    case Opcode::less:
-      return a < b;
-    case Opcode::less_equal:
-      return a <= b;
-    case Opcode::greater:
-      return a > b;
-    default:
-      return a >= b;
-  }
-}
-
-Outcome relate_plainly(const Scope& scope, Opcode relation, const Value& a, const Value& b, bool& out) {
-  switch (relation) {
-    case Opcode::equal:
-      return equal(scope, a, b, out);
-    case Opcode::not_equal: {
-      const Outcome outcome = equal(scope, a, b, out);
-      out = !out;
-      return outcome;
-    }
-    case Opcode::contains:
-      return contains(scope, a, b, out);
-    case Opcode::not_contains: {
-      const Outcome outcome = contains(scope, a, b, out);
-      out = !out;
-      return outcome;
-    }
-    default: {
-      const auto order = static_cast<Order>(static_cast<int>(relation) - static_cast<int>(Opcode::less));
-      return compare(scope, order, a, b, out);
-    }
-  }
-}
-
-[[gnu::always_inline]] inline Outcome relation_of(const Scope& scope, Opcode relation, const Value& a,
-                                                  const Value& b, bool& out) {
-  if (a.kind == b.kind && relation <= Opcode::greater_equal) {
-    if (a.kind == Kind::integer) {
-      out = relate(relation, a.payload.integer, b.payload.integer);
-      return Outcome::ok;
-    }
-    if (a.kind == Kind::floating) {
-      out = relate(relation, a.payload.floating, b.payload.floating);
-      return Outcome::ok;
-    }
-    if (a.kind == Kind::text && relation <= Opcode::not_equal) {
-      if (a.length == b.length) charge_text(scope, a.view());
-      const bool is_same = a.length == b.length &&
-                           (a.length == 0 || std::memcmp(a.payload.text, b.payload.text, a.length) == 0);
-      out = is_same == (relation == Opcode::equal);
-      return Outcome::ok;
-    }
-  }
-  return relate_plainly(scope, relation, a, b, out);
-}
-
-template <class T>
-[[gnu::always_inline]] inline T load_as(const char* at) {
-  T value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-[[gnu::always_inline]] inline bool bit_at(const char* bits, std::int64_t i) {
-  return ((static_cast<unsigned char>(bits[i >> 3]) >> (i & 7)) & 1) != 0;
-}
-// Whether a row is not null.
-[[gnu::always_inline]] inline bool is_set(const Reader& reader, std::int64_t row) {
-  return reader.validity == nullptr ||
-         bit_at(reinterpret_cast<const char*>(reader.validity), reader.first_bit + row);
-}
 // The text of a view that does not hold it itself.
 [[gnu::always_inline]] inline const char* viewed(const Reader& reader, const char* view) {
   return static_cast<const char*>(reader.variadic[load_as<std::int32_t>(view + 8)]) +
          load_as<std::int32_t>(view + 12);
 }
 
-}  // namespace
-
-// A text of up to 12 bytes with entities where bytes are marked.
-[[gnu::noinline]] char* write_marked(char* out, const char* text, std::size_t size, std::uint32_t marked) {
-  std::size_t from = 0;
-  while (marked != 0) {
-    const auto at = static_cast<std::size_t>(std::countr_zero(marked));
-    for (; from < at; ++from) *out++ = text[from];
-    const auto& entity = escape_detail::kEntityTable.at[static_cast<unsigned char>(text[from++])];
-    std::memcpy(out, entity.text, sizeof entity.text);
-    out += entity.size;
-    marked &= marked - 1;
+std::vector<Value> make_slots(const Program& program, const Tape& tape) {
+  std::vector<Value> slots(static_cast<std::size_t>(tape.slots));
+  for (const auto& [slot, constant] : tape.presets) {
+    slots[static_cast<std::size_t>(slot)] = program.constants[static_cast<std::size_t>(constant)];
   }
-  for (; from < size; ++from) *out++ = text[from];
-  return out;
+  return slots;
 }
 
-// Where the part under way is written; kept in registers while a row runs.
-class TapeMachine::Output {
- public:
-  explicit Output(PartCursor* part) : part_(part), at_(part->at), limit_(part->limit) {}
+// Whether numbers may be made ready: the plain format refuses those that a tiny asset has no room for.
+std::int64_t ready_rows_of(const Program& program, std::int64_t rows) {
+  return program.limits.asset_bytes > static_cast<std::int64_t>(2 * kFormatReserve) ? rows : 0;
+}
 
-  void leave() { part_->at = at_; }
-  void enter(PartCursor* part) {
-    leave();
-    part_ = part;
-    at_ = part->at;
-    limit_ = part->limit;
-  }
-  // Goes on at a cursor that stands where it should, as the one under way does already.
-  void resume(PartCursor* part) {
-    part_ = part;
-    at_ = part->at;
-    limit_ = part->limit;
-  }
-  [[nodiscard]] PartCursor* part() const { return part_; }
-  [[nodiscard]] std::size_t room() const { return static_cast<std::size_t>(limit_ - at_); }
-
-  [[gnu::always_inline]] bool literal(const char* text, std::size_t size) {
-    if (size > room()) return false;
-    copy_wide(at_, text, size);
-    at_ += size;
-    return true;
-  }
-
-  // A step's literal before a text; no, and nothing that counts is written, where there is no room.
-  [[gnu::always_inline]] bool lead_text(const char* literal, std::size_t literal_bytes, std::string_view text,
-                                        bool is_escaped, EscapeWriter escape) {
-    if (literal_bytes + text.size() > room()) return false;
-    if (!is_escaped) {
-      lead(literal, literal_bytes);
-      copy_bytes(at_ + literal_bytes, text.data(), text.size());
-      at_ += literal_bytes + text.size();
-      return true;
-    }
-    if (literal_bytes + escaped_bound(text.size()) - kEscapeSlack > room()) return false;
-    lead(literal, literal_bytes);
-    at_ += literal_bytes;
-    if (text.size() <= kMostUnescaped && copy_unescaped(at_, text.data(), text.size())) {
-      at_ += text.size();
-    } else {
-      at_ = escape(at_, text);
-    }
-    return true;
-  }
-  // The same of up to 12 bytes that lie in a view, with its size before them.
-  [[gnu::always_inline]] bool lead_inlined(const char* literal, std::size_t literal_bytes, const char* view,
-                                           std::size_t size, bool is_escaped) {
-    // Room for the case that every byte becomes an entity; the longest has five.
-    if (literal_bytes + 5 * size > room()) return false;
-    std::uint64_t halves[2] = {0, 0};
-    std::memcpy(&halves[0], view + 4, 8);
-    std::memcpy(&halves[1], view + 12, 4);
-    Bytes16 bytes;
-    std::memcpy(&bytes, halves, sizeof bytes);
-    lead(literal, literal_bytes);
-    at_ += literal_bytes;
-    store16(at_, bytes);
-    if (is_escaped) {
-      std::uint32_t marked = mask16(marks16(bytes)) & ((1U << size) - 1);
-      if (marked != 0) [[unlikely]] {
-        at_ = write_marked(at_, view + 4, size, marked);
-        return true;
-      }
-    }
-    at_ += size;
-    return true;
-  }
-  // A step's literal where there is room for it; most are short.
-  [[gnu::always_inline]] void lead(const char* literal, std::size_t literal_bytes) {
-    store16(at_, load16(literal));
-    store16(at_ + 16, load16(literal + 16));
-    if (literal_bytes > 32) copy_wide(at_, literal, literal_bytes);
-  }
-  [[gnu::always_inline]] bool lead_literal(const char* literal, std::size_t literal_bytes) {
-    if (literal_bytes > room()) return false;
-    lead(literal, literal_bytes);
-    at_ += literal_bytes;
-    return true;
-  }
-
-  [[gnu::always_inline]] bool text(std::string_view text) {
-    if (text.size() > room()) return false;
-    copy_bytes(at_, text.data(), text.size());
-    at_ += text.size();
-    return true;
-  }
-
-  [[gnu::always_inline]] bool escaped(std::string_view text, EscapeWriter escape) {
-    // The bound is five times the text; only near the end is the exact size worth a pass.
-    if (escaped_bound(text.size()) - kEscapeSlack > room() && escaped_size(text) > room()) return false;
-    at_ = escape(at_, text);
-    return true;
-  }
-
-  // What was written at at() ends there; false when that is behind the limit.
-  [[gnu::always_inline]] bool advance(char* end) {
-    if (end > limit_) return false;
-    at_ = end;
-    return true;
-  }
-  [[nodiscard]] char* at() const { return at_; }
-
- private:
-  PartCursor* part_;
-  char* at_;
-  char* limit_;
+// An entry of a dictionary whose text is being written for the first time.
+struct Keeping {
+  const BoundStep* behind = nullptr;  // null: none
+  EntryText* entry = nullptr;
+  const char* from = nullptr;  // where its text begins
+  std::size_t used = 0;
+  std::size_t charged = 0;
 };
 
-TapeMachine::TapeMachine(const Program& program, const Tape& tape, const Binding& binding)
+}  // namespace
+
+TapeMachine::TapeMachine(const Program& program, const Tape& tape, const Binding& binding,
+                         std::int64_t ready_rows)
     : program_(program),
       tape_(tape),
       scope_{arena_,
@@ -265,109 +66,96 @@ TapeMachine::TapeMachine(const Program& program, const Tape& tape, const Binding
       most_arena_bytes_(kArenaShare * static_cast<std::size_t>(program.limits.asset_bytes)),
       most_charged_(kLooksAStep * static_cast<std::size_t>(program.limits.work)),
       escape_(escape_writer()),
-      steps_(tape.steps),
-      slots_(static_cast<std::size_t>(tape.slots)),
+      copy_(padded_copy()),
+      slots_(make_slots(program, tape)),
       loops_(static_cast<std::size_t>(program.loops)),
-      captures_(program) {
-  for (const auto& [slot, constant] : tape.presets) {
-    slots_[static_cast<std::size_t>(slot)] = program.constants[static_cast<std::size_t>(constant)];
-  }
-  bind_steps();
-}
+      captures_(program),
+      ready_(program, tape, binding.cells(), slots_, ready_rows_of(program, ready_rows)),
+      steps_(
+          bind_steps(tape, binding.cells(), slots_, ready_, entries_, ready_rows > 0 ? binding.rows() : 0)) {}
 
-void TapeMachine::bind_steps() {
-  std::vector<char> is_constant(slots_.size(), 0);
-  for (const auto& [slot, constant] : tape_.presets) is_constant[static_cast<std::size_t>(slot)] = 1;
-  for (Step& step : steps_) {
-    const auto access = [&] { return scope_.cells.reader(static_cast<std::size_t>(step.column)).access; };
-    const bool is_field = step.kind == StepKind::emit_field || step.kind == StepKind::fixed_field;
-    const auto chosen = [&](StepKind column, StepKind field) { step.kind = is_field ? field : column; };
-    switch (step.kind) {
-      case StepKind::emit_column:
-      case StepKind::emit_field:
-        if (access() == Access::utf8_view) {
-          chosen(StepKind::emit_view_column, StepKind::emit_view_field);
-        } else if (access() == Access::utf8) {
-          chosen(StepKind::emit_utf8_column, StepKind::emit_utf8_field);
-        } else if (access() == Access::int64) {
-          chosen(StepKind::emit_int64_column, StepKind::emit_int64_field);
-        }
-        break;
-      case StepKind::fixed_column:
-      case StepKind::fixed_field:
-        if (access() == Access::float64)
-          chosen(StepKind::fixed_float64_column, StepKind::fixed_float64_field);
-        break;
-      case StepKind::jump_column:
-        if (access() == Access::boolean) step.kind = StepKind::jump_bit_column;
-        break;
-      case StepKind::compare_column: {
-        const auto other = static_cast<std::size_t>(step.other);
-        const bool is_integer = is_constant[other] != 0 && slots_[other].kind == Kind::integer;
-        if (access() == Access::int64 && is_integer && step.relation <= Opcode::greater_equal) {
-          step.kind = StepKind::compare_int64_column;
-        }
-        break;
-      }
-      default:
-        break;
+RowEvent TapeMachine::assemble(std::int64_t first, std::int64_t last, RowEnds& ends) {
+  for (std::int64_t row = first; row < last;) {
+    if (row < ready_first_ || row >= ready_last_) {
+      ready_first_ = row;
+      ready_last_ = ready_.make(row, last);
     }
+    const std::int64_t until = std::min(last, ready_last_);
+    const RowEvent event = run(row, until, ends);
+    if (row == until) continue;
+    const bool is_captured = event.kind == RowEvent::Kind::full && event.constant == kNoPart;
+    if (!is_captured) return event;
+    ends.rewind();
+    if (!captures_.grow()) return {RowEvent::Kind::failed, Outcome::asset_too_large, -1, event.span};
   }
+  return {};
 }
 
 RowEvent TapeMachine::assemble(std::int64_t row, std::span<PartCursor> parts) {
-  if (!captures_.any()) return assemble_once(row, parts);
   starts_.clear();
   for (const PartCursor& part : parts) starts_.push_back(part.at);
+  constexpr std::int64_t kAny = std::numeric_limits<std::int64_t>::max();
   for (;;) {
-    captures_.reset();
-    const RowEvent event = assemble_once(row, parts);
+    RowEnds ends(parts, {}, kAny, kAny);
+    std::int64_t at = row;
+    const RowEvent event = run(at, row + 1, ends);
     if (event.kind != RowEvent::Kind::full || event.constant != kNoPart) return event;
     if (!captures_.grow()) return {RowEvent::Kind::failed, Outcome::asset_too_large, -1, event.span};
     for (std::size_t part = 0; part < parts.size(); ++part) parts[part].at = starts_[part];
   }
 }
 
-RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> parts) {
-  arena_.reset();
+RowEvent TapeMachine::run(std::int64_t& current, std::int64_t last, RowEnds& ends) {
   Value* const slots = slots_.data();
   const Frame<1> frame{slots};
   const Cells& cells = scope_.cells;
-  const Step* const steps = steps_.data();
-  const char* const literals = tape_.literals.data();
+  const BoundStep* const steps = steps_.data();
   const Instruction* const instructions = tape_.instructions.data();
   const EscapeWriter escape = escape_;
-  const Step* at = steps;
-  std::int64_t work = program_.limits.work;
-  Output output(parts.data());
+  const bool has_captures = captures_.any();
+  PartCursor* const parts = ends.cursors().data();
+  std::int64_t row = current;
+  const BoundStep* at = steps;
+  std::int64_t work = 0;
+  TapeOutput output(parts, copy_);
   Outcome outcome = Outcome::ok;
+  Keeping keeping;
 
-  const auto failed = [&](Outcome found, std::int32_t span) {
+  const auto begin_row = [&]() __attribute__((always_inline)) {
+    if (arena_.used() + arena_.charged() != 0) arena_.reset();
+    if (has_captures) captures_.reset();
+    keeping.behind = nullptr;
+    work = program_.limits.work;
+    at = steps;
+  };
+  const auto failed = [&](Outcome found, std::int32_t span) __attribute__((always_inline)) {
     output.leave();
+    current = row;
     return RowEvent{RowEvent::Kind::failed, found, -1, span};
   };
-  const auto full = [&] {
+  const auto full = [&]() __attribute__((always_inline)) {
     output.leave();
+    current = row;
     const bool is_captured = captures_.owns(output.part());
-    const auto part = is_captured ? kNoPart : static_cast<std::int32_t>(output.part() - parts.data());
+    const auto part = is_captured ? kNoPart : static_cast<std::int32_t>(output.part() - parts);
     return RowEvent{RowEvent::Kind::full, Outcome::ok, part, at->span};
   };
 
   // Where a record's field lies in its own column; false where it is another record, or none.
-  const auto own_row = [&](const Step& step, std::int64_t& index) __attribute__((always_inline)) {
+  const auto own_row = [&](const BoundStep& step, std::int64_t& index) __attribute__((always_inline)) {
     const Value& base = slots[step.source];
     index = base.payload.integer;
     return base.kind == Kind::record && base.column == step.parent;
   };
   // A record's field, as read_field() does, its own column first.
-  const auto read_field_of = [&](const Step& step, Value& out) __attribute__((always_inline)) {
+  const auto read_field_of = [&](const BoundStep& step, Value& out) __attribute__((always_inline)) {
     const Value base = slots[step.source];
     if (base.kind == Kind::record && base.column == step.parent) {
       return cells.read(static_cast<std::size_t>(step.column), base.payload.integer, out);
     }
     return read_field(program_, scope_, base, step.column, out);
   };
-  const auto read_column_of = [&](const Step& step, Value& out) __attribute__((always_inline)) {
+  const auto read_column_of = [&](const BoundStep& step, Value& out) __attribute__((always_inline)) {
     return cells.read(static_cast<std::size_t>(step.column), row, out);
   };
   const auto emit = [&](const Value& value, bool is_escaped) __attribute__((always_inline)) {
@@ -395,8 +183,8 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
     }
     return fits ? Written::yes : Written::full;
   };
-  const auto lead = [&] {
-    return at->literal_bytes == 0 || output.literal(literals + at->literal_at, at->literal_bytes);
+  const auto lead = [&]() __attribute__((always_inline)) {
+    return at->literal_bytes == 0 || output.literal(at->literal, at->literal_bytes);
   };
   const auto emit_fixed = [&](const Value& value) __attribute__((always_inline)) {
     if (value.kind == Kind::floating || value.kind == Kind::integer) {
@@ -420,10 +208,9 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
     if (!is_set(reader, index)) return false;
     const char* const view = reader.values + index * 16;
     const auto size = static_cast<std::size_t>(load_as<std::uint32_t>(view));
-    const char* const literal = literals + at->literal_at;
     // Up to 12 bytes lie in the view itself, behind its size.
-    if (size <= 12) return output.lead_inlined(literal, at->literal_bytes, view, size, at->flag);
-    return output.lead_text(literal, at->literal_bytes, {viewed(reader, view), size}, at->flag, escape);
+    if (size <= 12) return output.lead_inlined(at->literal, at->literal_bytes, view, size, at->flag);
+    return output.lead_text(at->literal, at->literal_bytes, {viewed(reader, view), size}, at->flag, escape);
   };
   const auto emit_utf8 = [&](std::int64_t index) __attribute__((always_inline)) {
     const Reader& reader = cells.reader(static_cast<std::size_t>(at->column));
@@ -431,63 +218,122 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
     const char* const offsets = reader.offsets + index * 4;
     const auto first = load_as<std::int32_t>(offsets);
     const auto size = static_cast<std::size_t>(load_as<std::int32_t>(offsets + 4) - first);
-    const char* const literal = literals + at->literal_at;
-    return output.lead_text(literal, at->literal_bytes, {reader.values + first, size}, at->flag, escape);
+    return output.lead_text(at->literal, at->literal_bytes, {reader.values + first, size}, at->flag, escape);
+  };
+  // Texts that are ready, one behind the other while they are short: what most of a message is. Then the one
+  // that is not, or the step behind the last.
+  const auto copy_ready = [&](std::int64_t index) __attribute__((always_inline)) {
+    char* to = output.at();
+    const char* const limit = output.limit();
+    const BoundStep* step = at;
+    Copied copied = Copied::yes;
+    for (;;) {
+      const Piece& piece = step->pieces[index];
+      if ((step->literal_bytes | piece.size) >= kShortText) {
+        copied = Copied::not_ready;
+        break;
+      }
+      copy_short_text(to, step->literal);
+      to += step->literal_bytes;
+      copy_short_text(to, piece.text);
+      to += piece.size;
+      if (to > limit) {
+        copied = Copied::full;
+        break;
+      }
+      const bool joins = step->joins;
+      step = step->next;
+      if (!joins) break;
+    }
+    output.set(to);
+    at = step;
+    if (copied != Copied::not_ready) return copied;
+    const Piece& piece = at->pieces[index];
+    if (piece.size == kNotReady) return copied;
+    if (!output.long_texts(at->literal, at->literal_bytes, piece.text, piece.size, at->is_choice))
+      return Copied::full;
+    at = at->next;
+    return Copied::yes;
+  };
+  // What is kept of an entry of a dictionary, and what making it took. Where that would be too much for the
+  // row, the plain steps say so in their place.
+  const auto copy_entry = [&](std::int64_t index) __attribute__((always_inline)) {
+    EntryText* const entry = at->entries->at(index);
+    if (entry == nullptr) return Copied::not_ready;
+    if (entry->text == nullptr) {
+      keeping = {at->next, entry, output.at() + at->literal_bytes, arena_.used(), arena_.charged()};
+      return Copied::not_ready;
+    }
+    const bool is_allowed = arena_.used() + entry->used <= most_arena_bytes_ &&
+                            arena_.charged() + entry->charged <= most_charged_;
+    if (!is_allowed) return Copied::not_ready;
+    if (!output.long_texts(at->literal, at->literal_bytes, entry->text, entry->size, false))
+      return Copied::full;
+    arena_.charge(entry->charged);
+    arena_.charge_bytes(entry->used);
+    return Copied::yes;
+  };
+  const auto keep_entry = [&]() __attribute__((always_inline)) {
+    const auto size = static_cast<std::size_t>(output.at() - keeping.from);
+    *keeping.entry = {entry_memory_.keep({keeping.from, size}), size, arena_.used() - keeping.used,
+                      arena_.charged() - keeping.charged};
+    keeping.behind = nullptr;
   };
 
   Value value;
+  begin_row();
   for (;;) {
-    switch (at->kind) {
+    StepKind kind = at->kind;
+  again:
+    switch (kind) {
+      case StepKind::ready_text:
+      case StepKind::ready_item: {
+        std::int64_t index = row - ready_first_;
+        if (kind == StepKind::ready_item) {
+          const bool is_own = own_row(*at, index);
+          index -= at->ready->first;
+          if (!is_own || static_cast<std::uint64_t>(index) >= at->ready->count) {
+            kind = at->plain;
+            goto again;
+          }
+        }
+        const Copied copied = copy_ready(index);
+        if (copied == Copied::yes) continue;
+        if (copied == Copied::full) return full();
+        kind = at->plain;
+        goto again;
+      }
+      case StepKind::entry_text:
+      case StepKind::entry_item: {
+        std::int64_t index = row;
+        const bool is_own = kind == StepKind::entry_text || own_row(*at, index);
+        const Copied copied = is_own ? copy_entry(index) : Copied::not_ready;
+        if (copied == Copied::full) return full();
+        if (copied == Copied::not_ready) {
+          kind = at->plain;
+          goto again;
+        }
+        at = at->next;
+        continue;
+      }
+
       case StepKind::literal:
-        if (!output.literal(literals + at->literal_at, at->literal_bytes)) return full();
+        if (!output.literal(at->literal, at->literal_bytes)) return full();
         break;
 
       // What is null or has no room is left to the plain steps.
       case StepKind::emit_view_column:
-        if (emit_view(row)) break;
-        goto plain_column;
-      case StepKind::emit_view_field:
-        if (std::int64_t index = 0; own_row(*at, index) && emit_view(index)) break;
-        goto plain_field;
       case StepKind::emit_utf8_column:
-        if (emit_utf8(row)) break;
-        goto plain_column;
-      case StepKind::emit_utf8_field:
-        if (std::int64_t index = 0; own_row(*at, index) && emit_utf8(index)) break;
-        goto plain_field;
-      case StepKind::emit_int64_column:
-      case StepKind::emit_int64_field: {
-        std::int64_t index = row;
-        const bool is_field = at->kind == StepKind::emit_int64_field;
-        if (is_field && !own_row(*at, index)) goto plain_field;
-        const Reader& reader = cells.reader(static_cast<std::size_t>(at->column));
-        if (!is_set(reader, index)) {
-          if (is_field) goto plain_field;
-          goto plain_column;
-        }
-        if (!output.lead_literal(literals + at->literal_at, at->literal_bytes)) return full();
-        if (!output.advance(write_integer(output.at(), load_as<std::int64_t>(reader.values + index * 8))))
-          return full();
-        break;
-      }
-      case StepKind::fixed_float64_column:
-      case StepKind::fixed_float64_field: {
-        std::int64_t index = row;
-        const bool is_field = at->kind == StepKind::fixed_float64_field;
-        if (is_field && !own_row(*at, index)) goto plain_fixed;
-        const Reader& reader = cells.reader(static_cast<std::size_t>(at->column));
-        if (!is_set(reader, index)) goto plain_fixed;
-        if (!output.lead_literal(literals + at->literal_at, at->literal_bytes)) return full();
-        const auto number = load_as<double>(reader.values + index * 8);
-        // Such a number has fewer bytes than the slack.
-        if (number < 1e9 && number > -1e9 && at->other <= 8 && scope_.most_bytes > 2 * kFormatReserve) {
-          if (!output.advance(write_fixed(output.at(), number, at->other))) return full();
-          break;
-        }
-        if (const Written w = emit_fixed(Value::floating(number)); w != Written::yes) {
-          return w == Written::full ? full() : failed(outcome, at->span);
-        }
-        break;
+        if (kind == StepKind::emit_view_column ? emit_view(row) : emit_utf8(row)) break;
+        kind = StepKind::emit_column;
+        goto again;
+      case StepKind::emit_view_field:
+      case StepKind::emit_utf8_field: {
+        std::int64_t index = 0;
+        const bool is_own = own_row(*at, index);
+        if (is_own && (kind == StepKind::emit_view_field ? emit_view(index) : emit_utf8(index))) break;
+        kind = StepKind::emit_field;
+        goto again;
       }
       case StepKind::jump_bit_column: {
         const Reader& reader = cells.reader(static_cast<std::size_t>(at->column));
@@ -498,10 +344,16 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
         }
         break;
       }
-      case StepKind::compare_int64_column: {
+      case StepKind::compare_int64_column:
+      case StepKind::compare_int64_field: {
         const Reader& reader = cells.reader(static_cast<std::size_t>(at->column));
-        if (!is_set(reader, row)) goto plain_compare;
-        const auto number = load_as<std::int64_t>(reader.values + row * 8);
+        std::int64_t index = row;
+        const bool is_own = kind == StepKind::compare_int64_column || own_row(*at, index);
+        if (!is_own || !is_set(reader, index)) {
+          kind = kind == StepKind::compare_int64_column ? StepKind::compare_column : StepKind::compare_field;
+          goto again;
+        }
+        const auto number = load_as<std::int64_t>(reader.values + index * 8);
         if (relate(at->relation, number, slots[at->other].payload.integer) == at->flag) {
           at = steps + at->to;
           continue;
@@ -509,48 +361,25 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
         break;
       }
 
-      case StepKind::emit_column:
-      plain_column:
-        if (!lead()) return full();
-        if (outcome = read_column_of(*at, value); outcome != Outcome::ok)
-          return failed(outcome, at->read_span);
-        if (const Written w = emit(value, at->flag); w != Written::yes) {
-          return w == Written::full ? full() : failed(outcome, at->span);
-        }
-        break;
-      case StepKind::emit_field:
-      plain_field:
-        if (!lead()) return full();
-        if (outcome = read_field_of(*at, value); outcome != Outcome::ok)
-          return failed(outcome, at->read_span);
-        if (const Written w = emit(value, at->flag); w != Written::yes) {
-          return w == Written::full ? full() : failed(outcome, at->span);
-        }
-        break;
       case StepKind::emit_slot:
-        if (!lead()) return full();
-        if (const Written w = emit(slots[at->source], at->flag); w != Written::yes) {
-          return w == Written::full ? full() : failed(outcome, at->span);
-        }
-        break;
-
+      case StepKind::emit_column:
+      case StepKind::emit_field:
       case StepKind::fixed_slot:
       case StepKind::fixed_column:
-      case StepKind::fixed_field:
-      plain_fixed:
+      case StepKind::fixed_field: {
         if (!lead()) return full();
-        if (at->kind == StepKind::fixed_slot) {
+        if (kind == StepKind::emit_slot || kind == StepKind::fixed_slot) {
           value = slots[at->source];
         } else {
-          const bool is_field =
-              at->kind == StepKind::fixed_field || at->kind == StepKind::fixed_float64_field;
+          const bool is_field = kind == StepKind::emit_field || kind == StepKind::fixed_field;
           outcome = is_field ? read_field_of(*at, value) : read_column_of(*at, value);
           if (outcome != Outcome::ok) return failed(outcome, at->read_span);
         }
-        if (const Written w = emit_fixed(value); w != Written::yes) {
-          return w == Written::full ? full() : failed(outcome, at->span);
-        }
+        const Written written = kind < StepKind::fixed_slot ? emit(value, at->flag) : emit_fixed(value);
+        if (written == Written::full) return full();
+        if (written == Written::failed) return failed(outcome, at->span);
         break;
+      }
 
       case StepKind::load_column:
         if (outcome = read_column_of(*at, slots[at->target]); outcome != Outcome::ok) {
@@ -572,11 +401,10 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
       case StepKind::jump_slot:
       case StepKind::jump_column:
       case StepKind::jump_field: {
-        if (at->kind == StepKind::jump_slot) {
+        if (kind == StepKind::jump_slot) {
           value = slots[at->source];
         } else {
-          outcome =
-              at->kind == StepKind::jump_column ? read_column_of(*at, value) : read_field_of(*at, value);
+          outcome = kind == StepKind::jump_column ? read_column_of(*at, value) : read_field_of(*at, value);
           if (outcome != Outcome::ok) return failed(outcome, at->read_span);
         }
         bool holds = false;
@@ -590,26 +418,23 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
       }
       case StepKind::compare_slot:
       case StepKind::compare_column:
-      case StepKind::compare_field:
-      plain_compare:
-        {
-          if (at->kind == StepKind::compare_slot) {
-            value = slots[at->source];
-          } else {
-            outcome =
-                at->kind == StepKind::compare_field ? read_field_of(*at, value) : read_column_of(*at, value);
-            if (outcome != Outcome::ok) return failed(outcome, at->read_span);
-          }
-          bool holds = false;
-          outcome = relation_of(scope_, at->relation, value, slots[at->other], holds);
-          if (outcome == Outcome::ok) outcome = charge();
-          if (outcome != Outcome::ok) return failed(outcome, at->span);
-          if (holds == at->flag) {
-            at = steps + at->to;
-            continue;
-          }
-          break;
+      case StepKind::compare_field: {
+        if (kind == StepKind::compare_slot) {
+          value = slots[at->source];
+        } else {
+          outcome = kind == StepKind::compare_field ? read_field_of(*at, value) : read_column_of(*at, value);
+          if (outcome != Outcome::ok) return failed(outcome, at->read_span);
         }
+        bool holds = false;
+        outcome = relation_of(scope_, at->relation, value, slots[at->other], holds);
+        if (outcome == Outcome::ok) outcome = charge();
+        if (outcome != Outcome::ok) return failed(outcome, at->span);
+        if (holds == at->flag) {
+          at = steps + at->to;
+          continue;
+        }
+        break;
+      }
 
       case StepKind::loop_begin: {
         Loop& loop = loops_[static_cast<std::size_t>(at->other)];
@@ -656,7 +481,7 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
         continue;
       }
       case StepKind::part:
-        output.enter(&parts[static_cast<std::size_t>(at->other)]);
+        output.enter(&parts[at->other]);
         break;
       case StepKind::skip:
         output.leave();
@@ -677,15 +502,30 @@ RowEvent TapeMachine::assemble_once(std::int64_t row, std::span<PartCursor> part
       }
       case StepKind::end:
         output.leave();
-        return {};
+        if (!ends.commit()) {
+          current = row;
+          return {};
+        }
+        if (++row == last) {
+          current = row;
+          return {};
+        }
+        if (output.part() != parts) output.resume(parts);
+        begin_row();
+        continue;
 
       case StepKind::call:
         outcome = compute(program_, scope_, instructions[at->other], frame, row);
         if (outcome == Outcome::ok) outcome = charge();
         if (outcome != Outcome::ok) return failed(outcome, at->span);
         break;
+      default:
+        // The kinds above are all that there are. NOLINTNEXTLINE(clang-diagnostic-covered-switch-default)
+        __builtin_unreachable();
     }
     ++at;
+    if (at == keeping.behind) [[unlikely]]
+      keep_entry();
   }
 }
 

@@ -1,6 +1,7 @@
 // The tape machine: assembles rows from a tape as the row machine does from the program, byte for byte, with
-// fewer and larger steps. The row machine is its plain twin. Owner: slots, loops and the arena of one row;
-// borrows program, tape and binding. Threads: one machine belongs to one thread.
+// fewer and larger steps, and with texts that are ready before a row runs. The row machine is its plain twin.
+// Owner: slots, loops and the arena of one row, the ready texts of one block of rows; borrows program, tape
+// and binding. Threads: one machine belongs to one thread.
 #pragma once
 
 #include <span>
@@ -8,8 +9,12 @@
 
 #include "labfactory/base/arena.hpp"
 #include "labfactory/execute/binding.hpp"
+#include "labfactory/execute/bound_step.hpp"
 #include "labfactory/execute/captures.hpp"
+#include "labfactory/execute/entry_texts.hpp"
 #include "labfactory/execute/loop.hpp"
+#include "labfactory/execute/ready_texts.hpp"
+#include "labfactory/execute/row_ends.hpp"
 #include "labfactory/execute/row_event.hpp"
 #include "labfactory/plan/tape.hpp"
 #include "labfactory/values/escape.hpp"
@@ -19,17 +24,20 @@ namespace labfactory {
 
 class TapeMachine {
  public:
-  TapeMachine(const Program& program, const Tape& tape, const Binding& binding);
+  // Makes texts ready for at most `ready_rows` rows at a time; none runs the plain steps alone.
+  TapeMachine(const Program& program, const Tape& tape, const Binding& binding,
+              std::int64_t ready_rows = kReadyRows);
 
-  // Writes the asset of a row at the cursors, one a part and at least one, and moves them.
+  // Writes rows first .. last until one of them does not end well, and commits those that do. Gives what
+  // became of the first that is not committed: done where its text is too large; or of the last.
+  [[nodiscard]] RowEvent assemble(std::int64_t first, std::int64_t last, RowEnds& ends);
+  // Writes one row at the cursors, one a part, and moves them; by a machine that makes nothing ready, so that
+  // the row may have other values the next time.
   [[nodiscard]] RowEvent assemble(std::int64_t row, std::span<PartCursor> parts);
 
  private:
-  class Output;
-
-  // Chooses the steps that read a column's layout themselves.
-  void bind_steps();
-  RowEvent assemble_once(std::int64_t row, std::span<PartCursor> parts);
+  // Goes on until a row does not end well, and leaves its number in `row`; or else `last`.
+  RowEvent run(std::int64_t& row, std::int64_t last, RowEnds& ends);
 
   // The row's limits of what operators took: intermediate text and looking through lists and texts.
   [[nodiscard]] Outcome charge() const {
@@ -44,11 +52,18 @@ class TapeMachine {
   std::size_t most_arena_bytes_;
   std::size_t most_charged_;
   EscapeWriter escape_;
-  std::vector<Step> steps_;  // those of the tape, bound
+  PaddedCopy copy_;
   std::vector<Value> slots_;
   std::vector<Loop> loops_;
   Captures captures_;
-  std::vector<char*> starts_;  // of the row in each part
+  ReadyTexts ready_;
+  EntryTextStore entries_;
+  EntryTextMemory entry_memory_;
+  std::vector<BoundStep> steps_;
+  std::vector<char*> starts_;  // of a lone row in each part
+  // The rows that are ready.
+  std::int64_t ready_first_ = 0;
+  std::int64_t ready_last_ = 0;
 };
 
 }  // namespace labfactory

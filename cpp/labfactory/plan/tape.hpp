@@ -45,17 +45,23 @@ enum class StepKind : std::uint8_t {
   captured,
   end,
   // What a machine makes of the steps above when it knows how a batch's columns lie; never on a tape.
+  ready_text,  // what a site writes, made ready for a block of rows
+  ready_item,  // the same for the items of a list
+  entry_text,  // the same, kept from the first row that had this entry of a dictionary
+  entry_item,
+  emit_utf8_column,  // long texts, and what is not worth making ready
+  emit_utf8_field,
   emit_view_column,  // utf8_view
   emit_view_field,
-  emit_utf8_column,
-  emit_utf8_field,
-  emit_int64_column,
-  emit_int64_field,
-  fixed_float64_column,
-  fixed_float64_field,
   jump_bit_column,       // boolean
   compare_int64_column,  // with a constant integer
+  compare_int64_field,
 };
+
+[[nodiscard]] constexpr bool jumps(StepKind kind) {
+  return (kind >= StepKind::jump && kind <= StepKind::compare_field) || kind == StepKind::loop_begin ||
+         kind == StepKind::loop_next;
+}
 
 struct Step {
   StepKind kind = StepKind::end;
@@ -74,8 +80,28 @@ struct Step {
   std::size_t literal_bytes = 0;
 };
 
+// Steps that write a text which hangs on the row (or the item of a list) alone. What else they do nobody
+// sees, so a machine that has the text ready goes on behind them.
+struct TextSite {
+  enum class Kind : std::uint8_t {
+    value,   // one step that writes a column or field
+    choice,  // a branch on a column, of which both ways write a literal or nothing
+    chain,   // a read, what pure instructions make of it, and the step that writes that
+  };
+  static constexpr std::int32_t kNothing = -1;
+
+  Kind kind = Kind::value;
+  std::int32_t step = 0;  // the first
+  std::int32_t behind = 0;
+  double uses = 0;                 // how often a row (or an item) is expected to come by
+  std::int32_t passed = kNothing;  // of a choice: the literal step where the branch is not taken
+  std::int32_t jumped = kNothing;  // and where it is
+  bool has_literal = false;        // the step before is a literal, and control comes from there alone
+};
+
 struct Tape {
   std::vector<Step> steps;
+  std::vector<TextSite> sites;
   std::string literals;  // kLiteralSlack bytes follow the last
   std::vector<Instruction> instructions;
   std::vector<std::vector<std::int32_t>> tables;

@@ -146,10 +146,7 @@ class Insight:
     def _is_kept(self, row: Comparison) -> bool:
         """Whether corrections leave the comparison significant, and nobody looked before without one."""
         is_significant = row.adjusted_p is None or row.adjusted_p <= self.evaluation.alpha
-        is_peeked = any(
-            flag.code == "peeking" and flag.metric in (None, row.metric) for flag in self.evaluation.flags
-        )
-        return is_significant and not is_peeked
+        return is_significant and all(flag.code != "peeking" for flag in self.evaluation.flags)
 
     def _rows(self, variant: str, role: str) -> list[Comparison]:
         return [row for row in self.evaluation.rows if (row.variant, row.role) == (variant, role)]

@@ -1,0 +1,47 @@
+// A step of a tape as one machine runs it: where its literal lies, and what it writes when that is ready.
+// Owner: borrows the tape's literals and the machine's ready texts.
+// Threads: one belongs to one machine.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "labfactory/execute/entry_texts.hpp"
+#include "labfactory/execute/ready_texts.hpp"
+#include "labfactory/plan/tape.hpp"
+#include "labfactory/values/cells.hpp"
+
+namespace labfactory {
+
+// As Step, save where it says otherwise.
+struct BoundStep {
+  StepKind kind = StepKind::end;
+  StepKind plain = StepKind::end;  // what runs where `kind` does not apply to a row
+  bool flag = false;
+  Opcode relation = Opcode::equal;
+  std::int32_t target = 0;
+  std::int32_t source = 0;
+  std::int32_t column = 0;
+  std::int32_t parent = 0;
+  std::int32_t other = 0;
+  std::int32_t to = 0;
+  std::int32_t span = 0;
+  std::int32_t read_span = 0;
+  // Of ready_*: whether the next one is ready as well, for the same row or item.
+  bool joins = false;
+  bool is_choice = false;  // between literals
+  std::size_t literal_bytes = 0;
+  const char* literal = nullptr;
+  const BoundStep* next = nullptr;  // step behind what is ready, or kept
+  const Piece* pieces = nullptr;    // of ready_*
+  const ReadyText* ready = nullptr;
+  EntryTexts* entries = nullptr;  // of entry_*
+};
+
+// The steps of a tape, chosen by how the columns lie and by what is ready. Adds to `entries`, in memory that
+// is not moved, what keeps the texts of dictionaries; `rows` are those of the batch.
+[[nodiscard]] std::vector<BoundStep> bind_steps(const Tape& tape, const Cells& cells,
+                                                const std::vector<Value>& slots, const ReadyTexts& ready,
+                                                EntryTextStore& entries, std::int64_t rows);
+
+}  // namespace labfactory

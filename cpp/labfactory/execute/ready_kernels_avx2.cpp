@@ -1,0 +1,146 @@
+#include "labfactory/execute/ready_kernels.hpp"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#include <cstring>
+
+#include "labfactory/values/escape_entity.hpp"
+#include "labfactory/values/text.hpp"
+
+namespace labfactory {
+
+namespace {
+
+// The five characters differ in their low nibble: see values/escape_avx2.cpp.
+std::uint32_t special_mask(const char* text) {
+  const __m256i table =
+      _mm256_broadcastsi128_si256(_mm_setr_epi8(1, 0, '"', 0, 0, 0, '&', '\'', 0, 0, 0, 0, '<', 0, '>', 0));
+  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text));
+  return static_cast<std::uint32_t>(
+      _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_shuffle_epi8(table, bytes), bytes)));
+}
+
+void copy_short(char* to, const char* from) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                      _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+
+#include "labfactory/execute/ready_kernels.inc"
+
+// Four numbers at a time: their digits, eight each and zeros in front, are had in all lanes at once, as
+// eight_digits() of values/text.cpp has those of one.
+constexpr std::int64_t kLanes = 4;
+constexpr long long kMostDigits = 99'999'999;
+constexpr std::uint64_t kAsciiZeros = 0x3030303030303030;
+
+__m256i digits_of(__m256i numbers) {
+  // The factor stands for division by 10,000 of a number of 32 bits.
+  const __m256i high = _mm256_srli_epi64(_mm256_mul_epu32(numbers, _mm256_set1_epi64x(0xd1b71759)), 45);
+  const __m256i low = _mm256_sub_epi64(numbers, _mm256_mul_epu32(high, _mm256_set1_epi64x(10000)));
+  const __m256i halves = _mm256_or_si256(high, _mm256_slli_epi64(low, 32));
+  const __m256i hundreds = _mm256_srli_epi32(_mm256_mullo_epi32(halves, _mm256_set1_epi32(10486)), 20);
+  const __m256i rest = _mm256_sub_epi32(halves, _mm256_mullo_epi32(hundreds, _mm256_set1_epi32(100)));
+  const __m256i pairs = _mm256_or_si256(hundreds, _mm256_slli_epi32(rest, 16));
+  const __m256i tens = _mm256_srli_epi16(_mm256_mullo_epi16(pairs, _mm256_set1_epi16(103)), 10);
+  const __m256i ones = _mm256_sub_epi16(pairs, _mm256_mullo_epi16(tens, _mm256_set1_epi16(10)));
+  return _mm256_or_si256(tens, _mm256_slli_epi16(ones, 8));
+}
+
+// Zeros in front of the digits of a number; at least the `kept` last ones are none.
+int zeros_before(std::uint64_t digits, int kept) {
+  return __builtin_ctzll(digits | std::uint64_t{1} << (64 - 8 * kept)) / 8;
+}
+
+void make_integers(const Reader& reader, int /*precision*/, std::int64_t first, std::int64_t count,
+                   char* digits, Piece* out) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= count && reader.validity == nullptr; i += kLanes, digits += kLanes * kNumberBytes) {
+    const __m256i numbers =
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(reader.values + (first + i) * 8));
+    const __m256i is_other = _mm256_or_si256(_mm256_cmpgt_epi64(numbers, _mm256_set1_epi64x(kMostDigits)),
+                                             _mm256_cmpgt_epi64(_mm256_setzero_si256(), numbers));
+    if (_mm256_testz_si256(is_other, is_other) == 0) {
+      for (std::int64_t k = 0; k < kLanes; ++k)
+        make_integer(reader, first + i + k, digits + k * static_cast<std::int64_t>(kNumberBytes), out[i + k]);
+      continue;
+    }
+    alignas(32) std::uint64_t words[kLanes];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(words), digits_of(numbers));
+    for (std::int64_t k = 0; k < kLanes; ++k) {
+      char* const at = digits + k * static_cast<std::int64_t>(kNumberBytes);
+      const std::uint64_t word = words[k];
+      const int skipped = zeros_before(word, 1);
+      const std::uint64_t ascii = word | kAsciiZeros;
+      std::memcpy(at, &ascii, sizeof ascii);
+      out[i + k] = {at + skipped, static_cast<std::uint32_t>(8 - skipped)};
+    }
+  }
+  for (; i < count; ++i, digits += kNumberBytes) make_integer(reader, first + i, digits, out[i]);
+}
+
+// |number| * 10^precision as a whole number with ties to even, where the product and its rounding are surely
+// those of the exact value: the error of the product is far less than what is left to a tie. False where a
+// lane is in doubt.
+bool scale(__m256d numbers, double power, __m256i& out) {
+  const __m256d magnitude = _mm256_andnot_pd(_mm256_set1_pd(-0.0), numbers);
+  const __m256d product = _mm256_mul_pd(magnitude, _mm256_set1_pd(power));
+  const __m256d whole = _mm256_round_pd(product, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  const __m256d rest = _mm256_andnot_pd(_mm256_set1_pd(-0.0), _mm256_sub_pd(product, whole));
+  const __m256d is_sure =
+      _mm256_and_pd(_mm256_cmp_pd(rest, _mm256_set1_pd(0.499999), _CMP_LT_OQ),
+                    _mm256_cmp_pd(whole, _mm256_set1_pd(static_cast<double>(kMostDigits)), _CMP_LE_OQ));
+  // Below 2^52 a double plus 2^52 has its whole part in its last bits.
+  const __m256d shifted = _mm256_add_pd(whole, _mm256_set1_pd(4503599627370496.0));
+  out = _mm256_and_si256(_mm256_castpd_si256(shifted), _mm256_set1_epi64x((1LL << 52) - 1));
+  return _mm256_movemask_pd(is_sure) == 0xf;
+}
+
+void make_fixed(const Reader& reader, int precision, std::int64_t first, std::int64_t count, char* digits,
+                Piece* out) {
+  constexpr double kPowers[] = {1, 10, 100, 1000, 1e4, 1e5, 1e6};
+  constexpr int kMostPrecision = 6;
+  std::int64_t i = 0;
+  const bool is_usual = reader.validity == nullptr && precision > 0 && precision <= kMostPrecision;
+  for (; i + kLanes <= count && is_usual; i += kLanes, digits += kLanes * kNumberBytes) {
+    const __m256d numbers = _mm256_loadu_pd(reinterpret_cast<const double*>(reader.values + (first + i) * 8));
+    __m256i scaled;
+    if (!scale(numbers, kPowers[precision], scaled)) {
+      for (std::int64_t k = 0; k < kLanes; ++k)
+        make_fixed_one(reader, precision, first + i + k, digits + k * static_cast<std::int64_t>(kNumberBytes),
+                       out[i + k]);
+      continue;
+    }
+    alignas(32) std::uint64_t words[kLanes];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(words), digits_of(scaled));
+    const auto signs = static_cast<unsigned>(_mm256_movemask_pd(numbers));
+    for (std::int64_t k = 0; k < kLanes; ++k) {
+      // A sign may stand before the digits; the point goes between two copies of them.
+      char* const at = digits + k * static_cast<std::int64_t>(kNumberBytes) + 1;
+      const std::uint64_t word = words[k];
+      const int skipped = zeros_before(word, precision + 1);
+      const std::uint64_t ascii = word | kAsciiZeros;
+      const std::uint64_t fraction = (ascii >> (64 - 8 * precision)) << 8 | '.';
+      std::memcpy(at, &ascii, sizeof ascii);
+      std::memcpy(at + 8 - precision, &fraction, sizeof fraction);
+      const int sign = static_cast<int>(signs >> k & 1);
+      char* const begin = at + skipped - sign;
+      if (sign != 0) *begin = '-';
+      out[i + k] = {begin, static_cast<std::uint32_t>(9 - skipped + sign)};
+    }
+  }
+  for (; i < count; ++i, digits += kNumberBytes) make_fixed_one(reader, precision, first + i, digits, out[i]);
+}
+
+}  // namespace
+
+const ReadyKernels& ready_kernels_avx2() {
+  static constexpr ReadyKernels kKernels = {make_texts<std::int32_t>, make_texts<std::int64_t>, make_views,
+                                            make_integers, make_fixed};
+  return kKernels;
+}
+
+}  // namespace labfactory
+
+#endif
