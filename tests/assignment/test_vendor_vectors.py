@@ -156,6 +156,11 @@ def test_unleash_variants_of_before_2023_are_the_published_ones() -> None:
         assert Unleash(feature, ends[-1]).arms_in(pa.array([user]), ranges).to_pylist() == [expected]
 
 
+def test_unleash_variants_of_strategies_are_the_published_ones() -> None:
+    for group, user, weights, expected in PUBLISHED["unleash_strategy_variants"]:
+        assert Unleash(group).variants(pa.array([user]), weights).to_pylist() == [expected]
+
+
 def test_unleash_rolls_out_by_another_hash_than_variants() -> None:
     keys = pa.array([str(i) for i in range(20_000)])
     group = Unleash("feature.name.that.is.quite.long")
