@@ -84,6 +84,9 @@ def test_the_names_of_a_wide_schema_are_compared_once() -> None:
         "{% set o = [] %}{% for x in xs %}{% set p = o and o[-1] %}{% do o.append(x) %}{% endfor %}",
         "{% set o = [] %}{% for x in xs if x not in o %}{{ loop.index }}{% do o.append(x) %}{% endfor %}",
         "{% set o = [] %}{% for x in xs|reject('in', o) %}{% do o.append(x) %}{% endfor %}",
+        "{% set o = [] %}{% with %}{% do o.append(1) %}{% set o = 2 %}{% endwith %}{{ o }}",
+        "{% set o = [] %}{% macro m(l=o) %}{% do l.append(1) %}{% endmacro %}{{ m() }}{{ o }}",
+        "{% set o = [] %}{% for x in xs %}{% do o.append(x) %}{% set o = [] %}{% endfor %}{{ o }}",
     ],
 )
 def test_a_list_that_something_else_holds_does_not_grow(source: str) -> None:

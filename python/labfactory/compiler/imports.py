@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jinja2 import nodes
 
 from labfactory.compiler.assignments import define
+from labfactory.compiler.growing import share
 from labfactory.compiler.inheritance import Rendering
 from labfactory.compiler.objects import Module
 from labfactory.compiler.scope import Binding, Context, Variable
@@ -69,6 +70,7 @@ def lower_from_import(statements: Statements, node: nodes.FromImport) -> None:
             define(statements, alias, variable.object)
         else:
             static = variable.read()
+            share(values, static, node)
             target = values.scope.variable(alias)
             statements.code.emit("move", target.register, variable.register, span=span)
             define(statements, alias, None, static)

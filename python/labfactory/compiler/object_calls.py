@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from jinja2 import nodes
 
 from labfactory.compiler.attributes import loop_attribute
-from labfactory.compiler.code import Instruction, Label
+from labfactory.compiler.code import Instruction
+from labfactory.compiler.growing import share
 from labfactory.compiler.macros import attribute_of, evaluate_arguments, write_macro
 from labfactory.compiler.objects import (
     Attribute,
@@ -21,14 +22,22 @@ from labfactory.compiler.objects import (
     Object,
     Self,
 )
-from labfactory.compiler.operators import compare_pair
 from labfactory.compiler.scope import LoopName, Unassigned, Variable
-from labfactory.compiler.spread import entries, listed, spread
-from labfactory.compiler.types import TUPLE, UNDEFINED, UNSET, Static
+from labfactory.compiler.spread import entries, spread
+from labfactory.compiler.steppers import (
+    changed,
+    check_home,
+    cycle,
+    home_of,
+    make_cycler,
+    make_joiner,
+    no_arguments,
+    step_cycler,
+    step_joiner,
+)
+from labfactory.compiler.types import UNDEFINED, UNSET, Static
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from labfactory.compiler.expressions import Expressions
 
 _MAKERS = ("namespace", "cycler", "joiner")
@@ -75,7 +84,9 @@ class ObjectCalls:
         if maker is None:
             return None
         assert isinstance(node, nodes.Call)
-        return {"namespace": self._namespace, "cycler": self._cycler, "joiner": self._joiner}[maker](node)
+        if maker == "namespace":
+            return self._namespace(node)
+        return (make_cycler if maker == "cycler" else make_joiner)(self.values, node)
 
     def _maker(self, node: nodes.Node) -> str | None:
         if not (isinstance(node, nodes.Call) and isinstance(node.node, nodes.Name)):
@@ -165,7 +176,7 @@ class ObjectCalls:
             case Macro() as macro:
                 write_macro(self.values, node, macro)
             case Block() as block:
-                self._no_arguments(node, "a block")
+                no_arguments(self.values, node, "a block")
                 block.rendering.write_block(self.values, node, block.name, block.level)
             case LoopName(recursion=recursion) as loop if recursion is not None:
                 self._recurse(node, loop)
@@ -191,15 +202,19 @@ class ObjectCalls:
         if found is None and self._is_undefined(node.node):
             return self._fail(node, "undefined", target)
         if isinstance(found, Joiner):
-            return self._join(node, found, target)
+            return step_joiner(self.values, node, found, target)
         if isinstance(found, Object):
             self.refuse(found, node)
         name = _attribute_of(node.node)
         owner = self._owner(node.node)
         if isinstance(owner, Cycler) and name in ("next", "reset"):
-            return self._step(node, owner, name, target)
+            return step_cycler(self.values, node, owner, name, target)
         if isinstance(owner, LoopName) and name in ("cycle", "changed"):
-            return self._cycle(node, owner, target) if name == "cycle" else self._changed(node, owner, target)
+            return (
+                cycle(self.values, node, owner, target)
+                if name == "cycle"
+                else changed(self.values, node, owner, target)
+            )
         if isinstance(owner, Self | Module | Block) and name is not None:
             # What they do not have is undefined, and a call of that an error.
             return self._fail(node, "undefined", target)
@@ -230,10 +245,6 @@ class ObjectCalls:
             return self.values.is_absent(node.name)
         return isinstance(found, Variable) and found.object is None and found.static.kinds <= _NOTHING
 
-    def _no_arguments(self, node: nodes.Call, what: str) -> None:
-        if node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
-            self.values.tree.fail(f"expected no arguments for {what}", node, code="arguments")
-
     # -- attributes
 
     def _attribute(self, node: nodes.Getattr | nodes.Getitem, target: int) -> Static | None:
@@ -252,6 +263,7 @@ class ObjectCalls:
                 return attribute.static
             case Module() if (variable := _exported(owner, name)) is not None:
                 self.values.code.emit("move", target, variable.register, span=span)
+                share(self.values, variable.static, node)
                 return variable.read()
             case Cycler() if name == "current":
                 self.values.code.emit("subscript", target, owner.items, owner.position, span=span)
@@ -278,7 +290,7 @@ class ObjectCalls:
         first = code.emit("end", span=span)
         first.is_needed = False
         code.namespaces += 1
-        return Namespace(code.namespaces, first, self._home(), given)
+        return Namespace(code.namespaces, first, home_of(self.values), given)
 
     def _pairs(self, node: nodes.Call) -> list[tuple[str, nodes.Expr]]:
         args, keywords = spread(self.values, node)
@@ -293,7 +305,7 @@ class ObjectCalls:
         owner = self.of(nodes.Name(node.name, "load", lineno=node.lineno))
         if not isinstance(owner, Namespace):
             values.refuse(f"assigning an attribute of {node.name!r} where it is no namespace", node)
-        self._own(owner, node)
+        check_home(self.values, owner, node)
         span = values.span(node)
         attribute = owner.attributes.get(node.attr)
         if attribute is None:
@@ -305,132 +317,6 @@ class ObjectCalls:
             attribute.static = joined
             code.changes.append(owner.serial)
         code.emit("move", attribute.register, register, span=span)
-
-    def _home(self) -> Any:
-        context = self.values.scope.context
-        return context if context.is_shared else None
-
-    def _own(self, found: Namespace | Cycler | Joiner, node: nodes.Node) -> None:
-        if found.home is not None and not found.home.is_open:
-            self.values.refuse(f"{found.spoken} that one row would hand to the next", node)
-
-    # -- cyclers and joiners
-
-    def _values(self, entries: Sequence[nodes.Expr], node: nodes.Node, target: int) -> Static | None:
-        """A tuple of values in a register; what is known of its items."""
-        first = self.values.code.take(len(entries))
-        item: Static | None = None
-        for offset, entry in enumerate(entries):
-            with self.values.borrowing(borrows=False):
-                static = self.values.into(entry, first + offset)
-            item = static if item is None else item.join(static)
-        self.values.code.emit("tuple", target, first, len(entries), span=self.values.span(node))
-        return item
-
-    def _cycler(self, node: nodes.Call) -> Cycler:
-        values, code = self.values, self.values.code
-        args, keywords = spread(values, node)
-        if keywords or not args:
-            values.tree.fail("expected the items of the cycler", node, code="arguments")
-        items, position = code.keep(), code.keep()
-        item = self._values(args, node, items)
-        assert item is not None
-        values.constant(0, position, node)
-        return Cycler(items, position, len(args), item, self._home())
-
-    def _step(self, node: nodes.Call, cycler: Cycler, name: str, target: int) -> Static:
-        self._no_arguments(node, f"cycler.{name}")
-        self._own(cycler, node)
-        values, code = self.values, self.values.code
-        if name == "reset":
-            values.constant(0, cycler.position, node)
-            return values.constant(None, target, node)
-        span = values.span(node)
-        one = code.take(2)
-        values.constant(1, one, node)
-        values.constant(cycler.count, one + 1, node)
-        code.emit("subscript", target, cycler.items, cycler.position, span=span)
-        code.emit("add", cycler.position, cycler.position, one, span=span)
-        code.emit("modulo", cycler.position, cycler.position, one + 1, span=span)
-        return cycler.item
-
-    def _joiner(self, node: nodes.Call) -> Joiner:
-        values, code = self.values, self.values.code
-        args, keywords = spread(values, node)
-        given = [*args, *(keyword.value for keyword in keywords)]
-        known = all(keyword.key == "sep" for keyword in keywords)
-        if len(given) > 1 or not known:
-            values.tree.fail("expected (sep) for the joiner", node, code="arguments")
-        separator, was_called = code.keep(), code.keep()
-        static = values.into(given[0], separator) if given else values.constant(", ", separator, node)
-        values.constant(value=False, target=was_called, node=node)
-        return Joiner(separator, was_called, static, self._home())
-
-    def _join(self, node: nodes.Call, joiner: Joiner, target: int) -> Static:
-        self._no_arguments(node, "a joiner")
-        self._own(joiner, node)
-        values, code = self.values, self.values.code
-        span = values.span(node)
-        first, done = Label(), Label()
-        code.emit("jump_if_false", joiner.was_called, first, span=span)
-        code.emit("move", target, joiner.separator, span=span)
-        code.emit("jump", done, span=span)
-        code.place(first)
-        values.constant(value=True, target=joiner.was_called, node=node)
-        static = values.constant("", target, node)
-        code.place(done)
-        return static.join(joiner.static)
-
-    # -- loops
-
-    def _cycle(self, node: nodes.Call, loop: LoopName, target: int) -> Static:
-        values, code = self.values, self.values.code
-        if node.dyn_args is not None and not node.kwargs and node.dyn_kwargs is None:
-            return self._cycle_list(node, loop, target)
-        args, keywords = spread(values, node)
-        if keywords:
-            values.refuse("a call by name", node)
-        span = values.span(node)
-        if not args:
-            code.emit("fail", values.outcome("type_error"), span=span)
-            return values.undefined("cycle", target, span)
-        items, index, count = code.take(), code.take(), code.take()
-        item = self._values(args, node, items)
-        assert item is not None
-        loop_attribute(values, loop, "index0", index, span)
-        values.constant(len(args), count, node)
-        code.emit("modulo", index, index, count, span=span)
-        code.emit("subscript", target, items, index, span=span)
-        return item
-
-    def _cycle_list(self, node: nodes.Call, loop: LoopName, target: int) -> Static:
-        """A cycle over as many items as rows have."""
-        values, code, span = self.values, self.values.code, self.values.span(node)
-        first = code.take(3)
-        static = values.into(listed(values, node), first)
-        code.emit("filter", first + 1, values.filter_number("length"), first, 1, span=span)
-        some = Label()
-        code.emit("jump_if_true", first + 1, some, span=span)
-        code.emit("fail", values.outcome("type_error"), span=span)
-        code.place(some)
-        loop_attribute(values, loop, "index0", first + 2, span)
-        code.emit("modulo", first + 1, first + 2, first + 1, span=span)
-        code.emit("subscript", target, first, first + 1, span=span)
-        return static.iterated()
-
-    def _changed(self, node: nodes.Call, loop: LoopName, target: int) -> Static:
-        values, code = self.values, self.values.code
-        args, keywords = spread(values, node)
-        if keywords:
-            values.refuse("a call by name", node)
-        assert loop.changed is not None
-        last, clearing = loop.changed
-        clearing.is_needed = True
-        now = code.take()
-        static = Static(frozenset({TUPLE}), item=self._values(args, node, now))
-        compare_pair(values, node, "not_equal", (last, static), (now, static), target)
-        code.emit("move", last, now, span=values.span(node))
-        return Static.of("boolean")
 
 
 def _attribute_of(node: nodes.Node) -> str | None:

@@ -16,6 +16,7 @@ from labfactory.compiler.assignments import (
     lower_with,
 )
 from labfactory.compiler.branches import lower_if
+from labfactory.compiler.growing import share
 from labfactory.compiler.imports import lower_from_import, lower_import, lower_include
 from labfactory.compiler.inheritance import lower_block, lower_extends
 from labfactory.compiler.loops import Running, lower_break, lower_continue, lower_for
@@ -90,7 +91,7 @@ class Statements:
             if isinstance(outer, LoopName):
                 self.values.refuse("assigning loop", node)
             if isinstance(outer, Variable):
-                self._copy(variable, outer, span)
+                self._copy(variable, outer, node)
             elif outer is not None:
                 self._load(variable, name, next(_named(node, name), node))
             if variable.static.is_unset and variable.clearing is None:
@@ -108,12 +109,13 @@ class Statements:
         variable.clearing = self.code.last()
         variable.clearing.is_needed = False
 
-    def _copy(self, variable: Variable, outer: Variable, span: int) -> None:
+    def _copy(self, variable: Variable, outer: Variable, node: nodes.Node) -> None:
         variable.static, variable.object = outer.static, outer.object
         if outer.static.is_unset or outer.object is not None:
             return
         outer.read()
-        self.code.emit("move", variable.register, outer.register, span=span)
+        share(self.values, outer.static, node)
+        self.code.emit("move", variable.register, outer.register, span=self.values.span(node))
 
     def _load(self, variable: Variable, name: str, node: nodes.Node) -> None:
         options = self.values.options
