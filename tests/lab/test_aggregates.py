@@ -227,3 +227,25 @@ def test_counts_take_whole_numbers_only() -> None:
     with pytest.raises(StatisticsError, match="counts of 0 or more in 'orders', found 2") as caught:
         experiment.evaluate(data, control="plain")
     assert caught.value.code == "invalid_outcome"
+
+
+def test_sums_of_other_bounds_or_windows_are_refused() -> None:
+    def make(metric: Mean) -> Experiment:
+        return Experiment(
+            "x", hypothesis=Hypothesis("None.", 0.0), variants=["a", "b"], metrics={"m": metric}
+        )
+
+    data = pl.DataFrame({"variant": ["a", "b"] * 20, "m": [float(x) for x in range(40)]})
+    plain, capped = make(Mean("m")).aggregate(data), make(Mean("m", bounds=(0, 9))).aggregate(data)
+    at_percentiles = Mean("m", percentiles=(None, 0.9))
+    for sums, metric in (
+        (plain, Mean("m", bounds=(0, 9))),
+        (capped, Mean("m")),
+        (capped, Mean("m", bounds=(0, 8))),
+    ):
+        with pytest.raises(StatisticsError) as caught:
+            make(metric).evaluate(sums, control="a")
+        assert caught.value.code == "aggregates_differ"
+    assert make(Mean("m", bounds=(0, 9))).evaluate(capped, control="a").units == {"a": 20, "b": 20}
+    found = make(at_percentiles).evaluate(make(at_percentiles).aggregate(data), control="a")
+    assert found.rows == make(at_percentiles).evaluate(data, control="a").rows

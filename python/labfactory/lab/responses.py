@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,13 +21,14 @@ from labfactory.lab.reading import ResponseColumns, instants, named_batches, sum
 from labfactory.lab.sum_layout import SumLayout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from labfactory.lab.adjustment import Estimator
     from labfactory.lab.estimators import Sample
     from labfactory.lab.experiment import Experiment
     from labfactory.lab.metric import Limits, Metric, Outcome
     from labfactory.lab.options import Options
+    from labfactory.lab.sum_layout import NumberSet
 
 
 def prepared(
@@ -206,11 +208,14 @@ def _check_sums(
         experiment.metrics, {name: estimator.covariates(name) for name in experiment.metrics}
     )
     missing = [name for name in columns.split if name not in sums.dimensions]
-    layouts = [[_shape(layout, each) for each in layout.sets] for layout in (expected, sums.layout)]
+    percentiles = _percentiles(experiment)
+    layouts = [
+        [_shape(layout, each, percentiles) for each in layout.sets] for layout in (expected, sums.layout)
+    ]
     if layouts[0] == layouts[1] and sums.variants == experiment.variants and not missing:
         return
-    found = f"{', '.join(sums.variants)}; {', '.join(each.metric for each in sums.layout.sets)}"
-    message = f"expected sums of {experiment.name!r} for {estimator.name}, found others: {found}"
+    summed_up = f"{', '.join(sums.variants)}; {', '.join(each.metric for each in sums.layout.sets)}"
+    message = f"expected sums of {experiment.name!r} for {estimator.name}, found others: {summed_up}"
     hint = (
         f"they are not split by {', '.join(missing)}"
         if missing
@@ -219,5 +224,9 @@ def _check_sums(
     raise StatisticsError(message, code="aggregates_differ", hint=hint)
 
 
-def _shape(layout: SumLayout, each: Any) -> tuple[Any, ...]:
-    return each.metric, each.required, tuple(layout.numbers[place].column for place in each.members)
+def _shape(layout: SumLayout, each: NumberSet, found: Container[str]) -> tuple[Any, ...]:
+    """What was summed of a metric; bounds that are found in the outcomes are those of the sums."""
+    numbers = [layout.numbers[place] for place in each.members]
+    if each.metric in found:
+        numbers = [replace(number, lower=None, upper=None) for number in numbers]
+    return each.metric, each.required, tuple(numbers)
