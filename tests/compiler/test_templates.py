@@ -11,7 +11,7 @@ import pytest
 
 import labfactory as lf
 from labfactory.base.errors import CompileError, UsageError
-from labfactory.compiler import CompileOptions, Environment
+from labfactory.compiler import CompileOptions, Environment, lower
 from labfactory.compiler.given import Given
 
 if TYPE_CHECKING:
@@ -158,14 +158,32 @@ def test_macros_within_macros_stay_linear() -> None:
     assert nested(22) - nested(12) == nested(12) - nested(2)
 
 
-def test_macros_that_multiply_are_stopped_by_name() -> None:
+@pytest.mark.parametrize(
+    ("bound", "most", "text", "unit"),
+    [("_MOST_INLINED", 500, "", "calls"), ("_MOST_CHARACTERS", 5000, "a long text " * 9, "characters")],
+)
+def test_macros_that_multiply_and_compute_nothing_are_stopped_too(
+    bound: str, most: int, text: str, unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lower, bound, most)
+    macros = "".join(
+        f"{{% macro m{i}() %}}{{{{ m{i - 1}() }}}}{{{{ m{i - 1}() }}}}{{% endmacro %}}" for i in range(1, 30)
+    )
+    source = f"{{% macro m0() %}}{text}{{% endmacro %}}{macros}{{{{ m29() }}}}"
+    with pytest.raises(CompileError, match=rf"at most {most:,} {unit}, passed by the macro 'm\d+'") as caught:
+        lf.Template(source).compile(ROWS)
+    assert caught.value.code == "plan_too_large"
+
+
+def test_macros_that_multiply_are_stopped_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lower, "_MOST_INSTRUCTIONS", 1000)
     macros = "".join(
         f"{{% macro m{i}(x) %}}{{{{ m{i - 1}(x) }}}}{{{{ m{i - 1}(points) }}}}{{% endmacro %}}"
         for i in range(1, 30)
     )
     source = "{% macro m0(x) %}{{ x }}{% endmacro %}" + macros + "{{ m29(name) }}"
     with pytest.raises(
-        CompileError, match=r"at most 100,000 instructions, passed by the macro 'm\d'"
+        CompileError, match=r"at most 1,000 instructions, passed by the macro 'm\d'"
     ) as caught:
         lf.Template(source).compile(ROWS)
     assert caught.value.code == "plan_too_large"

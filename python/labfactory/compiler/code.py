@@ -88,7 +88,7 @@ class _Scratch:
 
 @dataclass(slots=True)
 class Code:
-    """Instructions and the tables that they index."""
+    """Instructions and the tables that they index; `written` counts the characters of literal output."""
 
     constants: list[object] = field(default_factory=list)
     literals: list[str] = field(default_factory=list)
@@ -107,6 +107,7 @@ class Code:
     _keys: dict[tuple[str, Hashable], int] = field(default_factory=dict)
     top: int = 0
     _depth: int = 0
+    written: int = 0
     _text: list[str] = field(default_factory=list)
     _text_span: int = 0
     _kept: int = 0
@@ -136,6 +137,7 @@ class Code:
             if not self._text:
                 self._text_span = span
             self._text.append(text)
+            self.written += len(text)
 
     def _flush(self) -> None:
         if self._text:

@@ -41,6 +41,10 @@ _MOST_REGISTERS = 1 << 14
 _MOST_COLUMNS = (1 << 16) - 1
 # A long e-mail with thirty components has a few thousand instructions.
 _MOST_INSTRUCTIONS = 100_000
+# Calls of macros, blocks and templates that become part of a plan; those that write nothing count too.
+_MOST_INLINED = 20_000
+# The literal text of a plan; four times an asset, of which no row gets more than one branch.
+_MOST_CHARACTERS = 4 * ASSET_LIMIT_BYTES
 _NO_OPERANDS = (0,) * 4
 # Components within components: deeper is a mistake, and every level multiplies the plan.
 _MOST_SLOTS_DEEP = 16
@@ -93,6 +97,7 @@ class Linker:
     _trees: dict[str, SyntaxTree | None] = field(default_factory=dict)
     _parsed: dict[str, SyntaxTree] = field(default_factory=dict)
     _within: list[str] = field(default_factory=list)
+    _inlined: int = 0
 
     def template(self, tree: SyntaxTree) -> None:
         """Lowers a template; where it has messages once for each catalogue, rows choosing by their locale."""
@@ -147,8 +152,15 @@ class Linker:
         Raises:
             CompileError: `plan_too_large`, at what was inlined last.
         """
-        if self.code.size > _MOST_INSTRUCTIONS:
-            message = f"expected a plan of at most {_MOST_INSTRUCTIONS:,} instructions, passed by {what}"
+        self._inlined += 1
+        counts = (
+            (self.code.size, _MOST_INSTRUCTIONS, "instructions"),
+            (self._inlined, _MOST_INLINED, "calls"),
+            (self.code.written, _MOST_CHARACTERS, "characters"),
+        )
+        passed = next((f"{most:,} {unit}" for count, most, unit in counts if count > most), None)
+        if passed is not None:
+            message = f"expected a plan of at most {passed}, passed by {what}"
             hint = "macros, blocks and includes within one another multiply; take some of them apart."
             values.tree.fail(message, node, code="plan_too_large", hint=hint)
 
