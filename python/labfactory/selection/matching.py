@@ -136,7 +136,7 @@ def match(
 
 
 def _as_in(decided: pl.Series, came: pl.Series) -> pl.Series:
-    """The outcomes' keys in the type of the decisions: 7, 7.0 and "7" are one; what is no key there is null."""
+    """The keys of outcomes in the type of the decisions: 7, 7.0 and "7" are one; what is none is null."""
     if came.dtype == decided.dtype:
         return came
     texts = pl.Series("key", pc.cast(key_texts(came.to_arrow()), pa.string()))
