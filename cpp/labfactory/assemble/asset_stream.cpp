@@ -36,7 +36,7 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
         batch_bytes_(options.batch_bytes),
         threads_(options.threads),
         next_row_(first),
-        pieces_(static_cast<std::size_t>(options.threads == 1 ? 1 : 2 * options.threads + 1)) {}
+        pieces_(static_cast<std::size_t>(options.threads == 1 ? 1 : options.threads + 1)) {}
 
   ArrayPointer next() {
     std::unique_lock lock(mutex_);
