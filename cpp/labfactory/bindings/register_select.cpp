@@ -143,10 +143,10 @@ select::Reason gate_of(int gate) {
               "expected a gate among the reasons, found " + std::to_string(gate));
 }
 
-using Numbers = std::vector<std::optional<double>>;
+using GivenNumbers = std::vector<std::optional<double>>;
 
-py::tuple decide_one(const select::Slot& slot, std::optional<std::uint64_t> key, Numbers features,
-                     Numbers terms, std::vector<bool> conditions, std::uint64_t seed,
+py::tuple decide_one(const select::Slot& slot, std::optional<std::uint64_t> key, GivenNumbers features,
+                     GivenNumbers terms, std::vector<bool> conditions, std::uint64_t seed,
                      const std::string& version, const std::optional<Floats>& prices, int gate) {
   const std::vector<float> taken_off = prices ? numbers_of(*prices) : std::vector<float>();
   return told(slot.decide_one({.key = key,
@@ -222,7 +222,7 @@ select::Allowances make_allowances(const std::vector<const select::Slot*>& slots
 }
 
 py::list decide_one_together(const select::Allowances& limits, std::optional<std::uint64_t> key,
-                             std::vector<Numbers> features, std::vector<Numbers> terms,
+                             std::vector<GivenNumbers> features, std::vector<GivenNumbers> terms,
                              std::vector<std::vector<bool>> conditions, const std::vector<std::int32_t>& left,
                              int gate, const std::vector<std::optional<Floats>>& prices, std::uint64_t seed,
                              const std::string& version) {
