@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labfactory.selection.agreement import Agreement, SlotAgreement
 from labfactory.selection.allocation import (
     SAMPLE,
     Allocation,
@@ -32,6 +33,7 @@ from labfactory.selection.policy import SelectionPolicy
 from labfactory.selection.rules import ChoiceRule, EligibilityRule
 from labfactory.selection.selector import Selector
 from labfactory.selection.settled import Settled
+from labfactory.selection.shadow import shadow
 from labfactory.selection.shortlists import Shortlists
 from labfactory.selection.slot_policy import SlotPolicy
 
@@ -39,6 +41,7 @@ __all__ = [
     "DECISION",
     "REASONS",
     "SAMPLE",
+    "Agreement",
     "Allocation",
     "Arbitration",
     "Cap",
@@ -63,6 +66,7 @@ __all__ = [
     "Selector",
     "Settled",
     "Shortlists",
+    "SlotAgreement",
     "SlotPolicy",
     "Unmatched",
     "Window",
@@ -75,5 +79,6 @@ __all__ = [
     "learn_policy",
     "price_limits",
     "reasons_of",
+    "shadow",
     "slot_columns",
 ]
