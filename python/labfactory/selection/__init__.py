@@ -29,6 +29,14 @@ from labfactory.selection.limits import Limit, Option
 from labfactory.selection.matching import Unmatched, Window
 from labfactory.selection.model import Feature, LinearModel
 from labfactory.selection.one import Decision
+from labfactory.selection.personas import (
+    Expectation,
+    Persona,
+    PersonaReport,
+    PersonaResult,
+    Personas,
+    check_personas,
+)
 from labfactory.selection.policy import SelectionPolicy
 from labfactory.selection.rules import ChoiceRule, EligibilityRule
 from labfactory.selection.selector import Selector
@@ -49,6 +57,7 @@ __all__ = [
     "ContactRules",
     "Decision",
     "EligibilityRule",
+    "Expectation",
     "Exploration",
     "Feature",
     "History",
@@ -59,6 +68,10 @@ __all__ = [
     "LimitedSelector",
     "LinearModel",
     "Option",
+    "Persona",
+    "PersonaReport",
+    "PersonaResult",
+    "Personas",
     "PricedLimits",
     "QuietHours",
     "Rest",
@@ -71,6 +84,7 @@ __all__ = [
     "Unmatched",
     "Window",
     "allocate",
+    "check_personas",
     "compare",
     "decision_log_schema",
     "decisions_of",

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labfactory.base.errors import CompileError, SelectionError
+from labfactory.base.errors import CompileError, SelectionError, SourceError
 from labfactory.base.toml import TomlPositions
 from labfactory.compiler import Expression
 
@@ -28,10 +28,10 @@ class PolicyText:
 
     @contextmanager
     def at(self, *path: str | int) -> Iterator[None]:
-        """Gives a SelectionError from inside the line of the value at this path."""
+        """Gives an error about a value from inside the line of the value at this path."""
         try:
             yield
-        except SelectionError as error:
+        except (SelectionError, SourceError) as error:
             if error.template is None:
                 self.place(error, *path)
             raise
@@ -60,7 +60,7 @@ class PolicyText:
         with self.at_expression(expression, *path):
             return Expression(expression, name=".".join(str(step) for step in path))
 
-    def place(self, error: CompileError | SelectionError, *path: str | int) -> None:
+    def place(self, error: CompileError | SelectionError | SourceError, *path: str | int) -> None:
         """Points an error at the value of this path."""
         if not self.text:
             if error.template is None:

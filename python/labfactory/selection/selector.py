@@ -295,6 +295,33 @@ class Selector:
             pass
         return self._decide_row(customer, key=key, seed=seed, now=moment.now, history=moment.history)
 
+    def row(self, customer: Mapping[str, object]) -> pa.RecordBatch:
+        """The batch of one row that a mapping is.
+
+        Args:
+            customer: As `decide_one`.
+
+        Returns:
+            The columns that it reads, of their types.
+
+        Raises:
+            SourceError: `missing_column`, `column_type`.
+        """
+        fields = {field.name: field for bound in self._expressions for field in bound.fields}
+        arrays = []
+        for name, field in fields.items():
+            if name not in customer:
+                message = f"missing column {name!r}"
+                raise SourceError(message, code="missing_column", hint=nearest(name, list(customer)))
+            try:
+                arrays.append(pa.array([customer[name]], field.type))
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                message = f"expected {field.type} of column {name!r}, found {customer[name]!r}"
+                raise SourceError(message, code="column_type") from error
+        if not arrays:
+            arrays, fields = [pa.nulls(1)], {"row": pa.field("row", pa.null())}
+        return pa.RecordBatch.from_arrays(arrays, list(fields))
+
     @cached_property
     def _is_plain(self) -> bool:
         """Whether all columns are read without arrays."""
@@ -324,20 +351,7 @@ class Selector:
     def _decide_row(
         self, customer: Mapping[str, object], *, key: object, **settings: Any
     ) -> dict[str, Decision]:
-        fields = {field.name: field for bound in self._expressions for field in bound.fields}
-        arrays = []
-        for name, field in fields.items():
-            if name not in customer:
-                message = f"missing column {name!r}"
-                raise SourceError(message, code="missing_column", hint=nearest(name, list(customer)))
-            try:
-                arrays.append(pa.array([customer[name]], field.type))
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                message = f"expected {field.type} of column {name!r}, found {customer[name]!r}"
-                raise SourceError(message, code="column_type") from error
-        if not arrays:
-            arrays, fields = [pa.nulls(1)], {"row": pa.field("row", pa.null())}
-        batch = pa.RecordBatch.from_arrays(arrays, list(fields))
+        batch = self.row(customer)
         keys = pa.array([None if key is None else str(key)], pa.utf8())
         decided = self.decide(batch, keys=keys, **settings)
         return {
