@@ -201,7 +201,8 @@ class ContactRules:
         zone: An expression that gives the customer's time zone by its IANA name; UTC when there is none.
             Where it is null or no zone, it counts as quiet hours, and calendar caps look back furthest.
         quiet_hours: When nobody is reached.
-        send_hour: An expression that gives the hour, 0 to 23 in the customer's zone, at which to send.
+        send_hour: An expression that gives the hour, 0 to 23 in the customer's zone, at which to send; or a
+            column with a list of scores, 24 or 168, of which `Selector.send_times` takes the best.
         caps: How often.
         rests: What is rested after an outcome.
         holdouts: Who is held out, the first that holds.

@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labfactory.assignment import Holdout
-from labfactory.base.errors import SelectionError
+from labfactory.base.errors import SelectionError, SourceError, nearest
 from labfactory.selection.contact import Cap, ContactRules, Rest, Scope, span_of
 from labfactory.selection.decision import REASONS
+from labfactory.selection.send_scores import best_times
 from labfactory.selection.zones import window_start, zone_of
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Gate:
         suppressed: Likewise; none may be true.
         zone: The customer's zone.
         send_hour: The hour to send at.
+        send_scores: The column with the scores of hours, instead; `send_times` alone reads it.
         limits: Caps and rests with the candidates that they are about.
         one: Consent, suppressed and zone for one customer; None where a column is no plain one.
         allowances: The limits in the core's form; None without limits.
@@ -70,6 +72,7 @@ class Gate:
     suppressed: tuple[BoundExpression, ...] = ()
     zone: BoundExpression | None = None
     send_hour: BoundExpression | None = None
+    send_scores: str | None = None
     limits: tuple[BoundLimit, ...] = ()
     one: OneCustomer | None = None
     allowances: core.Allowances | None = None
@@ -179,10 +182,18 @@ class Gate:
 
     def send_times(self, batch: pa.RecordBatch, now: datetime) -> pa.TimestampArray:
         """`Selector.send_times` says what."""
-        if self.send_hour is None or now.tzinfo is None:
+        has_hours = self.send_hour is not None or self.send_scores is not None
+        if not has_hours or now.tzinfo is None:
             message = f"expected a policy with a send_hour and `now` with a zone, found {now}"
             raise SelectionError(message, code="decision_input")
         codes, names = self._zones(batch)
+        if self.send_scores is not None:
+            if self.send_scores not in batch.schema.names:
+                message = f"missing column {self.send_scores!r}"
+                hint = nearest(self.send_scores, batch.schema.names)
+                raise SourceError(message, code="missing_column", hint=hint)
+            return best_times(batch.column(self.send_scores), (codes, names), self.rules.quiet_hours, now)
+        assert self.send_hour is not None, "one of the two is there"
         hours = np.asarray(self.send_hour.evaluate(batch).fill_null(-1))
         pairs, places = np.unique(np.stack([codes, hours]), axis=1, return_inverse=True)
         moments = [self._next(names[code], int(hour), now) for code, hour in pairs.T]

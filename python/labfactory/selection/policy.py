@@ -21,6 +21,7 @@ from labfactory.selection.policy_file import MODEL_FILE, POLICY_FILE, read_polic
 from labfactory.selection.policy_text import PolicyText
 from labfactory.selection.policy_writer import write_policy
 from labfactory.selection.selector import Selector
+from labfactory.selection.send_scores import is_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -229,7 +230,10 @@ class SelectionPolicy:
         table = ExpressionTable(schema, constants)
         lists: dict[str, list[BoundExpression]] = {"consent": [], "suppressed": []}
         single: dict[str, BoundExpression] = {}
+        scores = _score_column(self.contact.send_hour, schema)
         for path, source in self.contact.expressions:
+            if path[0] == "send_hour" and scores is not None:
+                continue
             where = ("contact", *path)
             with self.text.at_expression(source, *where):
                 expression = self.text.parse(source, *where)
@@ -261,6 +265,7 @@ class SelectionPolicy:
             zone=single.get("zone"),
             one=OneCustomer.of([*lists["consent"], *lists["suppressed"], *zone], constants),
             send_hour=single.get("send_hour"),
+            send_scores=scores,
             limits=limits,
             allowances=core.Allowances([slot.core for slot in slots], members) if members else None,
         )
@@ -370,6 +375,12 @@ def _once(slots: Sequence[BoundSlot], groups: Sequence[range]) -> list[BoundLimi
             )
             limits.append(BoundLimit(Cap(at_most=1, components=(component,)), members))
     return limits
+
+
+def _score_column(source: str | None, schema: pa.Schema) -> str | None:
+    """The column that a send hour names, where it holds the scores of hours."""
+    name = (source or "").strip()
+    return name if name in schema.names and is_scores(schema.field(name).type) else None
 
 
 def _refuse_nested(bound: BoundExpression, schema: pa.Schema) -> None:

@@ -97,17 +97,25 @@ class Selector:
         return Selector(version, self._slots, self._gate, self._moment)
 
     def send_times(self, batch: pa.RecordBatch, *, now: datetime) -> pa.TimestampArray:
-        """When to send to each customer: the next time that it is the `send_hour` where the customer is.
+        """When to send to each customer: the next time that it is the `send_hour`, or the best-scored hour.
+
+        Hours are those of the customer's clock; a `send_hour` comes within a day. Scores are a list of 24
+        numbers, one for each hour of the day, or of 168, one for each hour of the week from Monday 00:00: of
+        the hours that begin within the next 24 or 168 hours, and of the one that it is now, the best-scored
+        that is not quiet, the earliest of equals. An hour is quiet when its beginning is, the present one
+        when now is. Of scored hours, what the clock skips is not taken, and what it repeats comes twice.
 
         Args:
-            batch: The customers, with the columns that the contact rules read.
-            now: The moment, with a zone; what is sent is sent then or later, within a day.
+            batch: The customers, with the columns that the contact rules read, and that of the scores.
+            now: The moment, with a zone; what is sent is sent then or later.
 
         Returns:
-            Timestamps in UTC; null where the hour or the zone is unknown, or the hour is quiet.
+            Timestamps in UTC; null where the hour or the zone is unknown, or the hour is quiet. Scores of
+            another number, or with a null or NaN, are unknown.
 
         Raises:
             SelectionError: `decision_input` when the policy has no `send_hour`, or `now` no zone.
+            SourceError: `missing_column` when the batch lacks the column of the scores.
         """
         return self._gate.send_times(batch, now)
 
