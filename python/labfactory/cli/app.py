@@ -11,6 +11,7 @@ from labfactory.base.errors import LabfactoryError, RunError
 from labfactory.cli import content, factory, governance, handoff, lab, report
 from labfactory.cli.demo import demo
 from labfactory.cli.output import print_error, print_line
+from labfactory.cli.personas import personas
 
 _INTERRUPTED = 4
 
@@ -47,6 +48,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+content.app.command()(personas)
 app.add_typer(content.app, name="content")
 app.add_typer(lab.app, name="lab")
 app.add_typer(governance.app, name="governance")

@@ -67,8 +67,8 @@ def check(
     """Read a library and tell everything that is wrong with it at once."""
     from labfactory.content import LibraryError
 
-    loaded, serving = _library(library), _host(host)
-    customers = _rows(data, _LOOKED_AT) if data is not None else None
+    loaded, serving = load_library(library), _host(host)
+    customers = rows_of(data, _LOOKED_AT) if data is not None else None
     reviews: dict[str, Review] = {}
     problems: list[LabfactoryError] = []
     for creative in loaded.creatives if customers is not None else ():
@@ -165,9 +165,9 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Assemble a creative for a few customers, and say whether Jinja2 renders the same."""
-    loaded = _library(library)
+    loaded = load_library(library)
     chosen = loaded.creative(creative)
-    batch = _rows(data, skip + rows).slice(skip)
+    batch = rows_of(data, skip + rows).slice(skip)
     plan = _plan(_host(host), chosen, loaded, batch.schema, now)
     batch = _decided(chosen, loaded, plan, batch, _fixed(component or []))
     shown = _previews(plan, batch)
@@ -201,8 +201,8 @@ def explain(
     as_json: Json = False,
 ) -> None:
     """Print the plan of a creative: the columns that it reads and the instructions that make an asset."""
-    loaded = _library(library)
-    plan = _plan(_host(host), loaded.creative(creative), loaded, _rows(data, 1).schema, now)
+    loaded = load_library(library)
+    plan = _plan(_host(host), loaded.creative(creative), loaded, rows_of(data, 1).schema, now)
     if as_json:
         slots = {slot: list(names) for slot, names in plan.slots.items()}
         print_json({"columns": list(plan.columns), "slots": slots, "plan": plan.explain()})
@@ -210,7 +210,8 @@ def explain(
     typer.echo(plan.explain())
 
 
-def _library(folder: str) -> Library:
+def load_library(folder: str) -> Library:
+    """The library of a folder, or the one that comes along."""
     from labfactory.content import Library
 
     if folder == _SAMPLE:
@@ -238,7 +239,7 @@ def _plan(host: Host, creative: Creative, library: Library, schema: object, now:
     return creative.compile(schema, components=library.components, **given)
 
 
-def _rows(data: str, count: int) -> pa.RecordBatch:
+def rows_of(data: str, count: int) -> pa.RecordBatch:
     """The first customers of a file, or made-up ones."""
     if data == _SAMPLE:
         from labfactory.samples import customers
