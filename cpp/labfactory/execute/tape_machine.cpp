@@ -290,9 +290,8 @@ RowEvent TapeMachine::run(std::int64_t& current, std::int64_t last, RowEnds& end
       case StepKind::ready_item: {
         std::int64_t index = row - ready_first_;
         if (kind == StepKind::ready_item) {
-          const bool is_own = own_row(*at, index);
-          index -= at->ready->first;
-          if (!is_own || static_cast<std::uint64_t>(index) >= at->ready->count) {
+          index = own_row(*at, index) ? index - at->ready->first : -1;
+          if (static_cast<std::uint64_t>(index) >= at->ready->count) {
             kind = at->plain;
             goto again;
           }
