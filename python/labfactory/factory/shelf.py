@@ -69,7 +69,7 @@ class Shelf:
             if arrays is not None:
                 temporary = self.folder / f"{name}.npz"
                 with temporary.open("wb") as stream:
-                    np.savez(stream, **arrays)
+                    np.savez(stream, allow_pickle=False, **arrays)
                 made["file"] = publish(temporary, self.folder, name).to_dict()
             put(self.folder, f"{name}.json", made, self.folder / f"{name}.tmp")
 
