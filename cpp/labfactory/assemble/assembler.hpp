@@ -3,6 +3,7 @@
 // Threads: one assembler may be used from many; a call spreads its rows itself.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -25,6 +26,8 @@ struct AssembleOptions {
   void check() const;
 };
 
+class Chunk;
+
 class Assembler {
  public:
   // A program without parts makes a lone column `asset`, one with parts a struct `parts`.
@@ -36,16 +39,17 @@ class Assembler {
   [[nodiscard]] std::vector<ArrayPointer> assemble(const std::shared_ptr<const Batch>& batch,
                                                    const AssembleOptions& options) const;
 
-  // The chunks of rows first .. last, by the thread that asks; last is above first.
-  [[nodiscard]] std::vector<ArrayPointer> assemble_rows(const Binding& binding, std::int64_t first,
-                                                        std::int64_t last, std::int64_t batch_bytes) const;
   // A chunk without rows.
   [[nodiscard]] ArrayPointer no_rows() const;
   // Text of a row, all parts together, as it was last; a guess at first.
   [[nodiscard]] std::int64_t row_bytes() const;
+  [[nodiscard]] std::int64_t row_bytes(std::size_t part) const;
+  // So much text a row is to be expected from now on.
+  void remember(const Chunk& chunk) const;
 
   [[nodiscard]] const Program& program() const { return *program_; }
   [[nodiscard]] const Tape& tape() const { return tape_; }
+  [[nodiscard]] std::size_t parts() const { return std::max<std::size_t>(program_->parts.size(), 1); }
 
   // The names behind the dictionaries of every chunk.
   struct Dictionaries {
@@ -55,6 +59,7 @@ class Assembler {
     ArrayPointer templates;
     std::vector<std::int32_t> reason_of_constant;
   };
+  [[nodiscard]] const Dictionaries& dictionaries() const { return dictionaries_; }
 
  private:
   std::shared_ptr<const Program> program_;

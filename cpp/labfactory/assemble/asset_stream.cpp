@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "labfactory/assemble/chunk.hpp"
+#include "labfactory/assemble/chunk_writer.hpp"
 #include "labfactory/base/parallel.hpp"
 
 namespace labfactory {
@@ -45,10 +46,7 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
       if (given_ < taken_ && head.is_made) return give(head);
       if (Piece* const own = take()) {
         call_helpers();
-        lock.unlock();
-        make(*own);
-        lock.lock();
-        own->is_made = true;
+        make(*own, lock);
       } else if (given_ == taken_) {
         return nullptr;
       } else {
@@ -63,6 +61,7 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
     left_.wait(lock, [this] { return inside_ == 0; });
     // A helper who was called and has not come yet holds this, but nothing else.
     pieces_.clear();
+    idle_.clear();
     binding_.reset();
   }
 
@@ -78,7 +77,7 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
 
   Piece& piece(std::int64_t number) { return pieces_[static_cast<std::size_t>(number) % pieces_.size()]; }
 
-  // With the mutex, as all that follow but make().
+  // With the mutex, as all that follow.
   bool may_take() const {
     return !is_stopped_ && next_row_ < binding_->rows() &&
            taken_ - given_ < static_cast<std::int64_t>(pieces_.size());
@@ -107,14 +106,26 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
                     std::clamp(std::min(most, std::max(share, least)), std::int64_t{1}, kMostChunkRows));
   }
 
-  void make(Piece& piece) const {
+  // Without the mutex while it writes.
+  void make(Piece& piece, std::unique_lock<std::mutex>& lock) {
+    std::unique_ptr<ChunkWriter> writer;
+    if (!idle_.empty()) {
+      writer = std::move(idle_.back());
+      idle_.pop_back();
+    }
+    lock.unlock();
     piece.given = 0;
     piece.failure = nullptr;
     try {
-      piece.chunks = assembler_->assemble_rows(*binding_, piece.first, piece.last, batch_bytes_);
+      if (!writer)
+        writer = std::make_unique<ChunkWriter>(*assembler_, *binding_, batch_bytes_, binding_->rows());
+      piece.chunks = writer->write(piece.first, piece.last);
     } catch (...) {
       piece.failure = std::current_exception();
     }
+    lock.lock();
+    piece.is_made = true;
+    if (writer && !piece.failure) idle_.push_back(std::move(writer));
   }
 
   ArrayPointer give(Piece& head) {
@@ -141,10 +152,7 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
     std::unique_lock lock(mutex_);
     ++inside_;
     while (Piece* const own = take()) {
-      lock.unlock();
-      make(*own);
-      lock.lock();
-      own->is_made = true;
+      make(*own, lock);
       made_.notify_one();
     }
     --asked_;
@@ -165,6 +173,7 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
   int inside_ = 0;  // helpers at work
   bool is_stopped_ = false;
   std::vector<Piece> pieces_;
+  std::vector<std::unique_ptr<ChunkWriter>> idle_;  // one for each who writes
 };
 
 AssetStream::AssetStream(std::shared_ptr<const Assembler> assembler,
