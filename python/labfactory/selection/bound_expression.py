@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,11 @@ class BoundExpression:
     column: str | None = None
     source: str = ""
     fields: tuple[pa.Field, ...] = ()
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+        return self.plan.columns
 
     def evaluate(self, batch: pa.RecordBatch) -> pa.Array:
         """The values, null where they are null or the row failed."""

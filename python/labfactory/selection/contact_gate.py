@@ -15,6 +15,7 @@ from labfactory.assignment import Holdout
 from labfactory.base.errors import SelectionError, SourceError, nearest
 from labfactory.selection.contact import Cap, ContactRules, Rest, Scope, span_of
 from labfactory.selection.decision import REASONS
+from labfactory.selection.history import microseconds_of
 from labfactory.selection.send_scores import best_times
 from labfactory.selection.zones import window_start, zone_of
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from labfactory.selection.history import History
     from labfactory.selection.one import OneCustomer
 
+# There are some 600 zones, but names that are none may be any number.
+_MOST_ZONES = 4096
 UNLIMITED: int = np.iinfo(np.int32).max
 """What a limit leaves those whom it does not stop."""
 
@@ -49,6 +52,40 @@ class Moment:
 
     now: datetime | None = None
     history: History | None = None
+    starts: dict[tuple[str, str | None], int] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    clocks: dict[str, time | None] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    @cached_property
+    def microseconds(self) -> int:
+        """`now`, as a history counts."""
+        assert self.now is not None, "the gate was checked"
+        return microseconds_of(self.now)
+
+    def clock(self, zone: str) -> time | None:
+        """What a zone's clock says; None where there is no such zone."""
+        if zone in self.clocks:
+            return self.clocks[zone]
+        assert self.now is not None, "the gate was checked"
+        known = zone_of(zone)
+        found = None if known is None else self.now.astimezone(known).time()
+        if len(self.clocks) < _MOST_ZONES:
+            self.clocks[zone] = found
+        return found
+
+    def start(self, per: str, zone: str | None) -> int:
+        """When the time began that a cap looks back on, in microseconds; a zone of None is unknown."""
+        found = self.starts.get((per, zone))
+        if found is None:
+            assert self.now is not None, "the gate was checked"
+            is_rolling = per not in ("day", "week", "month")
+            known = zone_of(zone) if zone else None
+            start = self.now - span_of(per) if is_rolling else window_start(self.now, per, known)
+            found = microseconds_of(start)
+            if len(self.starts) < _MOST_ZONES:
+                self.starts[per, zone] = found
+        return found
 
 
 @dataclass(frozen=True)
@@ -90,6 +127,12 @@ class Gate:
         """The rules that count a contact history, in the order of the limits."""
         rules = [limit.rule for limit in self.limits]
         return tuple(rule for rule in rules if isinstance(rule, Rest) or rule.is_over_time)
+
+    @cached_property
+    def untouched(self) -> list[int]:
+        """What each limit leaves a customer without contacts."""
+        rules = (limit.rule for limit in self.limits)
+        return [rule.at_most if isinstance(rule, Cap) else UNLIMITED for rule in rules]
 
     @property
     def expressions(self) -> tuple[BoundExpression, ...]:

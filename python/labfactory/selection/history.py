@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
-from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -167,8 +166,8 @@ class History:
     def since(self, rule: Cap, start: datetime, now: datetime) -> npt.NDArray[np.uint64]:
         """The customers' hashes of what a cap counts from a moment to now, sorted; one for each contact."""
         if (rule, start, now) not in self.found:
-            within = self.matching(rule) & (self.moments >= _microseconds(start))
-            within &= self.moments <= _microseconds(now)
+            within = self.matching(rule) & (self.moments >= microseconds_of(start))
+            within &= self.moments <= microseconds_of(now)
             self._forget()
             self.found[rule, start, now] = np.sort(self.hashes[within])
         return self.found[rule, start, now]  # type: ignore[no-any-return]
@@ -186,7 +185,7 @@ class History:
             self.found.clear()
 
     def _resting(self, rest: Rest, now: datetime) -> npt.NDArray[np.uint64]:
-        rows = self.matching(rest, outcome=rest.outcome) & (self.moments <= _microseconds(now))
+        rows = self.matching(rest, outcome=rest.outcome) & (self.moments <= microseconds_of(now))
         order = np.lexsort((self.moments[rows], self.hashes[rows]))
         hashes, moments = self.hashes[rows][order], self.moments[rows][order]
         back = rest.times - 1
@@ -195,32 +194,33 @@ class History:
         first, last = slice(None, len(hashes) - back), slice(back, None)
         is_run = hashes[first] == hashes[last]
         is_run &= moments[last] - moments[first] <= _length(rest.within_span)
-        is_run &= _microseconds(now) - moments[last] < _length(rest.rest_span)
+        is_run &= microseconds_of(now) - moments[last] < _length(rest.rest_span)
         return np.unique(hashes[last][is_run])
 
 
 @dataclass(frozen=True)
 class ByCustomer:
-    """A history's rows by customer and moment: what one customer got is found by two searches.
+    """A history's rows by customer and moment: what one customer got is found by one search.
 
     Args:
         history: The history.
         order: Its rows in that order.
-        hashes: The customers' hashes, ascending.
-        moments: Microseconds, ascending for each customer.
+        customers: The customers' hashes, ascending.
+        bounds: Where each customer's rows begin, and where the last one's end.
     """
 
     history: History
     order: npt.NDArray[np.int64]
-    hashes: npt.NDArray[np.uint64]
-    moments: npt.NDArray[np.int64]
+    customers: npt.NDArray[np.uint64]
+    bounds: npt.NDArray[np.int64]
     found: dict[int, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, history: History) -> ByCustomer:
         """Sorts a history."""
         order = np.lexsort((history.moments, history.hashes))
-        return cls(history, order, history.hashes[order], history.moments[order])
+        customers, first = np.unique(history.hashes[order], return_index=True)
+        return cls(history, order, customers, np.append(first, len(order)))
 
     def contacts(self, key: int | None, rules: Sequence[Cap | Rest]) -> list[list[int]]:
         """When a customer got what each rule is about, in microseconds, ascending.
@@ -231,41 +231,41 @@ class ByCustomer:
         """
         if key is None:
             return [[] for _ in rules]
-        sought = np.uint64(key)
-        first = int(self.hashes.searchsorted(sought, "left"))
-        last = int(self.hashes.searchsorted(sought, "right"))
-        if first == last:
+        place = int(self.customers.searchsorted(np.uint64(key)))
+        if place == len(self.customers) or int(self.customers[place]) != key:
             return [[] for _ in rules]
-        moments = self.moments[first:last].tolist()
-        return [list(compress(moments, matches[first:last].tolist())) for matches in self._matching(rules)]
-
-    def _matching(self, rules: Sequence[Cap | Rest]) -> list[npt.NDArray[np.bool_]]:
         # Kept with the rules themselves, so that no other object gets their number.
-        kept = self.found.get(id(rules))
-        if kept is None:
-            made = [
-                self.history.matching(rule, outcome=getattr(rule, "outcome", None))[self.order]
-                for rule in rules
-            ]
-            kept = self.found[id(rules)] = (rules, made)
-        return kept[1]
+        _, moments, bounds = self.found.get(id(rules)) or self._find(rules)
+        first, last = bounds[place : place + 2].tolist()
+        return [
+            own[begin:end].tolist() if begin < end else []
+            for own, begin, end in zip(moments, first, last, strict=True)
+        ]
+
+    def _find(self, rules: Sequence[Cap | Rest]) -> Any:
+        """For each rule the moments of what it matches, and where each customer's begin."""
+        history = self.history
+        matching = [history.matching(rule, outcome=getattr(rule, "outcome", None)) for rule in rules]
+        sorted_rows = [self.order[matches[self.order]] for matches in matching]
+        before = [np.append(0, np.cumsum(matches[self.order]))[self.bounds] for matches in matching]
+        found = (rules, [history.moments[rows] for rows in sorted_rows], np.stack(before, axis=1))
+        self.found[id(rules)] = found
+        return found
 
 
-def used_of(contacts: list[int], start: datetime, now: datetime) -> int:
-    """How many of a customer's contacts a cap counts from a moment to now."""
-    if not contacts:
-        return 0
-    return bisect_right(contacts, _microseconds(now)) - bisect_left(contacts, _microseconds(start))
+def used_of(contacts: list[int], start: int, now: int) -> int:
+    """How many of a customer's contacts a cap counts from a moment to now, all in microseconds."""
+    return bisect_right(contacts, now) - bisect_left(contacts, start)
 
 
-def is_resting(contacts: list[int], rest: Rest, now: datetime) -> bool:
-    """Whether a rule lets a customer with such outcomes rest at a moment."""
+def is_resting(contacts: list[int], rest: Rest, now: int) -> bool:
+    """Whether a rule lets a customer with such outcomes rest at a moment, all in microseconds."""
     if len(contacts) < rest.times:
         return False
-    until, within, length = _microseconds(now), _length(rest.within_span), _length(rest.rest_span)
-    past = contacts[: bisect_right(contacts, until)]
+    within, length = _length(rest.within_span), _length(rest.rest_span)
+    past = contacts[: bisect_right(contacts, now)]
     runs = zip(past, past[rest.times - 1 :], strict=False)
-    return any(last - first <= within and until - last < length for first, last in runs)
+    return any(last - first <= within and now - last < length for first, last in runs)
 
 
 def _has_tag(column: pa.ChunkedArray, tag: str) -> npt.NDArray[np.bool_]:
@@ -283,9 +283,11 @@ def _is(texts: pa.Array | pa.ChunkedArray, text: str) -> pa.Array | pa.ChunkedAr
     return pc.fill_null(pc.equal(texts, text), pa.scalar(value=False))
 
 
-def _microseconds(moment: datetime) -> int:
+def microseconds_of(moment: datetime) -> int:
+    """A moment as `History.moments` has it."""
     return round(moment.timestamp() * 1_000_000)
 
 
+@lru_cache(maxsize=256)
 def _length(span: timedelta) -> int:
     return round(span.total_seconds() * 1_000_000)

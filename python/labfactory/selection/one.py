@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jinja2
 import numpy as np
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from labfactory.selection.bound_expression import BoundExpression
     from labfactory.selection.bound_slot import BoundSlot
     from labfactory.selection.contact_gate import Gate
+
+    Take = Callable[[Mapping[str, object]], Sequence[object]]
+    Evaluate = Callable[[dict[str, Any]], Any]
 
 # Combinations of types that are remembered as right: nulls come and go, the rest hardly differs.
 _MOST_KNOWN = 256
@@ -66,23 +69,23 @@ class PlainTypes:
     """
 
     fields: tuple[pa.Field, ...]
+    known: set[tuple[type, ...]] = field(init=False, repr=False, compare=False, default_factory=set)
+    take: Take = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_values", _getter([field.name for field in self.fields]))
-        object.__setattr__(self, "_known", set())
+        object.__setattr__(self, "take", _getter([one.name for one in self.fields]))
 
     def hold(self, customer: Mapping[str, object]) -> bool:
         """Whether they are, as far as the mapping has them."""
         try:
-            types = tuple(map(type, self._values(customer)))  # type: ignore[attr-defined]
+            types = tuple(map(type, self.take(customer)))
         except KeyError:
             return True
-        known: set[tuple[type, ...]] = self._known  # type: ignore[attr-defined]
-        if types in known:
+        if types in self.known:
             return True
-        hold = all(_fits(field.type, one) for field, one in zip(self.fields, types, strict=True))
-        if hold and len(known) < _MOST_KNOWN:
-            known.add(types)
+        hold = all(_fits(column.type, one) for column, one in zip(self.fields, types, strict=True))
+        if hold and len(self.known) < _MOST_KNOWN:
+            self.known.add(types)
         return hold
 
 
@@ -117,6 +120,9 @@ class OneCustomer:
     bare: tuple[bool, ...]
     columns: Mapping[str, bool]
     constants: Mapping[str, object]
+    take: Take = field(init=False, repr=False, compare=False)
+    places: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    compiled: tuple[Evaluate, ...] = field(init=False, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -136,12 +142,11 @@ class OneCustomer:
         made = [one for one, is_bare in zip(self.sources, self.bare, strict=True) if not is_bare]
         # One expression for all: a call costs more than most of them.
         whole = "[" + ", ".join(f"({source})" for source in made) + "]"
-        compiled = [_compiled(one) for one in (whole, *made)]
-        object.__setattr__(self, "_compiled", compiled)
+        object.__setattr__(self, "compiled", tuple(_compiled(one) for one in (whole, *made)))
         plain = [one for one, is_bare in zip(self.sources, self.bare, strict=True) if is_bare]
-        object.__setattr__(self, "_plain", _getter(plain))
-        places = [place for place, is_bare in enumerate(self.bare) if not is_bare]
-        object.__setattr__(self, "_places", places)
+        object.__setattr__(self, "take", _getter(plain))
+        places = tuple(place for place, is_bare in enumerate(self.bare) if not is_bare)
+        object.__setattr__(self, "places", places)
 
     def evaluate(self, customer: Mapping[str, object]) -> list[Any]:
         """The values of all expressions; None where one fails.
@@ -150,10 +155,9 @@ class OneCustomer:
             SourceError: `missing_column`.
         """
         try:
-            values = list(self._plain(customer))  # type: ignore[attr-defined]
-            places = self._places  # type: ignore[attr-defined]
-            if places:
-                for place, value in zip(places, self._made(customer), strict=True):
+            values = list(self.take(customer))
+            if self.places:
+                for place, value in zip(self.places, self._made(customer), strict=True):
                     values.insert(place, value)
         except KeyError as error:
             message = f"missing column {error.args[0]!r}"
@@ -166,15 +170,14 @@ class OneCustomer:
         for name, is_single in self.columns.items():
             value: Any = customer[name]
             values[name] = float(np.float32(value)) if is_single and value is not None else value
-        whole, *each = self._compiled  # type: ignore[attr-defined]
+        whole, *each = self.compiled
         try:
-            return whole(values)  # type: ignore[no-any-return]
+            return list(whole(values))
         except Exception:  # a value that an operator cannot take may raise anything
             return [_value_of(one, values) for one in each]
 
 
-@dataclass(frozen=True)
-class Draw:
+class Draw(NamedTuple):
     """What every slot draws by.
 
     Args:
@@ -261,7 +264,7 @@ def _decision(slot: BoundSlot, made: tuple[int, float, float, int, bool]) -> Dec
     return Decision(slot.components[index], index, score, propensity, core.REASONS[reason], is_estimate)
 
 
-def _compiled(source: str) -> Callable[[dict[str, Any]], Any]:
+def _compiled(source: str) -> Evaluate:
     """An expression as a function of names; Jinja2's own wrapper spends most of its time on the context."""
     wrapper = _JINJA.compile_expression(source, undefined_to_none=False)
     render = wrapper._template.root_render_func
@@ -275,7 +278,7 @@ def _compiled(source: str) -> Callable[[dict[str, Any]], Any]:
     return evaluate
 
 
-def _getter(names: Sequence[str]) -> Callable[[Mapping[str, object]], Sequence[object]]:
+def _getter(names: Sequence[str]) -> Take:
     """What takes some values out of a mapping at once."""
     if len(names) > 1:
         return itemgetter(*names)
@@ -305,7 +308,7 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _value_of(expression: Callable[[dict[str, Any]], Any], values: dict[str, Any]) -> Any:
+def _value_of(expression: Evaluate, values: dict[str, Any]) -> Any:
     try:
         return expression(values)
     except Exception:  # as above; the row failed, which is null

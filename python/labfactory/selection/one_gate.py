@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from labfactory.selection.contact import Cap, span_of
+from labfactory.selection.contact import Cap
 from labfactory.selection.contact_gate import CODES, UNLIMITED
 from labfactory.selection.history import is_resting, used_of
-from labfactory.selection.zones import window_start, zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from labfactory.selection.bound_expression import BoundExpression
     from labfactory.selection.contact_gate import BoundLimit, Gate, Moment
 
 
-@dataclass(frozen=True)
-class OneGate:
+class OneGate(NamedTuple):
     """What the contact rules say of one customer at a moment.
 
     Args:
@@ -48,11 +44,14 @@ class OneGate:
     def left(self, key_hash: int | None) -> list[int]:
         """What each limit leaves the customer, as `Gate.left`."""
         rules, history = self.gate.over_time, self.moment.history
-        contacts: Iterator[list[int]] = iter(())
-        if rules:
-            assert history is not None, "the gate was checked"
-            contacts = iter(history.by_customer.contacts(key_hash, rules))
-        return [self._left(limit, contacts) for limit in self.gate.limits]
+        if not rules:
+            return self.gate.untouched
+        assert history is not None, "the gate was checked"
+        contacts = history.by_customer.contacts(key_hash, rules)
+        if not any(contacts):
+            return self.gate.untouched
+        own = iter(contacts)
+        return [self._left(limit, own) for limit in self.gate.limits]
 
     def _stopped(self) -> int:
         gate = self.gate
@@ -69,8 +68,9 @@ class OneGate:
         return 0
 
     def _is_known(self, condition: BoundExpression, value: Any, *, wanted: bool) -> bool:
-        is_wanted = value is wanted or (isinstance(value, np.bool_) and bool(value) is wanted)
-        return is_wanted and all(self.customer[name] is not None for name in condition.plan.columns)
+        if value is not wanted and not (isinstance(value, np.bool_) and bool(value) is wanted):
+            return False
+        return None not in [self.customer[name] for name in condition.columns]
 
     @property
     def _zone(self) -> str | None:
@@ -81,21 +81,16 @@ class OneGate:
         quiet = self.gate.rules.quiet_hours
         if quiet is None:
             return False
-        assert self.moment.now is not None, "the gate was checked"
-        zone = zone_of(self._zone) if self._zone else None
-        return zone is None or quiet.covers(self.moment.now.astimezone(zone).time())
+        zone = self._zone
+        clock = None if zone is None else self.moment.clock(zone)
+        return clock is None or quiet.covers(clock)
 
     def _left(self, limit: BoundLimit, contacts: Iterator[list[int]]) -> int:
-        rule, now = limit.rule, self.moment.now
-        if isinstance(rule, Cap) and not rule.is_over_time:
-            return rule.at_most
-        assert now is not None, "the gate was checked"
-        own = next(contacts)
-        if not isinstance(rule, Cap):
-            return 0 if is_resting(own, rule, now) else UNLIMITED
-        return max(rule.at_most - used_of(own, self._start(rule, now), now), 0) if own else rule.at_most
-
-    def _start(self, rule: Cap, now: datetime) -> datetime:
-        if rule.per not in ("day", "week", "month"):
-            return now - span_of(rule.per)
-        return window_start(now, rule.per, zone_of(self._zone) if self._zone else None)
+        rule, moment = limit.rule, self.moment
+        if isinstance(rule, Cap):
+            own = next(contacts) if rule.is_over_time else []
+            if not own:
+                return rule.at_most
+            start = moment.start(rule.per, self._zone)
+            return max(rule.at_most - used_of(own, start, moment.microseconds), 0)
+        return 0 if is_resting(next(contacts), rule, moment.microseconds) else UNLIMITED
