@@ -157,6 +157,22 @@ TEST_CASE("broken arrays are refused, and released") {
   check(make_dictionary_array(std::vector<std::int8_t>{0, -1}, entries), [](ArrowArray&) {});
 }
 
+TEST_CASE("offsets that fall are refused wherever they do") {
+  constexpr std::size_t kRows = 40;
+  for (std::size_t at = 0; at <= kRows; ++at) {
+    std::vector<std::int32_t> narrow(kRows + 1);
+    for (std::size_t i = 0; i <= kRows; ++i) narrow[i] = static_cast<std::int32_t>(3 * i);
+    if (at > 0) narrow[at] = narrow[at - 1] - 1;
+    const std::vector<std::int64_t> wide(narrow.begin(), narrow.end());
+    const std::string expected = at > 0 ? "arrow_malformed" : "none";
+    const auto code = [](const ArrayPointer& array) {
+      return code_of_changed(array, [](ArrowSchema&, ArrowArray&) {});
+    };
+    CHECK(code(make_text_array(narrow, std::vector<char>(3 * kRows))) == expected);
+    CHECK(code(make_large_text_array(wide, std::vector<char>(3 * kRows))) == expected);
+  }
+}
+
 TEST_CASE("a dictionary index under a null is not looked at") {
   const std::vector<std::string> entries = {"x"};
   Bitmap validity;

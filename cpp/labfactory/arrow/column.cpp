@@ -1,7 +1,9 @@
 #include "labfactory/arrow/column.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "labfactory/base/error.hpp"
@@ -106,14 +108,26 @@ std::int64_t offset_width(Layout layout) {
 }
 
 template <class T>
+T load_at(const char* values, std::int64_t i) {
+  T value;
+  std::memcpy(&value, values + i * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+  return value;
+}
+
+template <class T>
 bool never_fall(const char* offsets, std::int64_t count) {
-  bool falls = false;
+  // Of two that are not negative the sign of the difference tells, which four lanes have at once.
+  using Bits = std::make_unsigned_t<T>;
+  Bits signs = 0;
   for (std::int64_t i = 0; i < count; ++i) {
-    T pair[2];
-    std::memcpy(pair, offsets + i * static_cast<std::int64_t>(sizeof(T)), sizeof(pair));
-    falls |= pair[1] < pair[0];
+    const Bits here = load_at<Bits>(offsets, i);
+    signs |= here | (load_at<Bits>(offsets, i + 1) - here);
   }
-  return !falls;
+  if (static_cast<T>(signs) >= 0) return true;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (load_at<T>(offsets, i + 1) < load_at<T>(offsets, i)) return false;
+  }
+  return true;
 }
 
 // As unsigned, so that a negative index counts as too large.
@@ -121,9 +135,7 @@ template <class T>
 std::uint64_t largest(const char* indices, std::int64_t count) {
   T most = 0;
   for (std::int64_t i = 0; i < count; ++i) {
-    T index;
-    std::memcpy(&index, indices + i * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
-    most = std::max(most, index);
+    most = std::max(most, load_at<T>(indices, i));
   }
   return most;
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pyarrow as pa
 
 from labfactory._core import plan as core
@@ -29,6 +30,8 @@ _CACHED_BYTES = 4 << 20
 _LEAST_ROWS = 512
 _FIRST_ROWS = 2048
 _MOST_ROWS = 65536
+# Of data that lies in memory larger batches take none, and threads wait for each other less often.
+_MOST_HELD_ROWS = 1 << 20
 # What became of a row: the columns beside its text.
 _OF_A_ROW = ("status", "reason", "code", "template", "line", "column")
 
@@ -170,7 +173,8 @@ class Plan:
                 yield from made
             return
         first = 0
-        for batch in self._batches(data):
+        is_held = isinstance(data, (pa.Table, pl.DataFrame))
+        for batch in self._batches(data, _MOST_HELD_ROWS if is_held else _MOST_ROWS):
             at = 0
             source = self._program.stream(batch, threads=threads, batch_bytes=batch_bytes)
             for chunk in pa.RecordBatchReader.from_stream(source):
@@ -210,9 +214,9 @@ class Plan:
                 if not (preview.agrees or preview.overflows):
                     raise differs(preview)
 
-    def _batches(self, data: Any) -> Iterator[pa.RecordBatch]:
+    def _batches(self, data: Any, most_rows: int = _MOST_ROWS) -> Iterator[pa.RecordBatch]:
         # Without columns a batch has no rows to count, so a plan that reads none is given all.
-        return batches(data, columns=self.columns or None, fields=self.fields)
+        return batches(data, columns=self.columns or None, fields=self.fields, max_rows=most_rows)
 
     def assemble(
         self, data: Any, *, threads: int = 2, batch_bytes: int = BATCH_BYTES, verify: int = 0
