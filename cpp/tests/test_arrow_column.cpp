@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -171,6 +172,13 @@ TEST_CASE("offsets that fall are refused wherever they do") {
     CHECK(code(make_text_array(narrow, std::vector<char>(3 * kRows))) == expected);
     CHECK(code(make_large_text_array(wide, std::vector<char>(3 * kRows))) == expected);
   }
+}
+
+TEST_CASE("an offset that falls past the largest is refused as the last one too") {
+  const std::vector<std::int32_t> offsets = {0, std::numeric_limits<std::int32_t>::max(),
+                                             std::numeric_limits<std::int32_t>::min()};
+  CHECK(code_of_changed(make_text_array(offsets, std::vector<char>(8)), [](ArrowSchema&, ArrowArray&) {}) ==
+        "arrow_malformed");
 }
 
 TEST_CASE("a dictionary index under a null is not looked at") {

@@ -118,7 +118,7 @@ template <class T>
 bool never_fall(const char* offsets, std::int64_t count) {
   // Of two that are not negative the sign of the difference tells, which four lanes have at once.
   using Bits = std::make_unsigned_t<T>;
-  Bits signs = 0;
+  Bits signs = load_at<Bits>(offsets, count);
   for (std::int64_t i = 0; i < count; ++i) {
     const Bits here = load_at<Bits>(offsets, i);
     signs |= here | (load_at<Bits>(offsets, i + 1) - here);
