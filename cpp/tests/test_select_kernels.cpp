@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -78,6 +79,37 @@ TEST_CASE("scores have the same bits at every level") {
     const std::vector<float> plain = problem.scores(kernels_plain());
     for (const Kernels* const table : tables()) CHECK(same_bits(problem.scores(*table), plain));
     for (const float s : plain) CHECK(std::isfinite(s));
+  }
+}
+
+TEST_CASE("deviations have the same bits at every level, and without the features that weigh nothing") {
+  for (unsigned seed = 0; seed < 40; ++seed) {
+    Problem problem(seed, seed % 17, 1 + seed % 23);
+    const std::int64_t count = problem.count;
+    std::vector<FeatureRange> all(static_cast<std::size_t>(problem.groups), {0, count});
+    std::vector<FeatureRange> some = all;
+    for (std::size_t g = 0; g < some.size(); ++g) {
+      if (count > 0)
+        some[g].first = static_cast<std::int64_t>(problem.random() % static_cast<unsigned>(count));
+      if (seed % 3 == 0) some[g].last = some[g].first;
+      for (std::int64_t f = 0; f < count; ++f) {
+        if (f >= some[g].first && f < some[g].last) continue;
+        std::fill_n(problem.w.data() + (static_cast<std::int64_t>(g) * count + f) * kGroup, kGroup,
+                    f % 2 == 0 ? 0.0F : -0.0F);
+      }
+    }
+    const auto run = [&](const Kernels& kernels, const std::vector<FeatureRange>& ranges) {
+      std::vector<float> deviations(kBlockRows);
+      kernels.spread(problem.x.data(), problem.w.data(), ranges.data(), count, problem.groups,
+                     deviations.data());
+      return deviations;
+    };
+    const std::vector<float> plain = run(kernels_plain(), all);
+    CHECK(same_bits(run(kernels_plain(), some), plain));
+    for (const Kernels* const table : tables()) {
+      CHECK(same_bits(run(*table, some), plain));
+      CHECK(same_bits(run(*table, all), plain));
+    }
   }
 }
 

@@ -25,6 +25,12 @@ struct Best {
   alignas(64) std::int32_t candidate[kBlockRows];
 };
 
+// Features [first, last).
+struct FeatureRange {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+};
+
 // What one row's draw came to: the probability of each candidate is its weight / total.
 struct Draw {
   std::int32_t candidate = -1;
@@ -50,6 +56,12 @@ struct Kernels {
   void (*choose)(const float* features, const float* weights, const float* bias, const float* prices,
                  std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, float* scores,
                  Best* best);
+
+  // Standard deviations ‖factor · features‖ of a block: products as score() sums them, from 0, squared and
+  // added in their order. `factor` is packed as weights; of group g the features outside [ranges[g].first,
+  // ranges[g].last) weigh 0.
+  void (*spread)(const float* features, const float* factor, const FeatureRange* ranges, std::int64_t count,
+                 std::int64_t groups, float* deviations);
 
   // Replaces each of `count` logits, a multiple of 16, by 1 / (1 + exp(-logit)), computed in float64.
   void (*sigmoid)(float* scores, std::int64_t count);

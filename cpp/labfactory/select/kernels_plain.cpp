@@ -95,6 +95,28 @@ void choose(const float* features, const float* weights, const float* bias, cons
   argmax(own.data(), prices, mask, candidates, best);
 }
 
+void spread(const float* features, const float* factor, const FeatureRange* ranges, std::int64_t count,
+            std::int64_t groups, float* deviations) {
+  const std::vector<float> bias(static_cast<std::size_t>(groups * kGroup));
+  std::vector<float> products(static_cast<std::size_t>(groups * kGroup * kBlockRows));
+  std::vector<float> whole(static_cast<std::size_t>(groups * count * kGroup));
+  for (std::int64_t g = 0; g < groups; ++g) {
+    for (std::int64_t f = ranges[g].first; f < ranges[g].last; ++f) {
+      const std::int64_t at = (g * count + f) * kGroup;
+      std::copy_n(factor + at, kGroup, whole.data() + at);
+    }
+  }
+  score(features, whole.data(), bias.data(), count, groups, products.data());
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
+    float variance = 0.0F;
+    for (std::int64_t c = 0; c < groups * kGroup; ++c) {
+      const float product = products[static_cast<std::size_t>(c * kBlockRows + r)];
+      variance += product * product;
+    }
+    deviations[r] = std::sqrt(variance);
+  }
+}
+
 void sigmoid(float* scores, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
     const auto z = static_cast<double>(scores[i]);
@@ -180,8 +202,8 @@ void race(const float* at, float mean, float inverse_deviation, float* product) 
 }  // namespace
 
 const Kernels& kernels_plain() {
-  static constexpr Kernels table = {&read,    &score, &choose,   &sigmoid, &argmax, &count,
-                                    &softmax, &reach, &uniforms, &normals, &race};
+  static constexpr Kernels table = {&read,  &score,   &choose, &spread,   &sigmoid, &argmax,
+                                    &count, &softmax, &reach,  &uniforms, &normals, &race};
   return table;
 }
 

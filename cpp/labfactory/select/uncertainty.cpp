@@ -11,11 +11,6 @@ namespace labfactory::select {
 
 namespace {
 
-Model product_of(std::span<const float> weights, std::int64_t rows, std::int64_t features) {
-  const std::vector<float> bias(static_cast<std::size_t>(rows));
-  return {weights, bias, std::vector<std::optional<float>>(static_cast<std::size_t>(features)), Scale::sum};
-}
-
 void expect(std::size_t expected, std::size_t found) {
   if (expected == found) return;
   throw Error(
@@ -24,6 +19,26 @@ void expect(std::size_t expected, std::size_t found) {
 }
 
 }  // namespace
+
+Uncertainty::Factor::Factor(std::span<const float> numbers, std::int64_t features) {
+  const std::int64_t groups = (features + kGroup - 1) / kGroup;
+  packed.resize(static_cast<std::size_t>(groups * features * kGroup));
+  ranges.resize(static_cast<std::size_t>(groups));
+  for (std::int64_t g = 0; g < groups; ++g) {
+    FeatureRange& range = ranges[static_cast<std::size_t>(g)];
+    for (std::int64_t f = 0; f < features; ++f) {
+      bool is_used = false;
+      for (std::int64_t row = g * kGroup; row < std::min(features, (g + 1) * kGroup); ++row) {
+        const float number = numbers[static_cast<std::size_t>(row * features + f)];
+        packed[static_cast<std::size_t>((g * features + f) * kGroup + row % kGroup)] = number;
+        is_used = is_used || number != 0.0F;
+      }
+      if (!is_used) continue;
+      if (range.last == 0) range.first = f;
+      range.last = f + 1;
+    }
+  }
+}
 
 Uncertainty Uncertainty::diagonal(std::span<const float> variances, std::int64_t candidates,
                                   std::int64_t features) {
@@ -34,10 +49,11 @@ Uncertainty Uncertainty::diagonal(std::span<const float> variances, std::int64_t
                 "expected variances of 0 or more, found " + std::to_string(variance));
   }
   Uncertainty made;
-  made.is_diagonal_ = true;
   made.candidates_ = candidates;
   made.features_ = features;
-  made.products_.push_back(product_of(variances, candidates, features));
+  const std::vector<float> bias(static_cast<std::size_t>(candidates));
+  made.variances_.emplace(variances, bias,
+                          std::vector<std::optional<float>>(static_cast<std::size_t>(features)), Scale::sum);
   return made;
 }
 
@@ -46,38 +62,38 @@ Uncertainty Uncertainty::full(std::span<const float> factors, std::int64_t candi
   const auto size = static_cast<std::size_t>(features * features);
   const bool is_shared = factors.size() == size;
   if (!is_shared) expect(static_cast<std::size_t>(candidates) * size, factors.size());
+  for (const float number : factors) {
+    if (std::isfinite(number)) continue;
+    throw Error(ErrorKind::selection, "model_value",
+                "expected finite factors of a covariance, found " + std::to_string(number));
+  }
   Uncertainty made;
   made.candidates_ = candidates;
   made.features_ = features;
   for (std::size_t at = 0; at < factors.size(); at += size) {
-    made.products_.push_back(product_of(factors.subspan(at, size), features, features));
+    made.factors_.emplace_back(factors.subspan(at, size), features);
   }
   return made;
 }
 
 void Uncertainty::deviations(const Kernels& kernels, const float* features, std::vector<float>& scratch,
                              float* out) const {
-  const auto count = static_cast<std::size_t>(features_ * kBlockRows);
-  const auto size = static_cast<std::size_t>(products_[0].groups() * kGroup * kBlockRows);
-  scratch.resize(count + size);
-  float* const products = scratch.data() + count;
-  if (is_diagonal_) {
+  if (variances_) {
+    const auto count = static_cast<std::size_t>(features_ * kBlockRows);
+    scratch.resize(count);
     for (std::size_t i = 0; i < count; ++i) scratch[i] = features[i] * features[i];
-    products_[0].score(kernels, scratch.data(), products);
-    for (std::int64_t i = 0; i < candidates_ * kBlockRows; ++i) out[i] = std::sqrt(products[i]);
+    variances_->score(kernels, scratch.data(), out);
+    for (std::int64_t i = 0; i < candidates_ * kBlockRows; ++i) out[i] = std::sqrt(out[i]);
     return;
   }
-  for (std::size_t c = 0; c < products_.size(); ++c) {
-    products_[c].score(kernels, features, products);
-    float* const deviation = out + static_cast<std::int64_t>(c) * kBlockRows;
-    std::fill_n(deviation, kBlockRows, 0.0F);
-    for (std::int64_t i = 0; i < features_ * kBlockRows; ++i) {
-      deviation[i % kBlockRows] += products[i] * products[i];
-    }
-    for (std::int64_t r = 0; r < kBlockRows; ++r) deviation[r] = std::sqrt(deviation[r]);
+  for (const Factor& factor : factors_) {
+    kernels.spread(features, factor.packed.data(), factor.ranges.data(), features_,
+                   static_cast<std::int64_t>(factor.ranges.size()), out);
+    out += kBlockRows;
   }
-  for (std::int64_t c = static_cast<std::int64_t>(products_.size()); c < candidates_; ++c) {
-    std::copy_n(out, kBlockRows, out + c * kBlockRows);
+  for (auto c = static_cast<std::int64_t>(factors_.size()); c < candidates_; ++c) {
+    std::copy_n(out - kBlockRows, kBlockRows, out);
+    out += kBlockRows;
   }
 }
 

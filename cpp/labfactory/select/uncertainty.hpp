@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,17 +24,25 @@ class Uncertainty {
   // `factors`: [1 or candidates][features][features].
   static Uncertainty full(std::span<const float> factors, std::int64_t candidates, std::int64_t features);
 
-  [[nodiscard]] bool is_empty() const { return products_.empty(); }
+  [[nodiscard]] bool is_empty() const { return !variances_ && factors_.empty(); }
 
   // Standard deviations [candidates][kBlockRows], from the features of a block.
   void deviations(const Kernels& kernels, const float* features, std::vector<float>& scratch,
                   float* out) const;
 
  private:
-  bool is_diagonal_ = false;
+  // A factor packed for spread(): of a triangular one half is left out.
+  struct Factor {
+    Factor(std::span<const float> numbers, std::int64_t features);
+
+    std::vector<float> packed;
+    std::vector<FeatureRange> ranges;
+  };
+
   std::int64_t candidates_ = 0;
   std::int64_t features_ = 0;
-  std::vector<Model> products_;
+  std::optional<Model> variances_;
+  std::vector<Factor> factors_;
 };
 
 }  // namespace labfactory::select
