@@ -12,6 +12,7 @@ from jinja2.runtime import LoopContext
 from markupsafe import Markup
 
 from labfactory._core import plan as core
+from labfactory.compiler.ahead import OF_OTHERS
 from labfactory.compiler.hints import meant
 from labfactory.compiler.scope import LoopName
 from labfactory.compiler.types import (
@@ -216,4 +217,7 @@ def _loop_attribute(
 
 def loop_attribute(values: Expressions, loop: LoopName, name: str, target: int, span: int) -> None:
     """Leaves what a running loop knows of itself in a register."""
+    if loop.ahead is not None and name in OF_OTHERS:
+        loop.ahead.attribute(values, name, target, span)
+        return
     values.code.emit("loop_attribute", target, loop.loop, core.LOOP_ATTRIBUTES[name], span=span)

@@ -87,6 +87,8 @@ class Expressions:
     held: dict[str, tuple[int, Static, int]] = field(default_factory=dict)
     # Whether what is read now is used there and then, and kept nowhere.
     borrows: bool = False
+    # The place of what reads a generator, while what that runs is lowered.
+    read_at: int | None = None
 
     # What lowers macros, namespaces and the like.
     objects: ObjectCalls = field(init=False)
@@ -101,6 +103,8 @@ class Expressions:
 
     def span(self, node: nodes.Node) -> int:
         """The index of a node's place."""
+        if self.read_at is not None:
+            return self.read_at
         known = self._spans.get(id(node))
         if known is None:
             span = self.code.span(self.template, self.tree.positions.of(node))
@@ -160,13 +164,22 @@ class Expressions:
         finally:
             self.borrows = outer
 
+    @contextmanager
+    def reading(self, place: int | None) -> Iterator[None]:
+        """What is lowered within runs where a generator is read; None for what stands where it is written."""
+        outer, self.read_at = self.read_at, place
+        try:
+            yield
+        finally:
+            self.read_at = outer
+
     def borrow(self, node: nodes.Node, target: int) -> Static:
         """Leaves a value in a register, of which nothing is kept where it is a name's own."""
         with self.borrowing(borrows=self.borrows or isinstance(node, nodes.Name)):
             return self.into(node, target)
 
     def iterable(self, node: nodes.Node) -> tuple[int, Static]:
-        """The register of what a loop goes through; the items of a generator as a list."""
+        """The register of what is gone through; the items of a generator as a list."""
         return iterable(self, node)
 
     def root_column(self, node: nodes.Expr) -> int | None:

@@ -2,7 +2,7 @@
 
 A generator keeps the values that it was made of: the source and the arguments, evaluated where the filter
 stands. Its loop is emitted where its items are wanted, so that a chain of filters handles one item after the
-other, as Jinja2's do, and an error comes where Jinja2's would.
+other, as Jinja2's do, and an error comes where Jinja2's would, at the place that reads the generator.
 """
 
 from __future__ import annotations
@@ -23,7 +23,31 @@ if TYPE_CHECKING:
     from labfactory.compiler.expressions import Expressions
 
     Body = Callable[[int, Static], None]
-    Run = Callable[[Expressions, Sequence[int], Body], None]
+    Step = Callable[[Expressions, int, Static, Body], None]
+    Open = Callable[[Expressions, Sequence[int], Label], "Stream"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A generator that was begun: a value to go through, and what comes of each of its items.
+
+    Args:
+        register: The value.
+        static: What is known of it.
+        step: Emits what hands an item on, if it does, as what the generator makes of it; None where each item
+            is handed on as it is.
+    """
+
+    register: int
+    static: Static
+    step: Step | None = None
+
+    def hand(self, lowering: Expressions, register: int, static: Static, body: Body) -> None:
+        """Emits a body for what comes of an item, behind which lies what it is when nothing comes of it."""
+        if self.step is None:
+            body(register, static)
+        else:
+            self.step(lowering, register, static, body)
 
 
 @dataclass(eq=False, slots=True)
@@ -32,13 +56,13 @@ class Lazy:
 
     Args:
         count: How many values it keeps.
-        run: Emits its loop over registers that hold those, with a body for each item.
+        open: Begins it with registers that hold those; a label takes what turns out to be empty.
         loops: How many loops ran where it was made.
         is_spent: Whether a place that reads it was lowered.
     """
 
     count: int
-    run: Run
+    open: Open
     loops: int
     is_spent: bool = False
 
@@ -62,12 +86,27 @@ class Source:
         """Whether it is read by running it."""
         return self.static.lazy is not None
 
+    def open(self, lowering: Expressions, empty: Label) -> Stream:
+        """Begins to read it; a label takes what turns out to be empty."""
+        if self.static.lazy is None:
+            return Stream(self.registers[0], self.static)
+        return self.static.lazy.open(lowering, self.registers, empty)
+
     def each(self, lowering: Expressions, body: Body) -> None:
         """Emits a loop over its items."""
-        if self.static.lazy is not None:
-            self.static.lazy.run(lowering, self.registers, body)
-        else:
-            loop_over(lowering, self.node, self.registers[0], self.static, body)
+        empty, place = Label(), lowering.read_at
+        if self.is_generator and place is None:
+            place = lowering.span(self.node)
+        with lowering.reading(place):
+            stream = self.open(lowering, empty)
+            loop_over(
+                lowering,
+                self.node,
+                stream.register,
+                stream.static,
+                lambda register, static: stream.hand(lowering, register, static, body),
+            )
+        lowering.code.place(empty)
 
     def gathered(self, lowering: Expressions) -> tuple[int, Static]:
         """Its items as a list in a register."""
@@ -101,13 +140,13 @@ class Source:
         for offset, register in enumerate(self.registers):
             lowering.code.emit("move", first + offset, register, span=span)
         lowering.code.emit("tuple", target, first, len(self.registers), span=span)
-        kept = Lazy(len(self.registers), lazy.run, lowering.code.depth)
+        kept = Lazy(len(self.registers), lazy.open, lowering.code.depth)
         return Static(frozenset({GENERATOR}), lazy=kept)
 
 
-def generated(lowering: Expressions, node: nodes.Expr, registers: Sequence[int], run: Run) -> Source:
+def generated(lowering: Expressions, node: nodes.Expr, registers: Sequence[int], begin: Open) -> Source:
     """A generator that is made here, of the values in some registers."""
-    lazy = Lazy(len(registers), run, lowering.code.depth)
+    lazy = Lazy(len(registers), begin, lowering.code.depth)
     return Source(node, tuple(registers), Static(frozenset({GENERATOR}), lazy=lazy))
 
 

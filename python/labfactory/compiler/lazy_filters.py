@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from labfactory.compiler.code import Label
 from labfactory.compiler.filters import SEQUENCE_FILTERS, list_of, pair_of
-from labfactory.compiler.generators import Source, emit_filter, generated, loop_over, moved
+from labfactory.compiler.generators import Source, Stream, emit_filter, generated, moved
 from labfactory.compiler.paths import comparison_key, follow
 from labfactory.compiler.types import NONE, UNDEFINED, Static
 
@@ -25,30 +25,33 @@ def lower_map(
     count, node = len(source.registers), prepared.call.node
     parts = prepared.path(lowering) if prepared.applied is None else None
 
-    def run(lowering: Expressions, held: Sequence[int], body: Body) -> None:
-        def mapped(register: int, static: Static) -> None:
-            with lowering.code.scratch():
-                target = lowering.code.take()
-                if prepared.applied is not None:
-                    found = prepared.applied.run(lowering, held[count:], (register, static), target)
-                else:
-                    default = prepared.default(held[count:])
-                    found = follow(lowering, node, parts or [], (register, static), target, default)
-                body(target, found)
+    def begin(lowering: Expressions, held: Sequence[int], empty: Label) -> Stream:
+        inner = _open_if_true(lowering, moved(source, held[:count]), empty)
 
-        _each_if_true(lowering, moved(source, held[:count]), mapped)
+        def step(lowering: Expressions, item: int, known: Static, body: Body) -> None:
+            def mapped(register: int, static: Static) -> None:
+                with lowering.code.scratch():
+                    target = lowering.code.take()
+                    if prepared.applied is not None:
+                        found = prepared.applied.run(lowering, held[count:], (register, static), target)
+                    else:
+                        default = prepared.default(held[count:])
+                        found = follow(lowering, node, parts or [], (register, static), target, default)
+                    body(target, found)
 
-    return generated(lowering, node, [*source.registers, *registers], run)
+            inner.hand(lowering, item, known, mapped)
+
+        return Stream(inner.register, inner.static, step)
+
+    return generated(lowering, node, [*source.registers, *registers], begin)
 
 
-def _each_if_true(lowering: Expressions, source: Source, body: Body) -> None:
-    """Goes through a source that is true, as `if value:` before a loop does; a generator is."""
-    empty = Label()
+def _open_if_true(lowering: Expressions, source: Source, empty: Label) -> Stream:
+    """Begins a source that is true, as `if value:` before a loop does; a generator is."""
     if not source.is_generator:
         span = lowering.span(source.node)
         lowering.code.emit("jump_if_false", source.registers[0], empty, span=span)
-    source.each(lowering, body)
-    lowering.code.place(empty)
+    return source.open(lowering, empty)
 
 
 def lower_select(
@@ -59,21 +62,26 @@ def lower_select(
     parts = prepared.path(lowering) or []
     jump = "jump_if_true" if prepared.call.name.startswith("reject") else "jump_if_false"
 
-    def run(lowering: Expressions, held: Sequence[int], body: Body) -> None:
-        def selected(register: int, static: Static) -> None:
-            passed = Label()
-            with lowering.code.scratch():
-                found = lowering.code.take()
-                known = follow(lowering, node, parts, (register, static), found)
-                if prepared.applied is not None:
-                    prepared.applied.run(lowering, held[count:], (found, known), found)
-                lowering.code.emit(jump, found, passed, span=lowering.span(node))
-            body(register, static)
-            lowering.code.place(passed)
+    def begin(lowering: Expressions, held: Sequence[int], empty: Label) -> Stream:
+        inner = _open_if_true(lowering, moved(source, held[:count]), empty)
 
-        _each_if_true(lowering, moved(source, held[:count]), selected)
+        def step(lowering: Expressions, item: int, known: Static, body: Body) -> None:
+            def selected(register: int, static: Static) -> None:
+                passed = Label()
+                with lowering.code.scratch():
+                    found = lowering.code.take()
+                    value = follow(lowering, node, parts, (register, static), found)
+                    if prepared.applied is not None:
+                        prepared.applied.run(lowering, held[count:], (found, value), found)
+                    lowering.code.emit(jump, found, passed, span=lowering.span(node))
+                body(register, static)
+                lowering.code.place(passed)
 
-    return generated(lowering, node, [*source.registers, *registers], run)
+            inner.hand(lowering, item, known, selected)
+
+        return Stream(inner.register, inner.static, step)
+
+    return generated(lowering, node, [*source.registers, *registers], begin)
 
 
 def lower_unique(
@@ -83,26 +91,30 @@ def lower_unique(
     count, node = len(source.registers), prepared.call.node
     parts = prepared.path(lowering) or []
 
-    def run(lowering: Expressions, held: Sequence[int], body: Body) -> None:
-        code, span = lowering.code, lowering.span(node)
+    def begin(lowering: Expressions, held: Sequence[int], empty: Label) -> Stream:
         case = prepared.argument(held[count:], "case_sensitive")
-        seen = code.take()
-        code.emit("list", seen, 0, 0, span=span)
+        seen = lowering.code.take()
+        lowering.code.emit("list", seen, 0, 0, span=lowering.span(node))
+        inner = moved(source, held[:count]).open(lowering, empty)
 
-        def met(register: int, static: Static) -> None:
-            passed = Label()
-            with code.scratch():
-                key, is_new = code.take(), code.take()
-                comparison_key(lowering, node, parts, (register, static), case, key)
-                emit_filter(lowering, node, "is_new", [seen, key], is_new)
-                code.emit("jump_if_false", is_new, passed, span=span)
-                code.emit("append", seen, key, span=span)
-            body(register, static)
-            code.place(passed)
+        def step(lowering: Expressions, item: int, known: Static, body: Body) -> None:
+            def met(register: int, static: Static) -> None:
+                code, span = lowering.code, lowering.span(node)
+                passed = Label()
+                with code.scratch():
+                    key, is_new = code.take(), code.take()
+                    comparison_key(lowering, node, parts, (register, static), case, key)
+                    emit_filter(lowering, node, "is_new", [seen, key], is_new)
+                    code.emit("jump_if_false", is_new, passed, span=span)
+                    code.emit("append", seen, key, span=span)
+                body(register, static)
+                code.place(passed)
 
-        moved(source, held[:count]).each(lowering, met)
+            inner.hand(lowering, item, known, met)
 
-    return generated(lowering, node, [*source.registers, *registers], run)
+        return Stream(inner.register, inner.static, step)
+
+    return generated(lowering, node, [*source.registers, *registers], begin)
 
 
 def lower_cut(
@@ -111,7 +123,7 @@ def lower_cut(
     """Batch and slice: all is there before the first list comes."""
     count, node = len(source.registers), prepared.call.node
 
-    def run(lowering: Expressions, held: Sequence[int], body: Body) -> None:
+    def begin(lowering: Expressions, held: Sequence[int], _: Label) -> Stream:
         items = moved(source, held[:count]).gathered(lowering)
         size, fill = (
             prepared.argument(held[count:], name) for name, _ in SEQUENCE_FILTERS[prepared.call.name]
@@ -121,9 +133,9 @@ def lower_cut(
         item = items[1].iterated()
         if fill[1].kinds != {NONE}:
             item = item.join(fill[1])
-        loop_over(lowering, node, target, list_of(list_of(item)), body)
+        return Stream(target, list_of(list_of(item)))
 
-    return generated(lowering, node, [*source.registers, *registers], run)
+    return generated(lowering, node, [*source.registers, *registers], begin)
 
 
 def lower_items(lowering: Expressions, prepared: SequenceFilter, _: Sequence[int], source: Source) -> Source:
@@ -133,12 +145,12 @@ def lower_items(lowering: Expressions, prepared: SequenceFilter, _: Sequence[int
         lowering.refuse("items of a generator", node)
     static = lowering.whole(source.static, node)
 
-    def run(lowering: Expressions, held: Sequence[int], body: Body) -> None:
+    def begin(lowering: Expressions, held: Sequence[int], _: Label) -> Stream:
         target = lowering.code.take()
         emit_filter(lowering, node, "items", [held[0]], target)
-        loop_over(lowering, node, target, list_of(pair_of(static)), body)
+        return Stream(target, list_of(pair_of(static)))
 
-    return generated(lowering, node, source.registers, run)
+    return generated(lowering, node, source.registers, begin)
 
 
 def lower_reverse(
@@ -159,9 +171,9 @@ def lower_reverse(
         emit_filter(lowering, node, "reverse", [items[0]], target)
         return Source(node, (target,), items[1])
 
-    def run(lowering: Expressions, held: Sequence[int], body: Body) -> None:
+    def begin(lowering: Expressions, held: Sequence[int], _: Label) -> Stream:
         target = lowering.code.take()
         emit_filter(lowering, node, "reverse", held[:count], target)
-        loop_over(lowering, node, target, list_of(source.static.iterated()), body)
+        return Stream(target, list_of(source.static.iterated()))
 
-    return generated(lowering, node, source.registers, run)
+    return generated(lowering, node, source.registers, begin)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jinja2 import nodes
 from jinja2.compiler import find_undeclared
 
-from labfactory.compiler.assignments import store
+from labfactory.compiler.ahead import Ahead
 from labfactory.compiler.code import Label
 from labfactory.compiler.growing import iterated
-from labfactory.compiler.objects import Cycler, Joiner, Macro, Namespace, Recursion
-from labfactory.compiler.scope import LoopName, Variable
+from labfactory.compiler.loop_items import Loop, bind_item, hand_on
+from labfactory.compiler.objects import Recursion
+from labfactory.compiler.scope import LoopName
+from labfactory.compiler.sequences import source_of
 from labfactory.compiler.types import NONE, TUPLE, UNDEFINED, UNSET, Static
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from labfactory.compiler.code import Instruction
     from labfactory.compiler.expressions import Expressions
-    from labfactory.compiler.scope import Scope
+    from labfactory.compiler.generators import Body, Source, Stream
     from labfactory.compiler.statements import Statements
 
 # A recursive loop ends where the schema does; rows that go deeper than this are stopped.
@@ -45,24 +46,20 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
-class _Loop:
-    """A loop that is lowered.
+class _Ways:
+    """Where a loop's control goes.
 
     Args:
-        node: The statement.
-        source: Register of what it runs over.
-        static: What is known of that.
-        test: The condition that items must meet; None where the source holds only those.
-        uses_loop: Whether the name `loop` is the loop's own.
-        depth: How deep within itself a recursive loop is.
+        ran: A register that tells whether a body came to its end, where that is asked.
+        empty: Where there are no items, or no more.
+        step: Where the next item is taken.
+        end: What follows the loop.
     """
 
-    node: nodes.For
-    source: int
-    static: Static
-    test: nodes.Node | None
-    uses_loop: bool
-    depth: int
+    ran: int | None
+    empty: Label = field(default_factory=Label)
+    step: Label = field(default_factory=Label)
+    end: Label = field(default_factory=Label)
 
 
 def lower_for(statements: Statements, node: nodes.For) -> None:
@@ -71,9 +68,10 @@ def lower_for(statements: Statements, node: nodes.For) -> None:
         if name.ctx == "store" and name.name == "loop":
             message = "can't assign to special loop variable in for-loop target"
             statements.values.tree.fail(message, name, code="syntax")
-    source, static = statements.values.iterable(node.iter)
+    assert isinstance(node.iter, nodes.Expr)
+    source = source_of(statements.values, node.iter)
     with statements.code.going_through(iterated(statements.values, node.iter)):
-        _lower_over(statements, node, source, static, 0)
+        _lower_over(statements, node, source, 0)
 
 
 def _mentions(statements: Statements, word: str) -> bool:
@@ -89,12 +87,12 @@ def lower_recursion(values: Expressions, node: nodes.Call, loop: LoopName) -> No
         values.code.emit("fail", values.outcome("work_limit"), span=values.span(node))
         return
     recursion.statements.linker.check_size(values, node, "a recursive loop")
-    source, static = values.iterable(node.args[0])
+    source = source_of(values, node.args[0])
     with recursion.statements.apart(recursion.scope, autoescape=recursion.autoescape):
-        _lower_over(recursion.statements, recursion.node, source, static, loop.depth + 1)
+        _lower_over(recursion.statements, recursion.node, source, loop.depth + 1)
 
 
-def _lower_over(statements: Statements, node: nodes.For, source: int, static: Static, depth: int) -> None:
+def _lower_over(statements: Statements, node: nodes.For, source: Source, depth: int) -> None:
     uses_loop = (
         node.recursive
         or (
@@ -103,37 +101,10 @@ def _lower_over(statements: Statements, node: nodes.For, source: int, static: St
         )
         or (_mentions(statements, "block") and any(block.scoped for block in node.find_all(nodes.Block)))
     )
-    test, kept = node.test, []
-    if test is not None and uses_loop and not static.kinds <= _NOTHING:
-        _check_order(statements, node, test)
-        kept = iterated(statements.values, test)
-        source, static = _filtered(statements, node, source, static)
-        test = None
-    with statements.code.going_through(kept):
-        _settled(statements, _Loop(node, source, static, test, uses_loop, depth))
+    _settled(statements, Loop(node, source, uses_loop, depth))
 
 
-def _check_order(statements: Statements, node: nodes.For, test: nodes.Node) -> None:
-    """Refuses a test that the body changes: beside `loop` all items are tested before the body runs."""
-    changes = any(isinstance(found, Macro) for found in _objects(statements, node.body)) or any(
-        isinstance(body, nodes.NSRef) or any(body.find_all(nodes.NSRef)) for body in node.body
-    )
-    changing = (Cycler, Joiner, Namespace) if changes else (Cycler, Joiner)
-    if any(isinstance(found, changing) for found in _objects(statements, [test])):
-        hint = "put the test into the loop's body, as {% if %}."
-        statements.values.refuse("a loop's test that its body changes, beside loop,", test, hint=hint)
-
-
-def _objects(statements: Statements, parts: list[nodes.Node]) -> Iterator[object]:
-    """The objects whose names some code mentions."""
-    for part in parts:
-        for name in (part, *part.find_all(nodes.Name)):
-            found = statements.values.scope.meant(name.name) if isinstance(name, nodes.Name) else None
-            if isinstance(found, Variable):
-                yield found.object
-
-
-def _settled(statements: Statements, loop: _Loop) -> None:
+def _settled(statements: Statements, loop: Loop) -> None:
     """Lowers a loop until what its body makes of namespaces is what the body took them for."""
     code = statements.code
     for _ in range(_MOST_ROUNDS):
@@ -146,125 +117,164 @@ def _settled(statements: Statements, loop: _Loop) -> None:
     statements.values.refuse("a namespace that changes its type at each step", loop.node)
 
 
-def _lower(statements: Statements, loop: _Loop) -> None:
+def _lower(statements: Statements, loop: Loop) -> None:
     code, values = statements.code, statements.values
-    node, span = loop.node, values.span(loop.node)
-    begin, step, empty, end = Label(), Label(), Label(), Label()
-    register = code.take()
-    ran = _ran_flag(statements, loop, span)
-    changed = code.keep() if loop.uses_loop else 0
-    if loop.uses_loop:
-        values.constant(None, changed, node)
-        code.last().is_needed = False
-        clearing = code.last()
-    with code.loop() as index:
-        code.emit("loop_begin", index, loop.source, register, empty, span=values.span(node.iter))
-        if _ends_recursion(statements, loop):
+    span = values.span(loop.node)
+    ways = _Ways(_ran_flag(statements, loop, span))
+    changed = _changed(statements, loop) if loop.uses_loop else None
+    with values.reading(span if loop.source.is_generator else None):
+        stream = loop.source.open(values, ways.empty)
+    runs = not stream.static.kinds <= _NOTHING
+    if not runs or _ends_recursion(statements, loop, stream.static):
+        with code.loop() as index:
+            _begin(statements, loop, index, stream, code.take(), ways.empty)
+        if runs:
             code.emit("fail", values.outcome("unsupported"), span=span)
-        elif not loop.static.kinds <= _NOTHING:
-            code.place(begin)
-            item = values.item(loop.static, node.iter)
-            if loop.test is not None:
-                _test(statements, node, loop.test, register, item, step)
-            scope = values.scope.inner(node, branch="body", loop=loop.uses_loop)
-            if loop.uses_loop:
-                recursion = (
-                    Recursion(node, statements, values.scope, values.autoescape) if node.recursive else None
-                )
-                scope.bind("loop", LoopName(index, item, loop.depth, (changed, clearing), recursion))
-            statements.running.append(Running(step, end, code.captures))
-            with statements.within(scope), code.scratch():
-                _bind(statements, scope, node.target, register, item)
-                statements.enter(scope, node)
-                statements.body(node.body)
-            statements.running.pop()
-            if ran is not None:
-                code.emit("constant", ran, code.constant(value=True), span=span)
-            code.place(step)
-            code.emit("loop_next", index, register, begin, span=span)
-    code.place(end)
-    _else(statements, loop, empty, ran, span)
+    elif changed is not None and (loop.node.test is not None or stream.step is not None):
+        _lower_finding(statements, loop, stream, changed, ways)
+    else:
+        _lower_plain(statements, loop, stream, changed, ways)
+    code.place(ways.end)
+    _else(statements, loop, ways, span, runs=runs)
 
 
-def _ends_recursion(statements: Statements, loop: _Loop) -> bool:
+def _changed(statements: Statements, loop: Loop) -> tuple[int, Instruction]:
+    """The register of what `loop.changed` saw last, and what clears it."""
+    register = statements.code.keep()
+    statements.values.constant(None, register, loop.node)
+    statements.code.last().is_needed = False
+    return register, statements.code.last()
+
+
+def _begin(
+    statements: Statements, loop: Loop, index: int, stream: Stream, register: int, empty: Label
+) -> None:
+    place = statements.values.span(loop.node.test or loop.node.iter)
+    statements.code.emit("loop_begin", index, stream.register, register, empty, span=place)
+
+
+def _lower_plain(
+    statements: Statements,
+    loop: Loop,
+    stream: Stream,
+    changed: tuple[int, Instruction] | None,
+    ways: _Ways,
+) -> None:
+    """Lowers a loop that runs its body for each item as that comes by."""
+    code, values = statements.code, statements.values
+    begin, register, span = Label(), code.take(), values.span(loop.node)
+    with code.loop() as index:
+        _begin(statements, loop, index, stream, register, ways.empty)
+        code.place(begin)
+        item = values.item(stream.static, loop.node.iter)
+
+        def run(register: int, item: Static) -> None:
+            name = None if changed is None else _loop_name(statements, loop, index, item, changed)
+            _body(statements, loop, (register, item), name, ways)
+
+        hand_on(statements, loop, stream, (register, item), ways.step, span, run)
+        code.place(ways.step)
+        code.emit("loop_next", index, register, begin, span=span)
+
+
+def _lower_finding(
+    statements: Statements, loop: Loop, stream: Stream, changed: tuple[int, Instruction], ways: _Ways
+) -> None:
+    """Lowers a loop whose body may ask `loop` for items that are to come."""
+    code, values, node = statements.code, statements.values, loop.node
+    begin, span = Label(), values.span(node)
+    item = values.item(stream.static, node.iter)
+    scope, autoescape = values.scope, values.autoescape
+
+    def hand(register: int, place: int, body: Body) -> None:
+        if values.autoescape is not autoescape:
+            values.refuse("looking ahead in a loop under another autoescape", node)
+        statements.linker.check_size(values, node, "a loop that looks ahead")
+        passed = Label()
+        with statements.within(scope), values.borrowing(borrows=False):
+            hand_on(statements, loop, stream, (register, item), passed, place, body)
+        code.place(passed)
+
+    with code.loop() as finder, code.loop() as turns:
+        ahead = Ahead(values, node, finder, turns, hand, span)
+        ahead.begin(stream.register, ways.empty, values.span(node.test or node.iter))
+        register = code.take()
+        ahead.turn(begin, ways.empty, register)
+        name = _loop_name(statements, loop, turns, ahead.item, changed, ahead)
+        _body(statements, loop, (register, ahead.item), name, ways)
+        code.place(ways.step)
+        code.emit("loop_next", turns, code.take(), begin, span=span)
+
+
+def _loop_name(
+    statements: Statements,
+    loop: Loop,
+    index: int,
+    item: Static,
+    changed: tuple[int, Instruction],
+    ahead: Ahead | None = None,
+) -> LoopName:
+    values, recursion = statements.values, None
+    if loop.node.recursive:
+        recursion = Recursion(loop.node, statements, values.scope, values.autoescape)
+    return LoopName(index, item, loop.depth, changed, recursion, ahead)
+
+
+def _body(
+    statements: Statements, loop: Loop, item: tuple[int, Static], name: LoopName | None, ways: _Ways
+) -> None:
+    """Lowers what a loop runs for an item."""
+    code, node = statements.code, loop.node
+    scope = statements.values.scope.inner(node, branch="body", loop=loop.uses_loop)
+    if name is not None:
+        scope.bind("loop", name)
+    statements.running.append(Running(ways.step, ways.end, code.captures))
+    with statements.within(scope), code.scratch():
+        bind_item(statements, scope, node.target, *item)
+        statements.enter(scope, node)
+        statements.body(node.body)
+    statements.running.pop()
+    if ways.ran is not None:
+        code.emit("constant", ways.ran, code.constant(value=True), span=statements.values.span(node))
+
+
+def _ends_recursion(statements: Statements, loop: Loop, static: Static) -> bool:
     """Whether a loop within itself runs over what can only be empty: `x.kids or []` where the schema ends."""
     is_within = loop.depth > 0 or statements.linker.is_recursing
-    is_list = loop.static.kinds <= _NOTHING | {"list", TUPLE}
-    return is_within and loop.static.item is None and is_list and not loop.static.kinds <= _NOTHING
+    is_list = static.kinds <= _NOTHING | {"list", TUPLE}
+    return is_within and static.item is None and is_list and not static.kinds <= _NOTHING
 
 
-def _bind(statements: Statements, scope: Scope, target: nodes.Node, register: int, item: Static) -> None:
-    """Gives the names of a loop's target their parts of the item."""
-    if isinstance(target, nodes.Name):
-        scope.bind(target.name, Variable(register, item))
-        return
-    for name in target.find_all(nodes.Name):
-        scope.bind(name.name, Variable(statements.code.take(), item))
-    store(statements, target, register, item)
-
-
-def _ran_flag(statements: Statements, loop: _Loop, span: int) -> int | None:
+def _ran_flag(statements: Statements, loop: Loop, span: int) -> int | None:
     """A register that tells whether a body came to its end, where the loop itself cannot."""
     if not loop.node.else_:
         return None
-    if loop.test is None and not any(loop.node.find_all((nodes.Break, nodes.Continue))):
+    finds_items = loop.node.test is not None or loop.source.is_generator
+    if not finds_items and not any(loop.node.find_all((nodes.Break, nodes.Continue))):
         return None
     ran = statements.code.take()
     statements.code.emit("constant", ran, statements.code.constant(value=False), span=span)
     return ran
 
 
-def _else(statements: Statements, loop: _Loop, empty: Label, ran: int | None, span: int) -> None:
+def _else(statements: Statements, loop: Loop, ways: _Ways, span: int, *, runs: bool) -> None:
     code, node = statements.code, loop.node
     if not node.else_:
-        code.place(empty)
+        code.place(ways.empty)
         return
     done = Label()
-    if ran is None:
-        if not loop.static.kinds <= _NOTHING:
+    if ways.ran is None:
+        if runs:
             code.emit("jump", done, span=span)
-        code.place(empty)
+        code.place(ways.empty)
     else:
-        code.place(empty)
-        code.emit("jump_if_true", ran, done, span=span)
+        code.place(ways.empty)
+        code.emit("jump_if_true", ways.ran, done, span=span)
     scope = statements.values.scope.inner(node, branch="else")
     with statements.within(scope):
         statements.enter(scope, node)
         statements.body(node.else_)
     code.place(done)
-
-
-def _test(
-    statements: Statements, node: nodes.For, test: nodes.Node, register: int, item: Static, step: Label
-) -> None:
-    code, values = statements.code, statements.values
-    scope = values.scope.inner(node, branch="test")
-    with statements.within(scope), code.scratch():
-        _bind(statements, scope, node.target, register, item)
-        found, _ = values.operand(test)
-        code.emit("jump_if_false", found, step, span=values.span(test))
-
-
-def _filtered(statements: Statements, node: nodes.For, source: int, static: Static) -> tuple[int, Static]:
-    """The list of the items that pass the loop's test: `loop` counts those alone."""
-    assert node.test is not None
-    code, values = statements.code, statements.values
-    span = values.span(node.test)
-    begin, step, empty = Label(), Label(), Label()
-    item = values.item(static, node.iter)
-    kept = code.take()
-    code.emit("list", kept, 0, 0, span=span)
-    with code.scratch(), code.loop() as index:
-        register = code.take()
-        code.emit("loop_begin", index, source, register, empty, span=values.span(node.iter))
-        code.place(begin)
-        _test(statements, node, node.test, register, item, step)
-        code.emit("append", kept, register, span=span)
-        code.place(step)
-        code.emit("loop_next", index, register, begin, span=span)
-        code.place(empty)
-    is_known = static.item is not None or static.may_be("text", "record")
-    return kept, Static(frozenset({"list"}), item=item if is_known else None)
 
 
 def lower_break(statements: Statements, node: nodes.Break) -> None:

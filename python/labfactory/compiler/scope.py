@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from jinja2 import nodes
 
+    from labfactory.compiler.ahead import Ahead
     from labfactory.compiler.catalogues import Catalogue
     from labfactory.compiler.code import Instruction
     from labfactory.compiler.objects import Object, Recursion
@@ -91,6 +92,7 @@ class LoopName:
         depth: How deep a recursive loop is, from 0.
         changed: Register of what `loop.changed` saw last, and the instruction that clears it.
         recursion: What a call of it runs, where the loop is recursive.
+        ahead: What finds its items, where they come one after the other.
     """
 
     loop: int
@@ -98,6 +100,7 @@ class LoopName:
     depth: int = 0
     changed: tuple[int, Instruction] | None = None
     recursion: Recursion | None = None
+    ahead: Ahead | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from jinja2 import nodes
 
 from labfactory.compiler.applied import FilterCall, is_sequence
 from labfactory.compiler.filters import FILTER_ALIASES
-from labfactory.compiler.generators import Lazy, Source
+from labfactory.compiler.generators import Lazy, Source, Stream
 from labfactory.compiler.sequence_filter import SequenceFilter
 from labfactory.compiler.spread import spread
 from labfactory.compiler.types import GENERATOR, VIEW, Static
@@ -17,8 +17,8 @@ from labfactory.compiler.types import GENERATOR, VIEW, Static
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from labfactory.compiler.code import Label
     from labfactory.compiler.expressions import Expressions
-    from labfactory.compiler.generators import Body
 
 _AS_LIST = "make a list of it where it is set, by |list."
 
@@ -48,20 +48,20 @@ def _unpacking(lowering: Expressions, node: nodes.Expr, static: Static) -> Stati
         lowering.refuse("reading a generator more than once", node, hint=_AS_LIST)
     lazy.is_spent = True
 
-    def run(lowering: Expressions, registers: Sequence[int], body: Body) -> None:
+    def begin(lowering: Expressions, registers: Sequence[int], empty: Label) -> Stream:
         span = lowering.span(node)
         first = lowering.code.take(lazy.count)
         at = lowering.code.take()
         for offset in range(lazy.count):
             lowering.constant(offset, at, node)
             lowering.code.emit("subscript", first + offset, registers[0], at, span=span)
-        lazy.run(lowering, range(first, first + lazy.count), body)
+        return lazy.open(lowering, range(first, first + lazy.count), empty)
 
-    return Static(frozenset({GENERATOR}), lazy=Lazy(1, run, lazy.loops))
+    return Static(frozenset({GENERATOR}), lazy=Lazy(1, begin, lazy.loops))
 
 
 def iterable(lowering: Expressions, node: nodes.Node) -> tuple[int, Static]:
-    """The register of what a loop goes through; a generator's items as a list."""
+    """The register of what is gone through; a generator's items as a list."""
     assert isinstance(node, nodes.Expr)
     source = source_of(lowering, node)
     return source.gathered(lowering) if source.is_generator else (source.registers[0], source.static)
