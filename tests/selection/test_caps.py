@@ -228,7 +228,7 @@ def test_history_of_unknown_customers_counts_for_nobody_and_keys_may_be_text_or_
         (pa.table({"key": [1], "at": pa.array([NOW], pa.timestamp("us"))}), "as a timestamp with a zone"),
         (
             pa.table({"key": pa.array([None], pa.int64()), "at": pa.array([NOW])}),
-            "no null in the contact history's 'key'",
+            "no null in 'key' of a contact history",
         ),
         (pa.table({"key": [1], "at": pa.array([NOW])}), "expected the column 'component'"),
     ],

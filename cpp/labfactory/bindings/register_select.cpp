@@ -118,6 +118,13 @@ const Column* gates_of(const Batch& shared) {
   throw Error(ErrorKind::selection, "decision_input", "expected gates as int8 without nulls");
 }
 
+// What a choice must be worth more than, float64.
+const Column* bar_of(const Batch& shared, std::size_t number) {
+  const Column& bar = shared.column(number);
+  if (bar.layout() == Layout::float64 && !bar.has_nulls()) return &bar;
+  throw Error(ErrorKind::selection, "decision_input", "expected bars as float64 without nulls");
+}
+
 Array decide(const select::Slot& slot, py::handle columns, std::uint64_t seed, const std::string& version,
              int threads, const std::optional<Floats>& prices, const std::optional<py::object>& shared) {
   const std::vector<float> taken_off = prices ? numbers_of(*prices) : std::vector<float>();
@@ -174,7 +181,8 @@ py::array_t<float> values(const select::Slot& slot, py::handle columns, int thre
   return made;
 }
 
-using LimitTuple = std::tuple<std::int32_t, std::int32_t, std::vector<std::pair<std::int32_t, std::int32_t>>>;
+using LimitTuple = std::tuple<std::int32_t, std::int32_t, std::vector<std::pair<std::int32_t, std::int32_t>>,
+                              std::vector<std::size_t>>;
 
 std::vector<Array> decide_together(const std::vector<const select::Slot*>& slots,
                                    const std::vector<py::object>& columns, const py::object& shared,
@@ -199,9 +207,10 @@ std::vector<Array> decide_together(const std::vector<const select::Slot*>& slots
     inputs.back().gates = gates_of(*common);
   }
   std::vector<select::Allowance> given;
-  for (const auto& [at_most, column, members] : limits) {
-    given.push_back(
-        {at_most, column < 0 ? nullptr : &common->column(static_cast<std::size_t>(column)), members});
+  for (const auto& [at_most, column, members, bars] : limits) {
+    const Column* const left = column < 0 ? nullptr : &common->column(static_cast<std::size_t>(column));
+    given.push_back({at_most, left, members, {}});
+    for (const std::size_t bar : bars) given.back().bars.push_back(bar_of(*common, bar));
   }
   std::vector<Array> decided;
   for (ArrayPointer& array :
@@ -217,14 +226,15 @@ using Members = std::vector<std::pair<std::int32_t, std::int32_t>>;
 select::Allowances make_allowances(const std::vector<const select::Slot*>& slots,
                                    const std::vector<Members>& members) {
   std::vector<select::Allowance> all;
-  for (const Members& own : members) all.push_back({0, nullptr, own});
+  for (const Members& own : members) all.push_back({0, nullptr, own, {}});
   return {slots, std::move(all)};
 }
 
 py::list decide_one_together(const select::Allowances& limits, std::optional<std::uint64_t> key,
                              std::vector<GivenNumbers> features, std::vector<GivenNumbers> terms,
                              std::vector<std::vector<bool>> conditions, const std::vector<std::int32_t>& left,
-                             int gate, const std::vector<std::optional<Floats>>& prices, std::uint64_t seed,
+                             const std::vector<std::vector<double>>& bars, int gate,
+                             const std::vector<std::optional<Floats>>& prices, std::uint64_t seed,
                              const std::string& version) {
   const std::size_t count = limits.slots().size();
   if (features.size() != count || terms.size() != count || conditions.size() != count ||
@@ -245,7 +255,8 @@ py::list decide_one_together(const select::Allowances& limits, std::optional<std
                          .gate = gate_of(gate)});
   }
   py::list made;
-  for (const select::Decision& one : select::decide_one_together(limits, customers, left, seed, version)) {
+  for (const select::Decision& one :
+       select::decide_one_together(limits, customers, left, bars, seed, version)) {
     made.append(told(one));
   }
   return made;
@@ -280,16 +291,17 @@ void register_select(py::module_& module) {
                                  "Limits that slots share, as pairs of slot and candidate for each.")
       .def(py::init(&make_allowances), py::arg("slots"), py::arg("members"), py::keep_alive<1, 2>());
   select.def("decide_one_together", &decide_one_together, py::arg("limits"), py::arg("key"), py::kw_only(),
-             py::arg("features"), py::arg("terms"), py::arg("conditions"), py::arg("left"), py::arg("gate"),
-             py::arg("prices"), py::arg("seed"), py::arg("version"),
-             "Decides one customer in slots that share limits, of which each leaves so many; for every slot "
-             "what Slot.decide_one() gives.");
+             py::arg("features"), py::arg("terms"), py::arg("conditions"), py::arg("left"), py::arg("bars"),
+             py::arg("gate"), py::arg("prices"), py::arg("seed"), py::arg("version"),
+             "Decides one customer in slots that share limits, of which each leaves so many and asks of each "
+             "choice to be worth more than its bar; for every slot what Slot.decide_one() gives.");
   select.def(
       "decide_together", &decide_together, py::arg("slots"), py::arg("columns"), py::kw_only(),
       py::arg("shared"), py::arg("limits"), py::arg("prices"), py::arg("seed"), py::arg("version"),
       py::arg("threads"),
       "Decides slots that share limits: (at most, column of `shared` in its place or -1, pairs of slot and "
-      "candidate). The slot with the highest score chooses first.");
+      "candidate, columns of `shared` with what the first choice must be worth more than, the second, ...). "
+      "The slot with the highest score chooses first.");
   select.attr("REASONS") = py::tuple(py::cast(
       std::vector<std::string>(select::decision_reasons().begin(), select::decision_reasons().end())));
 }

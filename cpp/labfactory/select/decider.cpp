@@ -160,10 +160,12 @@ void Decider::read(std::int64_t first, std::int64_t rows, Scratch& scratch) cons
 }
 
 void Decider::admit(std::int64_t rows, Scratch& scratch) const {
-  scratch.decided = scratch.estimated = 0;
+  scratch.decided = scratch.estimated = scratch.admitted = scratch.reserved = 0;
   slot_.mask().fill(scratch.conditions, rows, scratch.eligible.data());
-  scratch.admitted = 0;
-  for (const std::uint64_t word : scratch.eligible) scratch.admitted |= word;
+  if (settings_.rules) {
+    apply_rules(*settings_.rules, scratch.conditions, scratch.eligible.data(), scratch.picks);
+  }
+  for (std::size_t c = 0; c < scratch.eligible.size(); ++c) scratch.admitted |= base(scratch)[c];
   if (!has_scores_) return;
   if (!scores_late_) model_.score(kernels_, scratch.features.data(), scratch.scores.data());
   const Arbitration& arbitration = settings_.arbitration;
@@ -373,7 +375,9 @@ void Decider::refuse(std::int64_t first, std::size_t r, const Scratch& scratch) 
   if (has(scratch.open, r)) {
     why = Reason::missing_feature;
     if (scratch.best.candidate[r] < 0) {
-      why = has(scratch.admitted, r) && !settings_.rules ? Reason::capped : Reason::no_candidate;
+      why = !has(scratch.admitted, r)  ? Reason::no_candidate
+            : has(scratch.reserved, r) ? Reason::reserved
+                                       : Reason::capped;
     }
   }
   output_.undecided(first + static_cast<std::int64_t>(r), why);

@@ -49,7 +49,8 @@ struct Scratch {
   std::uint64_t open = 0;      // rows that something may be chosen for
   std::uint64_t control = 0;   // rows of a control arm
   std::uint64_t missing = 0;   // rows without some feature
-  std::uint64_t admitted = 0;  // rows with an eligible candidate, before limits
+  std::uint64_t admitted = 0;  // rows with a candidate that the base may take, before limits
+  std::uint64_t reserved = 0;  // rows of which a candidate makes room for what is planned
   std::uint64_t decided = 0;
   std::uint64_t estimated = 0;
 };

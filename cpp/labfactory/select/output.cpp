@@ -32,7 +32,7 @@ ArrayPointer texts(std::span<const std::string> entries) {
 std::span<const std::string> decision_reasons() {
   static const std::vector<std::string> reasons = {
       "chosen",   "explored",   "no_candidate", "missing_feature", "missing_key", "control",
-      "held_out", "no_consent", "suppressed",   "quiet_hours",     "capped"};
+      "held_out", "no_consent", "suppressed",   "quiet_hours",     "capped",      "reserved"};
   return reasons;
 }
 

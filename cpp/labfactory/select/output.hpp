@@ -27,6 +27,7 @@ enum class Reason : std::int8_t {
   suppressed,       // the customer is suppressed, or it is not known whether
   quiet_hours,      // the customer's quiet hours
   capped,           // caps leave none of the eligible candidates
+  reserved,         // caps leave none beside what is planned
 };
 [[nodiscard]] std::span<const std::string> decision_reasons();
 

@@ -239,11 +239,13 @@ std::vector<ArrayPointer> decide_together(const Allowances& limits, std::span<co
 }
 
 std::vector<Decision> decide_one_together(const Allowances& limits, std::span<const CustomerInput> customers,
-                                          std::span<const std::int32_t> left, std::uint64_t seed,
+                                          std::span<const std::int32_t> left,
+                                          std::span<const std::vector<double>> bars, std::uint64_t seed,
                                           std::string_view version) {
   const std::span<const Slot* const> slots = limits.slots();
   expect(slots.size(), customers.size(), "customers, one for each slot");
   expect(limits.all().size(), left.size(), "numbers of what limits leave");
+  expect(limits.all().size(), bars.size(), "bars of limits");
   std::vector<std::uint64_t> numbers;
   std::vector<DecisionInput> inputs(slots.size());
   std::vector<Output> outputs;
@@ -263,7 +265,7 @@ std::vector<Decision> decide_one_together(const Allowances& limits, std::span<co
     }
   };
   forget_odds();
-  together.one(customers, left, work);
+  together.one(customers, left, bars, work);
   forget_odds();
   std::vector<Decision> made;
   for (std::size_t s = 0; s < slots.size(); ++s) made.push_back(decision_of(outputs[s], work.slots[s]));

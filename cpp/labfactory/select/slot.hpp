@@ -118,6 +118,9 @@ struct Allowance {
   std::int32_t at_most = 0;
   const Column* left = nullptr;  // int32, for each customer in place of at_most; or none
   std::vector<std::pair<std::int32_t, std::int32_t>> members;  // slot and candidate
+  // float64, for each customer: what its first choice must be worth more than, its second, ...; what comes
+  // after the last of them need not.
+  std::vector<const Column*> bars;
 };
 
 // Slots and the allowances that they share, looked up by candidate. The slots belong to the caller.
@@ -147,10 +150,12 @@ class Allowances {
                                                         std::uint64_t seed, std::string_view version,
                                                         int threads);
 
-// The same for one customer, `left` in place of each allowance's column or number; a decision for each slot.
+// The same for one customer, `left` in place of each allowance's column or number and `bars` in place of its
+// columns of them; a decision for each slot.
 [[nodiscard]] std::vector<Decision> decide_one_together(const Allowances& limits,
                                                         std::span<const CustomerInput> customers,
                                                         std::span<const std::int32_t> left,
+                                                        std::span<const std::vector<double>> bars,
                                                         std::uint64_t seed, std::string_view version);
 
 }  // namespace labfactory::select

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -40,29 +41,33 @@ std::unique_ptr<Together::Work> Together::start() const {
   work->pending.resize(slots_.size());
   work->turn.resize(slots_.size());
   work->left.resize(limits_.size() * kBlockRows);
+  work->spent.resize(limits_.size() * kBlockRows);
   work->undecided.resize(slots_.size());
   return work;
 }
 
 void Together::block(std::int64_t first, std::int64_t rows, Work& work) const {
   prepare(first, rows, work);
-  play(first, rows, work);
+  play(first, rows, {}, work);
 }
 
 void Together::one(std::span<const CustomerInput> customers, std::span<const std::int32_t> left,
-                   Work& work) const {
+                   std::span<const std::vector<double>> bars, Work& work) const {
   for (std::size_t s = 0; s < slots_.size(); ++s) {
     deciders_[s].admit_one(customers[s], work.slots[s]);
     work.pending[s] = 1;
   }
   for (std::size_t k = 0; k < limits_.size(); ++k) {
     work.left[k * kBlockRows] = left[k];
+    work.spent[k * kBlockRows] = 0;
     if (left[k] <= 0) close(k, 1, work);
+    raise(k, 0, 0, bars, work);
   }
-  play(0, 1, work);
+  play(0, 1, bars, work);
 }
 
-void Together::play(std::int64_t first, std::int64_t rows, Work& work) const {
+void Together::play(std::int64_t first, std::int64_t rows, std::span<const std::vector<double>> bars,
+                    Work& work) const {
   // Every round decides or refuses a slot of each row that has one pending.
   for (std::size_t round = 0; round < slots_.size(); ++round) {
     for (std::size_t s = 0; s < slots_.size(); ++s) {
@@ -74,7 +79,7 @@ void Together::play(std::int64_t first, std::int64_t rows, Work& work) const {
       deciders_[s].draw(first, rows, work.slots[s]);
       for (std::uint64_t left = work.turn[s]; left != 0; left &= left - 1) {
         const auto r = static_cast<std::size_t>(std::countr_zero(left));
-        spend(s, deciders_[s].decide(first, r, work.slots[s]), r, work);
+        spend(s, deciders_[s].decide(first, r, work.slots[s]), first, r, bars, work);
       }
     }
   }
@@ -96,9 +101,12 @@ void Together::prepare(std::int64_t first, std::int64_t rows, Work& work) const 
       const std::int64_t left =
           limits_[k].left == nullptr ? limits_[k].at_most : limits_[k].left->integer(first + r);
       work.left[k * kBlockRows + static_cast<std::size_t>(r)] = static_cast<std::int32_t>(left);
+      work.spent[k * kBlockRows + static_cast<std::size_t>(r)] = 0;
       if (left <= 0) closed |= std::uint64_t{1} << r;
     }
     if (closed != 0) close(k, closed, work);
+    if (limits_[k].bars.empty()) continue;
+    for (std::int64_t r = 0; r < rows; ++r) raise(k, first, static_cast<std::size_t>(r), {}, work);
   }
 }
 
@@ -128,15 +136,42 @@ void Together::take_turns(std::int64_t first, std::int64_t rows, Work& work) con
   }
 }
 
-void Together::spend(std::size_t slot, std::int32_t candidate, std::size_t r, Work& work) const {
+void Together::spend(std::size_t slot, std::int32_t candidate, std::int64_t first, std::size_t r,
+                     std::span<const std::vector<double>> bars, Work& work) const {
   for (const std::size_t k : allowances_.of(slot, candidate)) {
-    if (--work.left[k * kBlockRows + r] <= 0) close(k, std::uint64_t{1} << r, work);
+    ++work.spent[k * kBlockRows + r];
+    if (--work.left[k * kBlockRows + r] <= 0) {
+      close(k, std::uint64_t{1} << r, work);
+    } else {
+      raise(k, first, r, bars, work);
+    }
   }
 }
 
 void Together::close(std::size_t limit, std::uint64_t rows, Work& work) const {
   for (const auto& [slot, candidate] : limits_[limit].members) {
     work.slots[static_cast<std::size_t>(slot)].eligible[static_cast<std::size_t>(candidate)] &= ~rows;
+  }
+}
+
+void Together::raise(std::size_t limit, std::int64_t first, std::size_t r,
+                     std::span<const std::vector<double>> bars, Work& work) const {
+  const auto choice = static_cast<std::size_t>(work.spent[limit * kBlockRows + r]);
+  double bar = -std::numeric_limits<double>::infinity();
+  if (!bars.empty()) {
+    if (choice < bars[limit].size()) bar = bars[limit][choice];
+  } else if (choice < limits_[limit].bars.size()) {
+    bar = limits_[limit].bars[choice]->floating(first + static_cast<std::int64_t>(r));
+  }
+  if (bar == -std::numeric_limits<double>::infinity()) return;
+  const std::uint64_t bit = std::uint64_t{1} << r;
+  for (const auto& [slot, candidate] : limits_[limit].members) {
+    Scratch& scratch = work.slots[static_cast<std::size_t>(slot)];
+    std::uint64_t& eligible = scratch.eligible[static_cast<std::size_t>(candidate)];
+    const float score = scratch.scores[static_cast<std::size_t>(candidate) * kBlockRows + r];
+    if ((eligible & bit) == 0 || ((scratch.control & bit) == 0 && static_cast<double>(score) > bar)) continue;
+    eligible &= ~bit;
+    if ((work.pending[static_cast<std::size_t>(slot)] & bit) != 0) scratch.reserved |= bit;
   }
 }
 

@@ -22,6 +22,7 @@ class Together {
     std::vector<std::uint64_t> pending;   // for each slot the rows that are still to be decided
     std::vector<std::uint64_t> turn;      // for each slot the rows that it decides in this round
     std::vector<std::int32_t> left;       // [limits][kBlockRows]
+    std::vector<std::int32_t> spent;      // [limits][kBlockRows]
     std::vector<std::int64_t> undecided;  // for each slot, of the last block
   };
 
@@ -30,17 +31,25 @@ class Together {
 
   [[nodiscard]] std::unique_ptr<Work> start() const;
   void block(std::int64_t first, std::int64_t rows, Work& work) const;
-  // Decides one customer without columns, given what each limit leaves it.
-  void one(std::span<const CustomerInput> customers, std::span<const std::int32_t> left, Work& work) const;
+  // Decides one customer without columns, given what each limit leaves it and its bars.
+  void one(std::span<const CustomerInput> customers, std::span<const std::int32_t> left,
+           std::span<const std::vector<double>> bars, Work& work) const;
 
  private:
-  void play(std::int64_t first, std::int64_t rows, Work& work) const;
+  // `bars`: of one customer; else they are those of the limits.
+  void play(std::int64_t first, std::int64_t rows, std::span<const std::vector<double>> bars,
+            Work& work) const;
   void prepare(std::int64_t first, std::int64_t rows, Work& work) const;
   // Gives every pending row to the slot whose best candidate ranks highest; refuses slots that have none
   // left.
   void take_turns(std::int64_t first, std::int64_t rows, Work& work) const;
-  void spend(std::size_t slot, std::int32_t candidate, std::size_t r, Work& work) const;
+  void spend(std::size_t slot, std::int32_t candidate, std::int64_t first, std::size_t r,
+             std::span<const std::vector<double>> bars, Work& work) const;
   void close(std::size_t limit, std::uint64_t rows, Work& work) const;
+  // Leaves a limit's next choice of a row what is worth more than its bar; a control arm's choices are worth
+  // no more than others.
+  void raise(std::size_t limit, std::int64_t first, std::size_t r, std::span<const std::vector<double>> bars,
+             Work& work) const;
 
   const Allowances& allowances_;
   std::span<const Slot* const> slots_;

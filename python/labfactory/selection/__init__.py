@@ -37,6 +37,7 @@ from labfactory.selection.personas import (
     Personas,
     check_personas,
 )
+from labfactory.selection.planned import Planned
 from labfactory.selection.policy import SelectionPolicy
 from labfactory.selection.rules import ChoiceRule, EligibilityRule
 from labfactory.selection.selector import Selector
@@ -72,6 +73,7 @@ __all__ = [
     "PersonaReport",
     "PersonaResult",
     "Personas",
+    "Planned",
     "PricedLimits",
     "QuietHours",
     "Rest",

@@ -53,6 +53,7 @@ class BoundSlot:
     conditions: tuple[BoundExpression, ...]
     needed: tuple[tuple[int, ...], ...]
     origins: tuple[tuple[Condition, ...], ...]
+    rules: tuple[tuple[int, int], ...] = ()
     facts: tuple[str | None, str | None] = (None, None)
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     prices: npt.NDArray[np.float32] | None = None
@@ -145,6 +146,7 @@ class SlotBinder:
             conditions=tuple(conditions.expressions),
             needed=tuple(tuple(numbers) for numbers in needed),
             origins=tuple(tuple(where) for where in origins),
+            rules=tuple(rules),
             facts=(self.slot.channel, self.slot.type),
             tags={part.name: tuple(getattr(part, "tags", ())) for part in self.components},
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import time, timedelta
 from functools import lru_cache
 from typing import Literal
@@ -26,6 +26,12 @@ def span_of(text: str) -> timedelta:
         raise SelectionError(message, code="contact_rule")
     count = int(found[1])
     return timedelta(hours=count) if found[2] == "hour" else timedelta(days=count)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(list(value) if isinstance(value, tuple) else value)
 
 
 @lru_cache(maxsize=256)
@@ -62,6 +68,15 @@ class Scope:
         several = (("component", self.components), ("slot", self.slots))
         return tuple(name for name, value in (*given, *several) if value)
 
+    def __str__(self) -> str:
+        """As a policy's file says it, without what is left out."""
+        names = [one.name for one in fields(self)]
+        of_scope = [one.name for one in fields(Scope)]
+        said = {name: getattr(self, name) for name in [*names[len(of_scope) :], *of_scope]}
+        empty = (None, (), False)
+        given = {name: value for name, value in said.items() if not any(value is one for one in empty)}
+        return ", ".join(f"{name} = {_said(value)}" for name, value in given.items())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cap(Scope):
@@ -72,6 +87,7 @@ class Cap(Scope):
         per: "message": among the slots of this decision; "day", "week" (from Monday) or "month": of the
             calendar in the customer's zone; or a rolling length such as "7 days". What the contact history
             has in that time counts, and so do this decision's own slots.
+        planned: Whether decisions must be told what is planned, which counts too where it is told.
 
     Raises:
         SelectionError: `contact_rule`.
@@ -83,6 +99,7 @@ class Cap(Scope):
 
     at_most: int
     per: str = "message"
+    planned: bool = False
 
     def __post_init__(self) -> None:
         if self.at_most < 0:
@@ -90,6 +107,9 @@ class Cap(Scope):
             raise SelectionError(message, code="contact_rule")
         if self.per not in ("message", "day", "week", "month"):
             span_of(self.per)
+        if self.planned and self.per == "message":
+            message = "expected a cap over time where what is planned counts, found one per message"
+            raise SelectionError(message, code="contact_rule")
 
     @property
     def is_over_time(self) -> bool:

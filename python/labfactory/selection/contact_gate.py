@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from labfactory.assignment import Holdout
 from labfactory.base.errors import SelectionError, SourceError, nearest
-from labfactory.selection.contact import Cap, ContactRules, Rest, Scope, span_of
+from labfactory.selection.allowance import Allowance, cap_allowance
+from labfactory.selection.contact import Cap, ContactRules, Rest, Scope
 from labfactory.selection.decision import REASONS
-from labfactory.selection.history import microseconds_of
+from labfactory.selection.moment import Moment
 from labfactory.selection.send_scores import best_times
-from labfactory.selection.zones import window_start, zone_of
+from labfactory.selection.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,11 +27,8 @@ if TYPE_CHECKING:
 
     from labfactory._core import select as core
     from labfactory.selection.bound_expression import BoundExpression
-    from labfactory.selection.history import History
     from labfactory.selection.one import OneCustomer
 
-# There are some 600 zones, but names that are none may be any number.
-_MOST_ZONES = 4096
 UNLIMITED: int = np.iinfo(np.int32).max
 """What a limit leaves those whom it does not stop."""
 
@@ -45,47 +43,11 @@ class BoundLimit:
     rule: Cap | Rest
     members: Members
 
-
-@dataclass(frozen=True)
-class Moment:
-    """What a decision depends on beside the batch."""
-
-    now: datetime | None = None
-    history: History | None = None
-    starts: dict[tuple[str, str | None], int] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
-    clocks: dict[str, time | None] = field(init=False, repr=False, compare=False, default_factory=dict)
-
-    @cached_property
-    def microseconds(self) -> int:
-        """`now`, as a history counts."""
-        assert self.now is not None, "the gate was checked"
-        return microseconds_of(self.now)
-
-    def clock(self, zone: str) -> time | None:
-        """What a zone's clock says; None where there is no such zone."""
-        if zone in self.clocks:
-            return self.clocks[zone]
-        assert self.now is not None, "the gate was checked"
-        known = zone_of(zone)
-        found = None if known is None else self.now.astimezone(known).time()
-        if len(self.clocks) < _MOST_ZONES:
-            self.clocks[zone] = found
-        return found
-
-    def start(self, per: str, zone: str | None) -> int:
-        """When the time began that a cap looks back on, in microseconds; a zone of None is unknown."""
-        found = self.starts.get((per, zone))
-        if found is None:
-            assert self.now is not None, "the gate was checked"
-            is_rolling = per not in ("day", "week", "month")
-            known = zone_of(zone) if zone else None
-            start = self.now - span_of(per) if is_rolling else window_start(self.now, per, known)
-            found = microseconds_of(start)
-            if len(self.starts) < _MOST_ZONES:
-                self.starts[per, zone] = found
-        return found
+    @property
+    def choices(self) -> int:
+        """How many choices it can see in one decision: one a slot, and no more than it allows."""
+        at_most = self.rule.at_most if isinstance(self.rule, Cap) else 0
+        return min(len({slot for slot, _ in self.members}), at_most)
 
 
 @dataclass(frozen=True)
@@ -134,6 +96,11 @@ class Gate:
         rules = (limit.rule for limit in self.limits)
         return [rule.at_most if isinstance(rule, Cap) else UNLIMITED for rule in rules]
 
+    @cached_property
+    def unbarred(self) -> list[list[float]]:
+        """The bars of each limit for a customer for whom nothing is planned."""
+        return [[] for _ in self.limits]
+
     @property
     def expressions(self) -> tuple[BoundExpression, ...]:
         """All that it reads."""
@@ -144,6 +111,11 @@ class Gate:
     def needs_history(self) -> bool:
         """Whether it reads a contact history."""
         return bool(self.over_time)
+
+    @property
+    def needs_planned(self) -> bool:
+        """Whether a cap asks for what is planned."""
+        return any(isinstance(rule, Cap) and rule.planned for rule in self.over_time)
 
     @property
     def needs_now(self) -> bool:
@@ -174,12 +146,18 @@ class Gate:
             raise SelectionError(
                 message, code="decision_input", hint="an empty table will do for the first run"
             )
+        if self.needs_planned and moment.planned is None:
+            message = "expected planned contacts, which a cap asks for, found none"
+            hint = "an empty table says that nothing is planned"
+            raise SelectionError(message, code="decision_input", hint=hint)
         for limit in self.limits:
             needed = limit.rule.columns
             if isinstance(limit.rule, Rest):
                 moment.history.check((*needed, "outcome"))
             elif limit.rule.is_over_time:
                 moment.history.check(needed)
+                if moment.planned is not None:
+                    moment.planned.contacts.check(needed)
 
     def codes(self, batch: pa.RecordBatch, keys: pa.Array, moment: Moment) -> npt.NDArray[np.int8]:
         """For each customer 0, or the position in REASONS of why the contact rules stop it."""
@@ -201,27 +179,21 @@ class Gate:
             codes[quiet & is_control] = CODES["quiet_hours"]
         return codes
 
-    def left(
+    def allowance(
         self, limit: BoundLimit, batch: pa.RecordBatch, hashes: npt.NDArray[np.uint64], moment: Moment
-    ) -> npt.NDArray[np.int32] | None:
-        """How many choices a limit leaves each customer; None where it is its own number for everybody."""
+    ) -> Allowance:
+        """What a limit leaves each customer."""
         rule, now, history = limit.rule, moment.now, moment.history
         if isinstance(rule, Cap) and not rule.is_over_time:
-            return None
-        assert now is not None  # check() saw to it
-        assert history is not None
+            return Allowance(None)
+        assert now is not None, "the gate was checked"
+        assert history is not None, "the gate was checked"
         if isinstance(rule, Rest):
-            return np.where(_counts(history.resting(rule, now), hashes) > 0, 0, UNLIMITED).astype(np.int32)
-        if rule.per not in ("day", "week", "month"):
-            used = _counts(history.since(rule, now - span_of(rule.per), now), hashes)
-            return np.maximum(rule.at_most - used, 0).astype(np.int32)
-        used = np.zeros(len(hashes), dtype=np.int64)
-        codes, zones = self._zones(batch)
-        starts = [window_start(now, rule.per, zone_of(zone) if zone else None) for zone in zones]
-        for start in set(starts):
-            those = np.isin(codes, [number for number, one in enumerate(starts) if one == start])
-            used[those] = _counts(history.since(rule, start, now), hashes[those])
-        return np.maximum(rule.at_most - used, 0).astype(np.int32)
+            is_resting = _counts(history.resting(rule, now), hashes) > 0
+            return Allowance(np.where(is_resting, 0, UNLIMITED).astype(np.int32))
+        is_rolling = rule.per not in ("day", "week", "month")
+        zones = (np.zeros(len(hashes), np.int64), ["UTC"]) if is_rolling else self._zones(batch)
+        return cap_allowance(rule, limit.choices, hashes, zones, moment)
 
     def send_times(self, batch: pa.RecordBatch, now: datetime) -> pa.TimestampArray:
         """`Selector.send_times` says what."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from labfactory.selection.bound_slot import BoundSlot
-    from labfactory.selection.contact_gate import BoundLimit, Moment
+    from labfactory.selection.contact_gate import BoundLimit
+    from labfactory.selection.moment import Moment
     from labfactory.selection.selector import Selector
 
 OUTRANKED = "outranked"
@@ -59,8 +60,9 @@ def explain(
     Returns:
         Columns `key`, `slot`, `component`, `reason` and `rule`. The reason is that of the decision for the
         component that was chosen; for another one `eligible`, `applicable`, `suitable` or `component` (its
-        own condition) with the first rule that it fails, `capped`, `missing_feature`, what stops the customer
-        altogether, or `outranked`.
+        own condition) with the first rule that it fails, `no_rule` with the conditions of which none holds
+        where rules choose, `capped` or `reserved` with the cap or rest, `missing_feature`, what stops the
+        customer altogether, or `outranked`.
     """
     moment = selector.moment(batch, keys=keys, seed=seed)
     decided = selector.decide(batch, keys=keys, seed=seed, threads=threads)
@@ -166,7 +168,25 @@ def _outcomes(slot: BoundSlot, batch: pa.RecordBatch, decided: pa.Array) -> Slot
             fails = np.zeros(shape, dtype=bool)
             fails[~holds[condition], number] = True
             outcomes.mark(fails, tier, text)
+    if slot.rules:
+        _mark_without_rule(slot, outcomes, holds)
     return outcomes
+
+
+def _mark_without_rule(
+    slot: BoundSlot, outcomes: SlotOutcomes, holds: Sequence[npt.NDArray[np.bool_]]
+) -> None:
+    """Marks the candidates that no rule gives."""
+    for number in range(len(slot.candidates)):
+        own = [condition for condition, candidate in slot.rules if candidate == number]
+        if -1 in own:
+            continue
+        is_given = np.zeros(len(outcomes.codes), dtype=bool)
+        for condition in own:
+            is_given |= holds[condition]
+        without = np.zeros_like(outcomes.codes, dtype=bool)
+        without[:, number] = ~is_given & (outcomes.codes[:, number] == 0)
+        outcomes.mark(without, "no_rule", " or ".join(slot.conditions[one].source for one in own))
 
 
 def _mark_capped(
@@ -177,24 +197,34 @@ def _mark_capped(
     decided: pa.RecordBatch,
     moment: Moment,
 ) -> None:
-    hashes = np.asarray(pa.array(base.hash_keys(keys)).fill_null(0))
+    """Marks what a cap or rest stops, and what makes room for what is planned."""
+    keyed = pa.array(base.hash_keys(keys))
+    hashes = np.asarray(keyed.fill_null(0))
     taken = [decided.column(slot.name).field("component").to_pylist() for slot in selector.bound]
     for limit in selector.gate.limits:
-        left = selector.gate.left(limit, batch, hashes, moment)
-        allowed = np.full(batch.num_rows, getattr(limit.rule, "at_most", 0)) if left is None else left
+        own = selector.gate.allowance(limit, batch, hashes, moment)
+        at_most = getattr(limit.rule, "at_most", 0)
+        allowed = np.full(batch.num_rows, at_most) if own.left is None else own.left
         used = np.zeros(batch.num_rows, dtype=np.int64)
         for slot, number in limit.members:
             used += np.array([one == selector.bound[slot].candidates[number] for one in taken[slot]])
-        spent = used >= allowed
         for slot, number in limit.members:
-            outcomes = every[slot]
-            capped = np.zeros_like(outcomes.codes, dtype=bool)
-            capped[:, number] = spent & (outcomes.codes[:, number] == 0)
-            outcomes.mark(capped, "capped", _named(limit))
+            is_open = every[slot].codes[:, number] == 0
+            _mark_one(every[slot], number, is_open & (used >= allowed), "capped", limit)
+            if not own.bars:
+                continue
+            worth = selector.bound[slot].core.values(selector.bound[slot].columns(batch, keyed), threads=1)
+            is_control = np.array(decided.column(selector.bound[slot].name).field("reason")) == "control"
+            stopped = own.after(used).stops(worth[:, number], is_control)
+            _mark_one(every[slot], number, is_open & (used < allowed) & stopped, "reserved", limit)
 
 
-def _named(limit: BoundLimit) -> str:
-    return repr(limit.rule)
+def _mark_one(
+    outcomes: SlotOutcomes, candidate: int, rows: npt.NDArray[np.bool_], reason: str, limit: BoundLimit
+) -> None:
+    pairs = np.zeros_like(outcomes.codes, dtype=bool)
+    pairs[:, candidate] = rows
+    outcomes.mark(pairs, reason, str(limit.rule))
 
 
 def _frame(slot: BoundSlot, outcomes: SlotOutcomes, keys: pa.Array) -> pl.DataFrame:

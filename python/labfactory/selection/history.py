@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Rules of one policy and moment, in all zones, are far fewer.
 _MOST_FOUND = 1024
+NOUN = "a contact history"
+"""What errors call a history."""
 _TEXTS = ("channel", "type", "component", "slot", "outcome")
 
 
@@ -45,6 +47,7 @@ class History:
 
     Args:
         table: The rows, in any order.
+        noun: What errors call it.
 
     Raises:
         SelectionError: `history` when a column is missing or of another type, or a key or time is null.
@@ -57,6 +60,7 @@ class History:
     """
 
     table: pa.Table
+    noun: str = field(default=NOUN, repr=False, compare=False)
     hashes: Any = field(init=False)
     moments: Any = field(init=False)
     found: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
@@ -64,14 +68,14 @@ class History:
     def __post_init__(self) -> None:
         for name in ("key", "at"):
             if name not in self.table.schema.names:
-                message = f"expected a contact history with the column {name!r}, found none"
+                message = f"expected {self.noun} with the column {name!r}, found none"
                 raise SelectionError(message, code="history")
             if self.table.column(name).null_count:
-                message = f"expected no null in the contact history's {name!r}, found some"
+                message = f"expected no null in {name!r} of {self.noun}, found some"
                 raise SelectionError(message, code="history")
         kind = self.table.schema.field("at").type
         if not pa.types.is_timestamp(kind) or kind.tz is None:
-            message = f"expected 'at' of the contact history as a timestamp with a zone, found {kind}"
+            message = f"expected 'at' of {self.noun} as a timestamp with a zone, found {kind}"
             raise SelectionError(message, code="history")
         keys = self.table.column("key").combine_chunks()
         moments = self.table.column("at").cast(pa.timestamp("us", kind.tz)).cast(pa.int64())
@@ -82,7 +86,7 @@ class History:
         return f"History(rows={self.table.num_rows})"
 
     @classmethod
-    def of(cls, source: Any) -> History:
+    def of(cls, source: Any, *, noun: str = NOUN) -> History:
         """Takes in any table that Arrow can read; a History as it is."""
         if isinstance(source, cls):
             return source
@@ -91,10 +95,10 @@ class History:
             (name, column.cast(pa.utf8()) if name in _TEXTS else column)
             for name, column in zip(table.schema.names, table.columns, strict=True)
         ]
-        return cls(pa.table(dict(narrow)))
+        return cls(pa.table(dict(narrow)), noun)
 
     @classmethod
-    def load(cls, path: str | Path) -> History:
+    def load(cls, path: str | Path, *, noun: str = NOUN) -> History:
         """Reads a Parquet or CSV file.
 
         Raises:
@@ -104,9 +108,9 @@ class History:
             is_csv = str(path).endswith(".csv")
             frame = pl.read_csv(path, try_parse_dates=True) if is_csv else pl.read_parquet(path)
         except (OSError, pl.exceptions.PolarsError) as error:
-            message = f"expected a contact history at {path}, found none that can be read: {error}"
+            message = f"expected {noun} at {path}, found none that can be read: {error}"
             raise SelectionError(message, code="history") from error
-        return cls.of(frame)
+        return cls.of(frame, noun=noun)
 
     @classmethod
     def empty(cls) -> History:
@@ -136,9 +140,7 @@ class History:
         """
         for name in columns:
             if name not in self.names:
-                message = (
-                    f"expected the column {name!r} in the contact history, which a rule reads, found none"
-                )
+                message = f"expected the column {name!r} in {self.noun}, which a rule reads, found none"
                 raise SelectionError(message, code="history")
 
     def matching(self, scope: Scope, *, outcome: str | None = None) -> npt.NDArray[np.bool_]:
@@ -171,6 +173,15 @@ class History:
             self._forget()
             self.found[rule, start, now] = np.sort(self.hashes[within])
         return self.found[rule, start, now]  # type: ignore[no-any-return]
+
+    def until(self, rule: Cap, now: datetime) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
+        """What a cap is about up to now: the customers' hashes, ascending, and when, ascending for each."""
+        if (rule, now) not in self.found:
+            order = self.by_customer.order
+            order = order[(self.matching(rule) & (self.moments <= microseconds_of(now)))[order]]
+            self._forget()
+            self.found[rule, now] = self.hashes[order], self.moments[order]
+        return self.found[rule, now]  # type: ignore[no-any-return]
 
     def resting(self, rest: Rest, now: datetime) -> npt.NDArray[np.uint64]:
         """The hashes of the customers whom a rule lets rest at a moment, sorted."""
@@ -241,6 +252,13 @@ class ByCustomer:
             own[begin:end].tolist() if begin < end else []
             for own, begin, end in zip(moments, first, last, strict=True)
         ]
+
+    def rows(self, key: int | None) -> npt.NDArray[np.int64]:
+        """A customer's rows of the history, by moment."""
+        place = 0 if key is None else int(self.customers.searchsorted(np.uint64(key)))
+        if key is None or place == len(self.customers) or int(self.customers[place]) != key:
+            return self.order[:0]
+        return self.order[self.bounds[place] : self.bounds[place + 1]]
 
     def _find(self, rules: Sequence[Cap | Rest]) -> Any:
         """For each rule the moments of what it matches, and where each customer's begin."""

@@ -112,10 +112,14 @@ class LimitedSelector:
         valuing = replace(policy, slots=greedy).bind(components, schema, constants)
         return cls(selector, valuing, dict(limits), options, *_shared_caps(selector))
 
-    def at(self, *, now: datetime | None = None, history: object = None) -> LimitedSelector:
+    def at(
+        self, *, now: datetime | None = None, history: object = None, planned: object = None
+    ) -> LimitedSelector:
         """The same at a moment, as `Selector.at`."""
-        selector = self.selector.at(now=now, history=history)
-        return replace(self, selector=selector, valuing=self.valuing.at(now=now, history=history))
+        selector, valuing = (
+            one.at(now=now, history=history, planned=planned) for one in (self.selector, self.valuing)
+        )
+        return replace(self, selector=selector, valuing=valuing)
 
     def values(
         self, batch: pa.RecordBatch, keys: pa.Array, *, seed: int, threads: int = 1, **moment: Any
@@ -127,7 +131,7 @@ class LimitedSelector:
             keys: Their keys.
             seed: The run's, by which customers of a control arm have the one option that they drew.
             threads: They change nothing.
-            moment: `now` and `history`, where the policy needs them.
+            moment: `now`, `history` and `planned`, where the policy needs them.
 
         Returns:
             [customers, options]; NaN where the customer may not have it.
@@ -142,7 +146,7 @@ class LimitedSelector:
         gate = self.selector.gate
         at = self.selector.moment(batch, keys=keys, seed=seed, **moment)
         hashes = np.asarray(pa.array(base.hash_keys(keys)).fill_null(0))
-        columns = [gate.left(limit, batch, hashes, at) for limit in self.over_time]
+        columns = [gate.allowance(limit, batch, hashes, at).reserved for limit in self.over_time]
         slots = len(self.selector.candidates)
         kept = [np.minimum(column, slots) for column in columns if column is not None]
         found: npt.NDArray[np.int32] = np.zeros((batch.num_rows, len(kept)), np.int32)
@@ -205,7 +209,7 @@ class LimitedSelector:
             keys: Their keys, none of them null.
             seed: The run's.
             threads: They change nothing.
-            moment: `now` and `history`, where the policy needs them.
+            moment: `now`, `history` and `planned`, where the policy needs them.
 
         Returns:
             A shortlist for each slot of each customer.

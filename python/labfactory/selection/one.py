@@ -214,9 +214,14 @@ def decide_slot(slot: BoundSlot, customer: Mapping[str, object], draw: Draw) -> 
 
 
 def decide_slots(
-    slots: Sequence[BoundSlot], gate: Gate, customer: Mapping[str, object], draw: Draw, left: list[int]
+    slots: Sequence[BoundSlot],
+    gate: Gate,
+    customer: Mapping[str, object],
+    draw: Draw,
+    left: list[int],
+    bars: list[list[float]],
 ) -> list[Decision]:
-    """The decisions of slots that share limits, of which each leaves so many.
+    """The decisions of slots that share limits, of which each leaves so many, and more than its bars.
 
     Raises:
         SourceError: `missing_column`.
@@ -230,6 +235,7 @@ def decide_slots(
         terms=terms,
         conditions=conditions,
         left=left,
+        bars=bars,
         gate=draw.gate,
         prices=[slot.prices for slot in slots],
         seed=draw.seed,

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from labfactory.selection.allowance import bars_of, window_of
 from labfactory.selection.contact import Cap
 from labfactory.selection.contact_gate import CODES, UNLIMITED
 from labfactory.selection.history import is_resting, used_of
+from labfactory.selection.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from labfactory.selection.bound_expression import BoundExpression
-    from labfactory.selection.contact_gate import BoundLimit, Gate, Moment
+    from labfactory.selection.contact_gate import BoundLimit, Gate
+    from labfactory.selection.moment import Moment
 
 
 class OneGate(NamedTuple):
@@ -42,7 +45,7 @@ class OneGate(NamedTuple):
         return CODES["quiet_hours"] if is_reached and self._is_quiet() else code
 
     def left(self, key_hash: int | None) -> list[int]:
-        """What each limit leaves the customer, as `Gate.left`."""
+        """How many choices each limit leaves the customer, as `Gate.allowance`."""
         rules, history = self.gate.over_time, self.moment.history
         if not rules:
             return self.gate.untouched
@@ -52,6 +55,26 @@ class OneGate(NamedTuple):
             return self.gate.untouched
         own = iter(contacts)
         return [self._left(limit, own) for limit in self.gate.limits]
+
+    def bars(self, key_hash: int | None) -> list[list[float]]:
+        """What the customer's choices must be worth more than, as `Gate.allowance`."""
+        if self.moment.planned is None or not self.gate.over_time:
+            return self.gate.unbarred
+        bars = list(self.gate.unbarred)
+        rules, now, history = self.gate.over_time, self.moment.now, self.moment.history
+        assert now is not None, "the gate was checked"
+        assert history is not None, "the gate was checked"
+        planned = iter(self.moment.planned.of_customer(key_hash, rules))
+        contacts = iter(history.by_customer.contacts(key_hash, rules))
+        for number, limit in enumerate(self.gate.limits):
+            rule = limit.rule
+            if isinstance(rule, Cap) and not rule.is_over_time:
+                continue
+            past, ahead = next(contacts), next(planned)
+            if ahead and isinstance(rule, Cap):
+                window = window_of(rule, now, zone_of(self._zone) if self._zone else None)
+                bars[number] = bars_of(rule, past, ahead, window, now, limit.choices)
+        return bars
 
     def _stopped(self) -> int:
         gate = self.gate

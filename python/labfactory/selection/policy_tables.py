@@ -118,6 +118,7 @@ class CapTable(ScopeTable):
 
     at_most: int
     per: str = "message"
+    planned: bool = False
 
 
 class RestTable(ScopeTable):

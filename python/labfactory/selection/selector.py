@@ -11,11 +11,14 @@ import pyarrow as pa
 
 from labfactory._core import base
 from labfactory._core import select as core
-from labfactory.base.errors import SelectionError, SourceError, nearest
-from labfactory.selection.contact_gate import Gate, Moment
+from labfactory.base.errors import SelectionError, nearest
+from labfactory.selection.contact_gate import CODES, Gate
+from labfactory.selection.decision_input import check_batch, check_seed, row_of
 from labfactory.selection.history import History
-from labfactory.selection.one import Decision, Draw, PlainTypes, decide_slot, decide_slots, key_hash
-from labfactory.selection.one_gate import OneGate
+from labfactory.selection.moment import Moment
+from labfactory.selection.one import Decision
+from labfactory.selection.one_selector import OneSelector
+from labfactory.selection.planned import Planned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,8 +28,6 @@ if TYPE_CHECKING:
 
     from labfactory.selection.bound_expression import BoundExpression
     from labfactory.selection.bound_slot import BoundSlot
-
-_SEEDS = 2**64
 
 
 class Selector:
@@ -76,6 +77,11 @@ class Selector:
     def needs_history(self) -> bool:
         """Whether `decide` needs a contact history."""
         return self._gate.needs_history
+
+    @property
+    def needs_planned(self) -> bool:
+        """Whether `decide` needs to be told what is planned."""
+        return self._gate.needs_planned
 
     @property
     def needs_now(self) -> bool:
@@ -155,6 +161,7 @@ class Selector:
         threads: int = 1,
         now: datetime | None = None,
         history: object = None,
+        planned: object = None,
     ) -> pa.RecordBatch:
         """Chooses a component for every customer and slot.
 
@@ -165,6 +172,8 @@ class Selector:
             threads: How many threads share the rows; the decisions do not depend on it.
             now: The moment, with a zone; for quiet hours, caps over time and rests, which need it.
             history: A `History` or a table that it takes in; for caps over time and rests, which need it.
+            planned: `Planned` contacts or a table that it takes in, which caps over time keep room for; those
+                that ask for it need it.
 
         Returns:
             As many rows in the same order; for each slot a struct column of type `DECISION`, named by the
@@ -175,7 +184,7 @@ class Selector:
                 the moment or the history is missing; `history` when the history lacks what a rule reads.
             SourceError: `missing_column`.
         """
-        moment = self.moment(batch, keys=keys, seed=seed, now=now, history=history)
+        moment = self.moment(batch, keys=keys, seed=seed, now=now, history=history, planned=planned)
         hashes = pa.array(base.hash_keys(keys))
         slots = [slot.columns(batch, hashes) for slot in self._slots]
         names = [slot.name for slot in self._slots]
@@ -215,6 +224,7 @@ class Selector:
         threads: int = 1,
         now: datetime | None = None,
         history: object = None,
+        planned: object = None,
     ) -> dict[str, npt.NDArray[np.float32]]:
         """What each candidate is worth to each customer: its score, before exploration and prices.
 
@@ -225,6 +235,7 @@ class Selector:
             threads: As `decide`.
             now: As `decide`.
             history: As `decide`.
+            planned: As `decide`.
 
         Returns:
             For each slot [customers, candidates]; NaN where the customer may not have it, by itself: what
@@ -234,33 +245,37 @@ class Selector:
             SelectionError: As `decide`.
             SourceError: As `decide`.
         """
-        moment = self.moment(batch, keys=keys, seed=seed, now=now, history=history)
+        moment = self.moment(batch, keys=keys, seed=seed, now=now, history=history, planned=planned)
         hashes = pa.array(base.hash_keys(keys))
         codes = self._gate.codes(batch, keys, moment)
         shared = _shared([codes]) if codes.any() else None
+        is_control = codes == CODES["control"]
         worth = [
             slot.core.values(slot.columns(batch, hashes), threads=threads, shared=shared)
             for slot in self._slots
         ]
         for limit in self._gate.limits:
-            left = self._gate.left(limit, batch, np.asarray(hashes.fill_null(0)), moment)
+            own = self._gate.allowance(limit, batch, np.asarray(hashes.fill_null(0)), moment)
             at_most = getattr(limit.rule, "at_most", 0)
-            spent = np.full(batch.num_rows, at_most <= 0) if left is None else left <= 0
+            spent = np.full(batch.num_rows, at_most <= 0) if own.left is None else own.left <= 0
             for slot, candidate in limit.members:
-                worth[slot][spent, candidate] = np.nan
+                stopped = spent | own.stops(worth[slot][:, candidate], is_control)
+                worth[slot][stopped, candidate] = np.nan
         return {slot.name: values for slot, values in zip(self._slots, worth, strict=True)}
 
-    def at(self, *, now: datetime | None = None, history: object = None) -> Selector:
+    def at(self, *, now: datetime | None = None, history: object = None, planned: object = None) -> Selector:
         """The same selector at a moment: what `decide` takes when it is not told another.
 
         Args:
             now: The moment, with a zone.
             history: A `History` or a table that it takes in.
+            planned: `Planned` contacts or a table that it takes in.
 
         Returns:
             A selector of the same version and prices.
         """
-        frozen = Moment(now, None if history is None else History.of(history))
+        past = None if history is None else History.of(history)
+        frozen = Moment(now, past, None if planned is None else Planned.of(planned))
         return Selector(self._version, self._slots, self._gate, frozen)
 
     def decide_one(
@@ -271,6 +286,7 @@ class Selector:
         seed: int,
         now: datetime | None = None,
         history: object = None,
+        planned: object = None,
     ) -> dict[str, Decision]:
         """Chooses for one customer what `decide` would choose for the row.
 
@@ -283,6 +299,7 @@ class Selector:
             seed: As `decide`.
             now: As `decide`.
             history: As `decide`; a `History` is indexed once, a table each time.
+            planned: As `decide`; likewise.
 
         Returns:
             The decision for each slot.
@@ -291,17 +308,10 @@ class Selector:
             SourceError: `missing_column`, `column_type`.
             SelectionError: As `decide`.
         """
-        if not 0 <= seed < _SEEDS:
-            message = f"expected a seed from 0 to 2^64 - 1, found {seed}"
-            raise SelectionError(message, code="decision_input")
-        moment = self._at(now, history)
-        try:
-            if self._is_plain and self._types.hold(customer):
-                return self._decide_plain(customer, key, seed, moment)
-        except (TypeError, ValueError, OverflowError):
-            # A value of another type than its column: told by the row, or taken as Arrow takes it.
-            pass
-        return self._decide_row(customer, key=key, seed=seed, now=moment.now, history=moment.history)
+        check_seed(seed)
+        moment = self._at(now, history, planned)
+        made = self._one.decide(customer, key, seed, moment)
+        return self._decide_row(customer, key, seed, moment) if made is None else made
 
     def row(self, customer: Mapping[str, object]) -> pa.RecordBatch:
         """The batch of one row that a mapping is.
@@ -315,53 +325,30 @@ class Selector:
         Raises:
             SourceError: `missing_column`, `column_type`.
         """
-        fields = {field.name: field for bound in self._expressions for field in bound.fields}
-        arrays = []
-        for name, field in fields.items():
-            if name not in customer:
-                message = f"missing column {name!r}"
-                raise SourceError(message, code="missing_column", hint=nearest(name, list(customer)))
-            try:
-                arrays.append(pa.array([customer[name]], field.type))
-            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-                message = f"expected {field.type} of column {name!r}, found {customer[name]!r}"
-                raise SourceError(message, code="column_type") from error
-        if not arrays:
-            arrays, fields = [pa.nulls(1)], {"row": pa.field("row", pa.null())}
-        return pa.RecordBatch.from_arrays(arrays, list(fields))
+        return row_of(customer, self._fields)
 
     @cached_property
-    def _is_plain(self) -> bool:
-        """Whether all columns are read without arrays."""
-        return self._gate.one is not None and all(slot.one is not None for slot in self._slots)
+    def _fields(self) -> tuple[pa.Field, ...]:
+        fields = {field.name: field for bound in self._expressions for field in bound.fields}
+        return tuple(fields.values())
 
     @cached_property
-    def _types(self) -> PlainTypes:
-        fields = {field.name: field for bound in self._expressions for field in bound.fields}
-        return PlainTypes(tuple(fields.values()))
-
-    def _decide_plain(
-        self, customer: Mapping[str, object], key: object, seed: int, moment: Moment
-    ) -> dict[str, Decision]:
-        """Without arrays."""
-        gate, code, hashed = self._gate, 0, key_hash(key)
-        contact = None
-        if gate.is_closed:
-            assert gate.one is not None, "the caller looked"
-            contact = OneGate(gate, moment, customer, gate.one.evaluate(customer), key)
-            code = contact.code
-        draw = Draw(hashed, seed, self._version, code)
-        if contact is None or not gate.limits:
-            return {slot.name: decide_slot(slot, customer, draw) for slot in self._slots}
-        made = decide_slots(self._slots, gate, customer, draw, contact.left(hashed))
-        return {slot.name: one for slot, one in zip(self._slots, made, strict=True)}
+    def _one(self) -> OneSelector:
+        return OneSelector(self._version, self._slots, self._gate, self._fields)
 
     def _decide_row(
-        self, customer: Mapping[str, object], *, key: object, **settings: Any
+        self, customer: Mapping[str, object], key: object, seed: int, moment: Moment
     ) -> dict[str, Decision]:
         batch = self.row(customer)
         keys = pa.array([None if key is None else str(key)], pa.utf8())
-        decided = self.decide(batch, keys=keys, **settings)
+        decided = self.decide(
+            batch,
+            keys=keys,
+            seed=seed,
+            now=moment.now,
+            history=moment.history,
+            planned=moment.planned,
+        )
         return {
             name: Decision(**column[0].as_py())
             for name, column in zip(decided.schema.names, decided.columns, strict=True)
@@ -374,15 +361,16 @@ class Selector:
         hashes: npt.NDArray[np.uint64],
         moment: Moment,
     ) -> dict[str, Any]:
-        columns: list[npt.NDArray[np.int8] | npt.NDArray[np.int32]] = [codes]
-        limits: list[tuple[int, int, Sequence[tuple[int, int]]]] = []
+        columns: list[npt.NDArray[Any]] = [codes]
+        limits: list[tuple[int, int, Sequence[tuple[int, int]], Sequence[int]]] = []
         for limit in self._gate.limits:
-            left = self._gate.left(limit, batch, hashes, moment)
-            if left is None:
-                limits.append((getattr(limit.rule, "at_most", 0), -1, limit.members))
+            own = self._gate.allowance(limit, batch, hashes, moment)
+            if own.left is None:
+                limits.append((getattr(limit.rule, "at_most", 0), -1, limit.members, ()))
                 continue
-            limits.append((0, len(columns), limit.members))
-            columns.append(left)
+            first = len(columns)
+            columns += [own.left, *own.bars]
+            limits.append((0, first, limit.members, range(first + 1, len(columns))))
         return {"shared": _shared(columns), "limits": limits}
 
     @property
@@ -397,36 +385,27 @@ class Selector:
         seed: int,
         now: datetime | None = None,
         history: object = None,
+        planned: object = None,
     ) -> Moment:
         """What `decide` depends on beside the batch, checked as `decide` does."""
-        if not isinstance(batch, pa.RecordBatch):
-            found = f"{type(batch).__module__.partition('.')[0]}.{type(batch).__name__}"
-            message = f"expected a batch of customers, a pyarrow.RecordBatch, found {found}"
-            hint = "table.combine_chunks().to_batches()[0], or frame.to_arrow() before"
-            raise SelectionError(message, code="decision_input", hint=hint)
-        if len(keys) != batch.num_rows:
-            message = f"expected a key for each of {batch.num_rows} rows, found {len(keys)}"
-            raise SelectionError(message, code="decision_input")
-        if not 0 <= seed < _SEEDS:
-            message = f"expected a seed from 0 to 2^64 - 1, found {seed}"
-            raise SelectionError(message, code="decision_input")
-        for column in self.columns:
-            if column not in batch.schema.names:
-                message = f"missing column {column!r}"
-                raise SourceError(message, code="missing_column", hint=nearest(column, batch.schema.names))
-        return self._at(now, history)
+        check_batch(batch, keys, seed, self.columns)
+        return self._at(now, history, planned)
 
-    def _at(self, now: datetime | None, history: object) -> Moment:
-        if now is None and history is None and self._is_checked:
+    def _at(self, now: datetime | None, history: object, planned: object) -> Moment:
+        if now is None and history is None and planned is None and self._is_checked:
             return self._moment
-        past = History.of(history) if history is not None and self.needs_history else self._moment.history
-        moment = Moment(now or self._moment.now, past)
+        past, ahead = self._moment.history, self._moment.planned
+        if history is not None and self.needs_history:
+            past = History.of(history)
+        if planned is not None and self.needs_history:
+            ahead = Planned.of(planned)
+        moment = Moment(now or self._moment.now, past, ahead)
         self._gate.check(moment)
         self._is_checked = self._is_checked or moment == self._moment
         return moment
 
 
-def _shared(columns: Sequence[npt.NDArray[np.int8] | npt.NDArray[np.int32]]) -> pa.RecordBatch:
+def _shared(columns: Sequence[npt.NDArray[Any]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [pa.array(column) for column in columns], [str(number) for number in range(len(columns))]
     )

@@ -50,3 +50,15 @@ def window_start(now: datetime, per: str, zone: tzinfo | None) -> datetime:
     elif per == "month":
         day = day.replace(day=1)
     return day
+
+
+@lru_cache(maxsize=1024)
+def window_end(now: datetime, per: str, zone: tzinfo | None) -> datetime:
+    """When the calendar day, week or month of a moment ends in a zone; the latest anywhere without one."""
+    if zone is None:
+        return window_end(now + _FURTHEST, per, zone_of("UTC")) + _FURTHEST
+    start = window_start(now, per, zone).replace(tzinfo=None)
+    # Of the longest the next one has begun, of the shortest it has not ended.
+    length = timedelta(days={"day": 1, "week": 7, "month": 31}[per])
+    end = start + length
+    return (end.replace(day=1) if per == "month" else end).replace(tzinfo=zone)
