@@ -11,7 +11,15 @@ from factory_concept import NOW, people, ready
 
 from labfactory.base.errors import SelectionError
 from labfactory.factory import Factory, MemorySink
-from labfactory.selection import Cap, ContactRules, Exploration, History, SelectionPolicy, SlotPolicy
+from labfactory.selection import (
+    Cap,
+    ContactRules,
+    Exploration,
+    History,
+    Planned,
+    SelectionPolicy,
+    SlotPolicy,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +55,48 @@ def test_a_run_whose_policy_reads_history_asks_for_it(factory: tuple[Factory, st
     with pytest.raises(SelectionError, match="expected a contact history") as raised:
         factory[0].run(factory[1], people(10), key="customer_id", seed=7, now=NOW, sink=MemorySink())
     assert raised.value.code == "decision_input"
+
+
+def test_a_run_keeps_the_room_of_what_is_planned(factory: tuple[Factory, str]) -> None:
+    frame = people(200)
+    later = frame["customer_id"].head(60)
+    planned = pl.DataFrame({"key": later, "at": [NOW + timedelta(days=3)] * 60})
+    past, sink = History.empty(), MemorySink()
+    done = factory[0].run(
+        factory[1], frame, key="customer_id", seed=7, now=NOW, sink=sink, history=past, planned=planned
+    )
+    decisions = pl.from_arrow(sink.table("decisions"))
+    assert isinstance(decisions, pl.DataFrame)
+    reserved = decisions.filter(pl.col("reason").cast(pl.String) == "reserved")
+    assert sorted(reserved["key"].to_list()) == sorted(later.to_list())
+    assert done.summary.decisions["hero"]["reserved"] == 60
+    assert done.manifest["planned"] == Planned.of(planned).digest
+
+
+def test_a_job_names_the_file_of_what_is_planned(factory: tuple[Factory, str], tmp_path: Path) -> None:
+    frame = people(50)
+    frame.write_parquet(tmp_path / "customers.parquet")
+    key = frame["customer_id"].head(5)
+    pl.DataFrame({"key": key, "at": [NOW - timedelta(days=1)] * 5}).write_parquet(tmp_path / "past.parquet")
+    ahead = pl.DataFrame({"key": frame["customer_id"].tail(7), "at": [NOW + timedelta(days=1)] * 7})
+    ahead.write_csv(tmp_path / "planned.csv")
+    job = tmp_path / "job.toml"
+    job.write_text(f'''package = "{factory[1]}"
+key = "customer_id"
+seed = 7
+now = {NOW.isoformat()}
+source.path = "customers.parquet"
+sink.path = "out"
+history.path = "past.parquet"
+planned.path = "planned.csv"
+''')
+    done = factory[0].run_job(job)
+    reasons = done.summary.decisions["hero"]
+    assert (reasons["capped"], reasons["reserved"]) == (5, 7)
+    job.write_text(job.read_text().replace("planned.csv", "nothing.csv"))
+    with pytest.raises(SelectionError, match="expected planned contacts at") as raised:
+        factory[0].run_job(job)
+    assert raised.value.code == "history"
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -12,6 +12,7 @@ import pytest
 from labfactory.base.errors import SelectionError
 from labfactory.selection import (
     Cap,
+    ChoiceRule,
     ContactRules,
     EligibilityRule,
     Exploration,
@@ -121,6 +122,44 @@ def test_drop_off_counts_every_customer_once_for_each_component():
     dropped = counted.filter((pl.col("slot") == "hero") & (pl.col("reason") == "no_consent"))
     decided = selector().decide(BATCH, keys=KEYS, seed=3).column("hero").field("reason").to_pylist()
     assert set(dropped["customers"].to_list()) == {decided.count("no_consent")}
+
+
+def test_a_cap_that_stops_what_a_rule_gives_is_named_in_the_decision_and_for_the_pair():
+    rules = [ChoiceRule(component="a", when="spend > 8"), ChoiceRule(component="b", when="spend > 4")]
+    blocks = [Block("a"), Block("b", "age < 80"), Block("c")]
+    caps = (Cap(at_most=1, components=("a", "b")), Cap(at_most=0, components=("c",)))
+    policy = SelectionPolicy.build(
+        "1",
+        contact=ContactRules(caps=caps),
+        first=SlotPolicy.build(rules=rules),
+        second=SlotPolicy.build(rules=[*rules, ChoiceRule(component="c", when="spend < 2")]),
+    )
+    bound = policy.bind({"first": blocks, "second": blocks}, BATCH.schema)
+    keys = pa.array(range(ROWS))
+    decided = bound.decide(BATCH, keys=keys, seed=3)
+    told = explain(bound, BATCH, keys=keys, seed=3).partition_by("slot", as_dict=True)
+    ages, spends = BATCH["age"].to_pylist(), BATCH["spend"].to_pylist()
+    firsts, seconds = (decided.column(name).field("reason").to_pylist() for name in ("first", "second"))
+    of_second = told[("second",)]["reason"].to_list()
+    named = told[("second",)]["rule"].to_list()
+    for row, (age, spend) in enumerate(zip(ages, spends, strict=True)):
+        may_b = age is not None and age < 80
+        gives = spend > 8 or (spend > 4 and may_b)
+        assert firsts[row] == ("chosen" if gives else "no_candidate")
+        assert seconds[row] == ("capped" if gives or spend < 2 else "no_candidate")
+        assert of_second[3 * row] == ("capped" if spend > 8 else "no_rule")
+        assert named[3 * row] == (str(caps[0]) if spend > 8 else "spend > 8")
+        assert of_second[3 * row + 1] == ("component" if not may_b else "no_rule" if spend <= 4 else "capped")
+        assert of_second[3 * row + 2] == ("capped" if spend < 2 else "no_rule")
+    dropped = drop_off(bound, BATCH, keys=keys, seed=3).filter(
+        pl.col("slot") == "second", pl.col("component") == "a"
+    )
+    assert dict(dropped.select("reason", "customers").iter_rows()) == {
+        "capped": sum(spend > 8 for spend in spends),
+        "no_rule": sum(spend <= 8 for spend in spends),
+    }
+    one = BATCH.slice(9, 1).to_pylist()[0]
+    assert bound.decide_one(one, key=9, seed=3)["second"].reason == seconds[9] == "capped"
 
 
 def test_a_policy_compared_with_itself_under_another_version_changes_nobody():

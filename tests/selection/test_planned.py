@@ -23,11 +23,13 @@ from labfactory.selection import (
     HoldoutRule,
     Limit,
     LimitedSelector,
+    Personas,
     Planned,
     SelectionPolicy,
     Selector,
     Shortlists,
     SlotPolicy,
+    check_personas,
     explain,
 )
 from labfactory.selection.zones import window_end, window_start, zone_of
@@ -360,3 +362,31 @@ def test_a_calendar_window_ends_where_the_next_one_begins(zone, per):
         assert window_start(end, per, zone_of(zone)) == end
         before = end.astimezone(UTC) - timedelta(microseconds=1)
         assert window_start(before, per, zone_of(zone)) == window_start(now, per, zone_of(zone))
+
+
+def test_a_persona_says_what_is_planned_for_it(tmp_path):
+    batch = people(1)
+    selector = bound((WEEKLY,), {"hero": [3.0, 2.0, 1.0, 0.0]}, batch)
+    path = tmp_path / "personas.toml"
+    path.write_text("""now = 2026-03-31T22:30:00Z
+row = { row = 0, zone = "UTC" }
+
+[[personas]]
+name = "one with a better message tomorrow"
+planned = [{ at = 2026-04-01T09:00:00Z, tags = ["news"], worth = 5.0 }]
+expect.hero = "d"
+
+[[personas]]
+name = "one with a worse message tomorrow"
+planned = [{ at = 2026-04-01T09:00:00Z, tags = ["news"], worth = 2.5 }]
+expect.hero = "a"
+
+[[personas]]
+name = "one with any message tomorrow"
+planned = [{ at = 2026-04-01T09:00:00Z, tags = ["news"] }]
+expect.hero = "b"
+""")
+    report = check_personas(selector, Personas.load(path))
+    (failed,) = report.failed
+    assert failed.found == ("d",)
+    assert failed.why == "d can be chosen; b: reserved (at_most = 1, per = '7 days', tag = 'news')"

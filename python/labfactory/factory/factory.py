@@ -30,7 +30,7 @@ from labfactory.factory.shard import BLOCK_ROWS, SHARD_ROWS
 from labfactory.factory.sinks import ParquetSink
 from labfactory.governance import Ledger
 from labfactory.handoff import Registry, Trust
-from labfactory.selection import History
+from labfactory.selection import History, Planned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,6 +161,7 @@ class Factory:
         audit: AuditRules | None = None,
         progress: Progress = silent,
         history: Any = None,
+        planned: Any = None,
         limits: Mapping[str, Limit] | None = None,
         max_quarantined_share: float = MAX_QUARANTINED_SHARE,
         shard_rows: int = SHARD_ROWS,
@@ -186,6 +187,8 @@ class Factory:
             progress: Told the state of each phase, in the calling thread.
             history: What customers got before, a `History` or a table that it takes in; for policies whose
                 caps and rests read it.
+            planned: What customers are to get later, `Planned` contacts or a table that it takes in; the
+                policy's caps keep room for it.
             limits: What all customers together may get, by name, beside the limits that the package has: a
                 run may ask for more than they do, never for less.
             max_quarantined_share: Share of the customers, in [0, 1], that may fail assembly or audit before
@@ -213,6 +216,7 @@ class Factory:
         # The channel's own rules first: a run may ask for more than they do, never for less.
         rules = AuditRules((*AuditRules.demanded(tooling.creative).rules, *(audit.rules if audit else ())))
         past = None if history is None else History.of(history)
+        ahead = None if planned is None else Planned.of(planned)
         line = set_up(
             tooling,
             mapped_schema(intake.schema, mapping),
@@ -226,6 +230,7 @@ class Factory:
             metadata={"labfactory.package": package.id, "labfactory.root": package.root},
             limits=limits,
             history=past,
+            planned=ahead,
         )
         header = {
             "audit": digest_of(rules.to_dict()),
@@ -244,6 +249,8 @@ class Factory:
         }
         if past is not None:
             header["history"] = past.digest
+        if ahead is not None:
+            header["planned"] = ahead.digest
         if limits:
             header["limits"] = {name: asdict(limit) for name, limit in limits.items()}
         order = Order(package.id, header, threads, shard_rows, max_quarantined_share)
@@ -282,6 +289,7 @@ class Factory:
             tables={name: read_table(table) for name, table in order.tables.items()},
             audit=None if order.audit is None else AuditRules.load(order.audit.path),
             history=None if order.history is None else History.load(order.history.path),
+            planned=None if order.planned is None else Planned.load(order.planned.path),
             limits=order.selection.to_limits(),
             progress=progress,
             max_quarantined_share=order.limits.quarantined_share,

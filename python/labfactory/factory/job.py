@@ -81,6 +81,16 @@ class JobHistory(Settings):
     path: str
 
 
+class JobPlanned(Settings):
+    """What customers are to get later.
+
+    Args:
+        path: A Parquet or CSV file of planned contacts, relative to the job's folder.
+    """
+
+    path: str
+
+
 class JobLimit(Settings):
     """What all customers together may get of some components; its fields are those of `labfactory.Limit`."""
 
@@ -148,6 +158,7 @@ class Job(Settings):
         threads: Workers.
         audit: What finished assets must fulfil.
         history: What customers got before; for policies whose caps and rests read it.
+        planned: What they are to get later, which the policy's caps keep room for.
         tables: Catalogues beside those of the Factory's host, or in place of them: by name.
         limits: How far the run may go wrong.
         selection: What it asks of the selection: limits over all customers.
@@ -163,6 +174,7 @@ class Job(Settings):
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     audit: JobAudit | None = None
     history: JobHistory | None = None
+    planned: JobPlanned | None = None
     tables: dict[str, HostTable] = Field(default_factory=dict)
     limits: JobLimits = JobLimits()
     selection: JobSelection = JobSelection()
@@ -187,6 +199,7 @@ class Job(Settings):
                 ("sink", job.sink),
                 ("audit", job.audit),
                 ("history", job.history),
+                ("planned", job.planned),
             )
             if part is not None
         }

@@ -14,7 +14,7 @@ from labfactory.content import read_table
 from labfactory.factory.intake import Intake, mapped_schema
 from labfactory.factory.keys import key_field
 from labfactory.factory.setup import BATCH_BYTES, set_up, tooling_of
-from labfactory.selection import History
+from labfactory.selection import History, Planned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,6 +61,8 @@ def job_problems(factory: Factory, job: Job) -> list[LabfactoryError]:
         tried(partial(AuditRules.load, job.audit.path))
     if job.history is not None:
         tried(partial(History.load, job.history.path))
+    if job.planned is not None:
+        tried(partial(Planned.load, job.planned.path))
     limits = tried(job.selection.to_limits) or {}
     if tooling is not None and schema is not None:
         tried(lambda: _compiled(tooling, schema, key, job, limits))
@@ -87,4 +89,5 @@ def _compiled(
         metadata={},
         limits=limits,
         history=None if job.history is None else History.empty(),
+        planned=None if job.planned is None else Planned.empty(),
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from labfactory.compiler import Plan
     from labfactory.factory.line import Auditor
     from labfactory.handoff import Package
-    from labfactory.selection import History, Limit
+    from labfactory.selection import History, Limit, Planned
 
 # A batch of assets that would need more than this is cut into several row groups.
 BATCH_BYTES = 64 << 20
@@ -73,6 +73,7 @@ def set_up(
     metadata: Mapping[str, str],
     limits: Mapping[str, Limit] | None = None,
     history: History | None = None,
+    planned: Planned | None = None,
 ) -> Line:
     """Compile a creative and bind its selection, for customers of a schema.
 
@@ -89,6 +90,7 @@ def set_up(
         metadata: Written into every file.
         limits: What all customers together may get, beside the limits of the policy itself.
         history: What customers got before.
+        planned: What they are to get later.
 
     Raises:
         CompileError: A template or expression cannot become a plan on this schema.
@@ -96,7 +98,7 @@ def set_up(
         UsageError: `selection_missing` when slots are to be filled and the package has no policy.
     """
     plan = tooling.plan(schema, now=now)
-    selectors = tooling.selectors(schema, now=now, history=history, limits=limits)
+    selectors = tooling.selectors(schema, now=now, history=history, planned=planned, limits=limits)
     read = [name for name in plan.columns if not name.startswith(_SLOT)]
     if selectors.each is not None:
         read += [name for name in selectors.each.columns if name not in read]

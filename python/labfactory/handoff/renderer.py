@@ -11,7 +11,7 @@ from labfactory.audit import AuditRules, lint_html, lint_svg
 from labfactory.base.errors import ContentError
 from labfactory.content import Host
 from labfactory.handoff.tooling import Tooling
-from labfactory.selection import History, decisions_of, slot_columns
+from labfactory.selection import History, Planned, decisions_of, slot_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +74,7 @@ def golden_renderer(
 def _assembled(tooling: Tooling, rows: pa.Table, now: datetime) -> Iterator[tuple[pa.RecordBatch, Chosen]]:
     """Assembled batches, each with the components that were chosen for its rows."""
     plan = tooling.plan(rows.schema, now=now)
-    selector = tooling.selectors(rows.schema, now=now, history=History.empty()).each
+    selector = tooling.selectors(rows.schema, now=now, history=History.empty(), planned=Planned.empty()).each
     if not rows.num_rows:
         return
     batch = rows.combine_chunks().to_batches()[0]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from labfactory.compiler import CreativeOptions, Plan
     from labfactory.content import Creative, Library, Served
-    from labfactory.selection import History, Limit, SelectionPolicy, Selector
+    from labfactory.selection import History, Limit, Planned, SelectionPolicy, Selector
 
 __all__ = ["Selectors", "Tooling"]
 
@@ -76,6 +76,7 @@ class Tooling:
         *,
         now: datetime,
         history: History | None = None,
+        planned: Planned | None = None,
         limits: Mapping[str, Limit] | None = None,
     ) -> Selectors:
         """Bind what fills the creative's slots, for customers of a schema.
@@ -84,6 +85,7 @@ class Tooling:
             schema: The columns as the policy names them.
             now: The moment of the run.
             history: What customers got before.
+            planned: What they are to get later.
             limits: What all customers together may get, beside the limits of the policy itself.
 
         Raises:
@@ -94,16 +96,20 @@ class Tooling:
             return Selectors()
         policy, choices = self._policy(), self.creative.choices(self.library.components)
         constants = _constants(now)
-        each = policy.bind(choices, schema, constants).at(now=constants["now"], history=history)
+        moment = {"now": constants["now"], "history": history, "planned": planned}
+        each = policy.bind(choices, schema, constants).at(**moment)
         if each.needs_history and history is None:
             message = "expected a contact history for the policy's caps and rests, found none"
+            raise SelectionError(message, code="decision_input")
+        if each.needs_planned and planned is None:
+            message = "expected planned contacts for the policy's caps, found none"
             raise SelectionError(message, code="decision_input")
         held = _limits(policy, limits or {})
         if not held:
             return Selectors(each)
         channel = self.creative.channel.name
         limited = LimitedSelector.of(policy, held, choices, schema, constants, channel=channel)
-        return Selectors(each, limited.at(now=constants["now"], history=history))
+        return Selectors(each, limited.at(**moment))
 
     def _policy(self) -> SelectionPolicy:
         """The part of the policy that fills its slots: a package's other creatives may have others."""

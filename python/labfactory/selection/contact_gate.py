@@ -16,7 +16,6 @@ from labfactory.base.errors import SelectionError, SourceError, nearest
 from labfactory.selection.allowance import Allowance, cap_allowance
 from labfactory.selection.contact import Cap, ContactRules, Rest, Scope
 from labfactory.selection.decision import REASONS
-from labfactory.selection.moment import Moment
 from labfactory.selection.send_scores import best_times
 from labfactory.selection.zones import zone_of
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from labfactory._core import select as core
     from labfactory.selection.bound_expression import BoundExpression
+    from labfactory.selection.moment import Moment
     from labfactory.selection.one import OneCustomer
 
 UNLIMITED: int = np.iinfo(np.int32).max

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,8 @@ from labfactory.selection.history import microseconds_of
 from labfactory.selection.zones import window_start, zone_of
 
 if TYPE_CHECKING:
+    from datetime import datetime, time
+
     from labfactory.selection.history import History
     from labfactory.selection.planned import Planned
 

@@ -30,6 +30,12 @@ class ContactTable(Table):
     tags: list[str] = Field(default_factory=list)
 
 
+class PlannedTable(ContactTable):
+    """An entry of a persona's `planned`."""
+
+    worth: float | None = None
+
+
 class PersonaTable(Table):
     """An entry of `[[personas]]`."""
 
@@ -39,6 +45,7 @@ class PersonaTable(Table):
     key: str | int | None = None
     now: datetime | None = None
     history: list[ContactTable] = Field(default_factory=list)
+    planned: list[PlannedTable] = Field(default_factory=list)
     expect: dict[str, Any]
 
 
@@ -78,5 +85,6 @@ def read_personas(path: str | PathLike[str]) -> tuple[PersonasTable, PolicyText]
 def _known_keys(path: Sequence[str | int]) -> list[str]:
     table: type[Table] = PersonasTable
     if path:
-        table = ContactTable if "history" in path else PersonaTable
+        lists: dict[str | int, type[Table]] = {"history": ContactTable, "planned": PlannedTable}
+        table = next((lists[step] for step in path if step in lists), PersonaTable)
     return list(table.model_fields)

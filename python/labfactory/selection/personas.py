@@ -14,6 +14,7 @@ from labfactory.selection.decision import REASONS
 from labfactory.selection.explanation import explain
 from labfactory.selection.history import History
 from labfactory.selection.persona_file import read_personas
+from labfactory.selection.planned import Planned
 from labfactory.selection.policy_text import PolicyText
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Persona:
         now: The moment, with a zone; for rules that need it.
         history: Contacts, each with `at` and what the rules read of `channel`, `type`, `component`, `slot`,
             `outcome` and `tags`.
+        planned: What is to come, likewise; with `worth` where other choices may take its room.
 
     Raises:
         SelectionError: `policy_field` for an expectation that is none; `history` for a contact
@@ -102,13 +104,14 @@ class Persona:
     key: str | int | None = None
     now: datetime | None = None
     history: tuple[Mapping[str, Any], ...] = ()
+    planned: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         expected = {slot: Expectation.of(value) for slot, value in self.expect.items()}
         object.__setattr__(self, "expect", expected)
         if self.key is None:
             object.__setattr__(self, "key", self.name)
-        for contact in self.history:
+        for contact in (*self.history, *self.planned):
             if (at := contact.get("at")) is None or at.tzinfo is None:
                 message = f"expected the time of a contact with a zone, found {at}"
                 raise SelectionError(message, code="history")
@@ -116,8 +119,17 @@ class Persona:
     @property
     def contacts(self) -> History:
         """Its contact history."""
-        rows = [{**contact, "key": str(self.key)} for contact in self.history]
-        return History(pa.Table.from_pylist(rows, schema=_CONTACT))
+        return History(self._table(self.history, _CONTACT))
+
+    @property
+    def ahead(self) -> Planned:
+        """What is planned for it."""
+        return Planned.of(self._table(self.planned, _CONTACT.append(pa.field("worth", pa.float64()))))
+
+    def _table(self, contacts: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+        return pa.Table.from_pylist(
+            [{**contact, "key": str(self.key)} for contact in contacts], schema=schema
+        )
 
 
 @dataclass(frozen=True)
@@ -171,6 +183,7 @@ class Personas:
                         key=one.key,
                         now=one.now or table.now,
                         history=tuple(contact.model_dump() for contact in one.history),
+                        planned=tuple(contact.model_dump() for contact in one.planned),
                     )
                 )
         return cls(tuple(personas), text)
@@ -295,7 +308,7 @@ def _check_names(selector: Selector, slot: str, expected: Expectation) -> None:
 
 
 def _results(selector: Selector, persona: Persona, draws: int) -> Iterator[PersonaResult]:
-    frozen = selector.at(now=persona.now, history=persona.contacts)
+    frozen = selector.at(now=persona.now, history=persona.contacts, planned=persona.ahead)
     batch, keys = frozen.row(persona.row), pa.array([str(persona.key)])
     drawn = _drawn(frozen, persona, draws)
     may = frozen.values(batch, keys=keys, seed=0)

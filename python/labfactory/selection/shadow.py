@@ -29,6 +29,7 @@ def shadow(
     threads: int = 1,
     now: datetime | None = None,
     history: object = None,
+    planned: object = None,
 ) -> pl.DataFrame:
     """Lets an apprentice decide beside the policy that serves, and gives both decision logs side by side.
 
@@ -48,6 +49,7 @@ def shadow(
         threads: As `Selector.decide`.
         now: As `Selector.decide`, for both.
         history: As `Selector.decide`, for both: what customers got is what was served.
+        planned: As `Selector.decide`, for both.
 
     Returns:
         A row for each customer and slot, in the order of the decision log: its columns (docs/selection.md) as
@@ -63,7 +65,9 @@ def shadow(
     served, beside = (
         _log(
             selector.version,
-            selector.decide(batch, keys=keys, seed=seed, threads=threads, now=now, history=history),
+            selector.decide(
+                batch, keys=keys, seed=seed, threads=threads, now=now, history=history, planned=planned
+            ),
             keys,
             list(serving.slots),
         )
