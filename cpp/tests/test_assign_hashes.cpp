@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,25 +38,7 @@ TEST_CASE("SHA-1 and SHA-256 are those of FIPS 180-4") {
   CHECK(sha256_64(std::string(1'000'000, 'a')) == 0xCDC76E5C9914FB92);
 }
 
-TEST_CASE("four texts at a time hash as each alone") {
-  const std::vector<std::string> texts = {"",     "a",       "customer-1", "n\xC3\xA4me", "\xF0\x9F\x98\x80",
-                                          "\xFF", "abcdefgh"};
-  for (const std::string& suffix : {std::string(), std::string("-s"), std::string("x\xC3\x9Fy")}) {
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      std::array<std::string_view, kFnvLanes> lanes;
-      for (std::size_t lane = 0; lane < kFnvLanes; ++lane) lanes[lane] = texts[(i + lane) % texts.size()];
-      const FnvLanes made = fnv1a32_utf16(17, lanes, suffix);
-      for (std::size_t lane = 0; lane < kFnvLanes; ++lane)
-        CHECK(made[lane] == fnv1a32_utf16(fnv1a32_utf16(17, lanes[lane]), suffix));
-    }
-  }
-}
-
-TEST_CASE("digits of many numbers hash as the text of each") {
-  std::vector<std::uint64_t> numbers = {0, 1, 9, 10, 99, 100, 999'999'999, 1'000'000'000, 4'294'967'295};
-  for (std::uint64_t i = 0; i < 200; ++i) numbers.push_back(i * i * 104'729 % 4'294'967'296);
-  std::vector<std::uint64_t> hashes = numbers;
-  fnv1a32_of_digits(hashes);
-  for (std::size_t i = 0; i < numbers.size(); ++i)
-    CHECK(hashes[i] == fnv1a32_utf16(kFnvStart, std::to_string(numbers[i])));
+TEST_CASE("code units are those that FNV reads") {
+  CHECK(utf16_units("a\xC3\xA4\xF0\x9F\x98\x80\xFF") ==
+        std::vector<std::uint16_t>{0x61, 0xE4, 0xD83D, 0xDE00, 0xFFFD});
 }

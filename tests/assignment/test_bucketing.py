@@ -76,6 +76,53 @@ def test_fnv_reads_utf16_code_units_whatever_its_neighbours_are(keys: list[str],
     assert hashes == [fnv_of_javascript(str(fnv_of_javascript(seed + key))) for key in keys]
 
 
+def murmur3(data: bytes, seed: int) -> int:
+    """A. Appleby, MurmurHash3_x86_32, word by word."""
+
+    def turn(word: int, bits: int) -> int:
+        word &= 0xFFFFFFFF
+        return (word << bits | word >> (32 - bits)) & 0xFFFFFFFF
+
+    state, whole = seed, len(data) // 4 * 4
+    for at in range(0, whole, 4):
+        word = int.from_bytes(data[at : at + 4], "little")
+        state ^= turn(word * 0xCC9E2D51, 15) * 0x1B873593 & 0xFFFFFFFF
+        state = (turn(state, 13) * 5 + 0xE6546B64) & 0xFFFFFFFF
+    state ^= turn(int.from_bytes(data[whole:], "little") * 0xCC9E2D51, 15) * 0x1B873593 & 0xFFFFFFFF
+    state ^= len(data)
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        state = (state ^ state >> shift) * factor & 0xFFFFFFFF
+    return state ^ state >> 16
+
+
+@given(st.lists(TEXTS), TEXTS)
+def test_murmur_reads_utf8_whatever_its_neighbours_are(keys: list[str], salt: str) -> None:
+    texts = pa.array(keys, pa.string())
+    assert Optimizely(salt).hashes(texts).to_pylist() == [murmur3((key + salt).encode(), 1) for key in keys]
+    assert Unleash(salt).hashes(texts).to_pylist() == [murmur3(f"{salt}:{key}".encode(), 0) for key in keys]
+
+
+@pytest.mark.parametrize("layout", [pa.string(), pa.large_string(), pa.string_view()], ids=str)
+@pytest.mark.parametrize("salt", ["welcome", "s" * 250, "s" * 300])
+def test_keys_of_every_length_hash_as_each_alone(salt: str, layout: pa.DataType) -> None:
+    """Short keys go through kernels side by side, those that do not fit alone."""
+    texts = [("k\u00e4" if size % 37 == 0 else "k") * size for size in range(300)]
+    keys = pa.array(texts, layout)
+    for start in (0, 1, 5):
+        part, known = keys.slice(start), texts[start:]
+        v1, v2 = GrowthBook(salt, version=1), GrowthBook(salt)
+        assert v1.hashes(part).to_pylist() == [fnv_of_javascript(key + salt) for key in known]
+        inner = [fnv_of_javascript(salt + key) for key in known]
+        assert v2.hashes(part).to_pylist() == [fnv_of_javascript(str(one)) for one in inner]
+        found = Optimizely(salt).hashes(part).to_pylist()
+        assert found == [murmur3((key + salt).encode(), 1) for key in known]
+    assert (
+        Optimizely(salt)
+        .hashes(keys)
+        .equals(Optimizely(salt).hashes(keys.cast(pa.string()).dictionary_encode()))
+    )
+
+
 @given(st.lists(TEXTS), TEXTS)
 def test_sha_is_that_of_hashlib_at_every_length(keys: list[str], salt: str) -> None:
     units = pa.array(keys, pa.string())

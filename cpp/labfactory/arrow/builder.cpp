@@ -61,15 +61,20 @@ void export_schema(const ArrayData& array, ArrowSchema* out, std::string_view na
   out->private_data = exported.release();
 }
 
-template <class T>
-ArrayPointer fixed_width(const char* format, std::vector<T> values, Bitmap validity) {
-  assert(validity.length() == 0 || validity.length() == static_cast<std::int64_t>(values.size()));
+ArrayPointer fixed_width(const char* format, SharedBuffer values, std::int64_t length, Bitmap validity) {
+  assert(validity.length() == 0 || validity.length() == length);
   ArrayData array;
   array.format = format;
-  array.length = static_cast<std::int64_t>(values.size());
+  array.length = length;
   array.null_count = validity.null_count();
   array.buffers = {validity.take(), std::move(values)};
   return std::make_shared<const ArrayData>(std::move(array));
+}
+
+template <class T>
+ArrayPointer fixed_width(const char* format, std::vector<T> values, Bitmap validity) {
+  const auto length = static_cast<std::int64_t>(values.size());
+  return fixed_width(format, SharedBuffer(std::move(values)), length, std::move(validity));
 }
 
 template <class Offset>
@@ -154,6 +159,19 @@ ArrayPointer make_array(std::vector<float> values, Bitmap validity) {
 }
 ArrayPointer make_array(std::vector<double> values, Bitmap validity) {
   return fixed_width("g", std::move(values), std::move(validity));
+}
+
+template <>
+ArrayPointer make_array<std::int32_t>(PooledBuffer values, std::int64_t length, Bitmap validity) {
+  return fixed_width("i", std::move(values), length, std::move(validity));
+}
+template <>
+ArrayPointer make_array<std::uint64_t>(PooledBuffer values, std::int64_t length, Bitmap validity) {
+  return fixed_width("L", std::move(values), length, std::move(validity));
+}
+template <>
+ArrayPointer make_array<double>(PooledBuffer values, std::int64_t length, Bitmap validity) {
+  return fixed_width("g", std::move(values), length, std::move(validity));
 }
 
 ArrayPointer make_boolean_array(std::span<const std::uint8_t> values, Bitmap validity) {

@@ -98,6 +98,9 @@ class Bitmap {
 [[nodiscard]] ArrayPointer make_array(std::vector<std::uint64_t> values, Bitmap validity = {});
 [[nodiscard]] ArrayPointer make_array(std::vector<float> values, Bitmap validity = {});
 [[nodiscard]] ArrayPointer make_array(std::vector<double> values, Bitmap validity = {});
+// The same of values in a pooled buffer: std::int32_t, std::uint64_t or double.
+template <class T>
+[[nodiscard]] ArrayPointer make_array(PooledBuffer values, std::int64_t length, Bitmap validity = {});
 [[nodiscard]] ArrayPointer make_boolean_array(std::span<const std::uint8_t> values, Bitmap validity = {});
 
 // utf8, from offsets (one more than rows) into bytes.

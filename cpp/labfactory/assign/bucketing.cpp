@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "labfactory/assign/hashes.hpp"
+#include "labfactory/assign/key_tile.hpp"
+#include "labfactory/assign/lane_kernels.hpp"
 #include "labfactory/base/error.hpp"
 #include "labfactory/base/hash.hpp"
 #include "labfactory/base/parallel.hpp"
@@ -25,21 +27,6 @@ void hash_texts(const KeyTexts& keys, std::int64_t first, std::span<std::uint64_
   for (std::size_t i = 0; i < hashes.size(); ++i) {
     const std::int64_t row = first + static_cast<std::int64_t>(i);
     hashes[i] = keys.is_valid(row) ? hash(keys.text(row, digits)) : 0;
-  }
-}
-
-void hash_fnv(const KeyTexts& keys, std::int64_t first, std::uint32_t start, std::string_view suffix,
-              std::span<std::uint64_t> hashes) {
-  std::array<KeyTexts::Digits, kFnvLanes> digits;
-  std::array<std::string_view, kFnvLanes> texts;
-  for (std::size_t i = 0; i < hashes.size(); i += kFnvLanes) {
-    const std::size_t lanes = std::min(kFnvLanes, hashes.size() - i);
-    for (std::size_t lane = 0; lane < kFnvLanes; ++lane) {
-      const std::int64_t row = first + static_cast<std::int64_t>(i + std::min(lane, lanes - 1));
-      texts[lane] = keys.is_valid(row) ? keys.text(row, digits[lane]) : std::string_view();
-    }
-    const FnvLanes made = fnv1a32_utf16(start, texts, suffix);
-    std::copy_n(made.begin(), lanes, hashes.begin() + static_cast<std::ptrdiff_t>(i));
   }
 }
 
@@ -63,6 +50,32 @@ class Joined {
   std::size_t prefix_;
   std::string_view suffix_;
 };
+
+// A tile of keys at a time by kernel(tile, hashes), and by hash(text) those that do not fit.
+template <class Kernel, class Hash>
+void hash_tiles(const KeyTexts& keys, std::int64_t first, std::span<std::uint64_t> hashes, KeyTile& tile,
+                const Kernel& kernel, const Hash& hash) {
+  if (!tile.has_room()) return hash_texts(keys, first, hashes, hash);
+  KeyTexts::Digits digits;
+  std::array<std::uint64_t, KeyTile::kRows> made;
+  for (std::size_t i = 0; i < hashes.size(); i += KeyTile::kRows) {
+    const std::size_t rows = std::min(KeyTile::kRows, hashes.size() - i);
+    std::uint32_t alone = 0;
+    for (std::size_t row = 0; row < rows; ++row) {
+      const std::int64_t key = first + static_cast<std::int64_t>(i + row);
+      const std::string_view text = keys.is_valid(key) ? keys.text(key, digits) : std::string_view();
+      if (tile.fits(text)) {
+        tile.set(row, text);
+      } else {
+        hashes[i + row] = hash(text);
+        alone |= 1U << row;
+      }
+    }
+    kernel(tile, made.data());
+    for (std::size_t row = 0; row < rows; ++row)
+      hashes[i + row] = (alone >> row & 1) != 0 ? hashes[i + row] : made[row];
+  }
+}
 
 std::uint64_t xxh64_of_key(std::string_view text, std::uint64_t salt) {
   const std::uint64_t key = hash64(text);
@@ -92,28 +105,34 @@ Bitmap validity_of(const KeyTexts&, std::span<const std::int32_t> arms) {
 }  // namespace
 
 Bucketing::Bucketing(Salting salting, Scale scale)
-    : salting_(std::move(salting)), scale_(scale), prefix_state_(fnv1a32_utf16(kFnvStart, salting_.prefix)) {
+    : salting_(std::move(salting)),
+      scale_(scale),
+      prefix_state_(fnv1a32_utf16(kFnvStart, salting_.prefix)),
+      suffix_units_(utf16_units(salting_.suffix)) {
   if (scale_.kind != Scale::Kind::fraction && (scale_.count == 0 || scale_.count > 0xFFFFFFFF))
     throw Error(ErrorKind::usage, "bucketing",
                 "expected from 1 to 2^32 - 1 buckets, found " + std::to_string(scale_.count));
 }
 
 void Bucketing::hash_rows(const KeyTexts& keys, std::int64_t first, std::span<std::uint64_t> hashes) const {
-  const std::string_view suffix = salting_.suffix;
-  Joined joined(salting_.prefix, suffix);
+  const LaneKernels& kernels = lane_kernels();
+  Joined joined(salting_.prefix, salting_.suffix);
   switch (salting_.hasher) {
     case Hasher::xxh64:
       return hash_texts(keys, first, hashes,
                         [this](std::string_view text) { return xxh64_of_key(text, salting_.seed); });
     case Hasher::fnv1a32:
-      return hash_fnv(keys, first, prefix_state_, suffix, hashes);
+      return hash_fnv(keys, first, hashes);
     case Hasher::fnv1a32_of_digits:
-      hash_fnv(keys, first, prefix_state_, suffix, hashes);
-      return fnv1a32_of_digits(hashes);
+      hash_fnv(keys, first, hashes);
+      return kernels.fnv1a32_of_digits(hashes);
     case Hasher::murmur3_32: {
       const auto seed = static_cast<std::uint32_t>(salting_.seed);
-      return hash_texts(keys, first, hashes,
-                        [&joined, seed](std::string_view text) { return murmur3_32(joined(text), seed); });
+      KeyTile tile(salting_.prefix, salting_.suffix);
+      return hash_tiles(
+          keys, first, hashes, tile,
+          [&](const KeyTile& full, std::uint64_t* made) { kernels.murmur3_32(full, seed, made); },
+          [&](std::string_view text) { return murmur3_32(joined(text), seed); });
     }
     case Hasher::sha1_60:
       return hash_texts(keys, first, hashes,
@@ -124,8 +143,23 @@ void Bucketing::hash_rows(const KeyTexts& keys, std::int64_t first, std::span<st
   }
 }
 
+void Bucketing::hash_fnv(const KeyTexts& keys, std::int64_t first, std::span<std::uint64_t> hashes) const {
+  const LaneKernels& kernels = lane_kernels();
+  KeyTile tile({}, {});
+  hash_tiles(
+      keys, first, hashes, tile,
+      [&](const KeyTile& full, std::uint64_t* made) {
+        kernels.fnv1a32(full, prefix_state_, suffix_units_, made);
+      },
+      [&](std::string_view text) {
+        return fnv1a32_utf16(fnv1a32_utf16(prefix_state_, text), salting_.suffix);
+      });
+}
+
 void Bucketing::scale_hashes(std::span<const std::uint64_t> hashes, std::span<double> buckets) const {
   const std::uint64_t count = scale_.count;
+  const bool is_narrow = salting_.hasher != Hasher::xxh64 && salting_.hasher != Hasher::sha1_60 &&
+                         salting_.hasher != Hasher::sha256_64;
   switch (scale_.kind) {
     case Scale::Kind::fraction:
       if (salting_.hasher == Hasher::sha1_60) {
@@ -136,19 +170,22 @@ void Bucketing::scale_hashes(std::span<const std::uint64_t> hashes, std::span<do
       }
       return;
     case Scale::Kind::remainder:
+      if (is_narrow)
+        return lane_kernels().remainders(hashes, static_cast<double>(count), scale_.offset, scale_.divisor,
+                                         buckets.data());
       for (std::size_t i = 0; i < hashes.size(); ++i)
         buckets[i] = (static_cast<double>(hashes[i] % count) + scale_.offset) / scale_.divisor;
       return;
     case Scale::Kind::share:
-      for (std::size_t i = 0; i < hashes.size(); ++i)
-        buckets[i] = static_cast<double>((hashes[i] * count) >> 32);
-      return;
+      return lane_kernels().shares(hashes, static_cast<std::uint32_t>(count), buckets.data());
   }
 }
 
 template <class Value, class Work>
 ArrayPointer Bucketing::by_blocks(const KeyTexts& keys, int threads, const Work& work) const {
-  std::vector<Value> values(static_cast<std::size_t>(keys.length()));
+  const auto length = static_cast<std::size_t>(keys.length());
+  PooledBuffer buffer = BufferPool::acquire(length * sizeof(Value));
+  const std::span<Value> values(reinterpret_cast<Value*>(buffer.data()), length);
   const std::int64_t blocks = (keys.length() + kBlock - 1) / kBlock;
   parallel_for(threads, blocks, [&](std::int64_t block, int) {
     const std::int64_t first = block * kBlock;
@@ -156,10 +193,10 @@ ArrayPointer Bucketing::by_blocks(const KeyTexts& keys, int threads, const Work&
     std::array<std::uint64_t, kBlock> hashes;
     hash_rows(keys, first, std::span(hashes).first(size));
     work(first, std::span<const std::uint64_t>(hashes).first(size),
-         std::span(values).subspan(static_cast<std::size_t>(first), size));
+         values.subspan(static_cast<std::size_t>(first), size));
   });
   Bitmap validity = validity_of(keys, std::span<const Value>(values));
-  return make_array(std::move(values), std::move(validity));
+  return make_array<Value>(std::move(buffer), keys.length(), std::move(validity));
 }
 
 ArrayPointer Bucketing::hashes(const KeyTexts& keys, int threads) const {
@@ -197,9 +234,7 @@ void choose_arms(std::span<const double> buckets, const Ranges& ranges, std::spa
   for (std::size_t arm = ranges.lower.size(); arm-- > 0;) {
     const double lower = ranges.lower[arm];
     const double upper = ranges.upper[arm];
-    const auto number = static_cast<std::int32_t>(arm);
-    for (std::size_t i = 0; i < buckets.size(); ++i)
-      arms[i] = buckets[i] >= lower && buckets[i] < upper ? number : arms[i];
+    lane_kernels().mark(buckets, lower, upper, static_cast<std::int32_t>(arm), arms.data());
   }
 }
 

@@ -63,6 +63,7 @@ class Bucketing {
 
  private:
   void hash_rows(const KeyTexts& keys, std::int64_t first, std::span<std::uint64_t> hashes) const;
+  void hash_fnv(const KeyTexts& keys, std::int64_t first, std::span<std::uint64_t> hashes) const;
   void scale_hashes(std::span<const std::uint64_t> hashes, std::span<double> buckets) const;
   template <class Value, class Work>
   ArrayPointer by_blocks(const KeyTexts& keys, int threads, const Work& work) const;
@@ -70,6 +71,7 @@ class Bucketing {
   Salting salting_;
   Scale scale_;
   std::uint32_t prefix_state_;  // FNV of the prefix
+  std::vector<std::uint16_t> suffix_units_;
 };
 
 // The first range that holds each bucket, or -1.

@@ -1,6 +1,6 @@
 #include "labfactory/assign/hashes.hpp"
 
-#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -30,6 +30,20 @@ char32_t next_code_point(const unsigned char*& at, const unsigned char* end) {
     return 0xFFFD;
   at += more;
   return code;
+}
+
+// Calls take(unit) for the UTF-16 code units of UTF-8.
+template <class Take>
+void for_each_unit(const unsigned char* at, const unsigned char* end, const Take& take) {
+  while (at != end) {
+    const std::uint32_t code = next_code_point(at, end);
+    if (code < 0x10000) {
+      take(code);
+    } else {
+      take(0xD800 + ((code - 0x10000) >> 10));
+      take(0xDC00 + ((code - 0x10000) & 0x3FF));
+    }
+  }
 }
 
 std::uint32_t load32(const char* at) {
@@ -138,86 +152,16 @@ std::uint32_t fnv1a32_utf16(std::uint32_t state, std::string_view text) {
   const auto* at = reinterpret_cast<const unsigned char*>(text.data());
   const auto* const end = at + text.size();
   for (; at != end && *at < 0x80; ++at) state = fnv_unit(state, *at);
-  while (at != end) {
-    const std::uint32_t code = next_code_point(at, end);
-    if (code < 0x10000) {
-      state = fnv_unit(state, code);
-    } else {
-      state = fnv_unit(state, 0xD800 + ((code - 0x10000) >> 10));
-      state = fnv_unit(state, 0xDC00 + ((code - 0x10000) & 0x3FF));
-    }
-  }
+  for_each_unit(at, end, [&state](std::uint32_t unit) { state = fnv_unit(state, unit); });
   return state;
 }
 
-FnvLanes fnv1a32_utf16(std::uint32_t start, const std::array<std::string_view, kFnvLanes>& texts,
-                       std::string_view suffix) {
-  const auto [a, b, c, d] = texts;
-  const std::size_t shared = std::min({a.size(), b.size(), c.size(), d.size()});
-  FnvLanes states = {start, start, start, start};
-  unsigned bits = 0;  // of all bytes: above 127 some text is not ASCII
-  for (std::size_t i = 0; i < shared; ++i) {
-    const FnvLanes bytes = {static_cast<unsigned char>(a[i]), static_cast<unsigned char>(b[i]),
-                            static_cast<unsigned char>(c[i]), static_cast<unsigned char>(d[i])};
-    for (std::size_t lane = 0; lane < kFnvLanes; ++lane) {
-      states[lane] = fnv_unit(states[lane], bytes[lane]);
-      bits |= bytes[lane];
-    }
-  }
-  const std::size_t done = bits < 0x80 ? shared : 0;
-  if (bits >= 0x80) states = {start, start, start, start};
-  for (std::size_t lane = 0; lane < kFnvLanes; ++lane) {
-    if (texts[lane].size() > done) states[lane] = fnv1a32_utf16(states[lane], texts[lane].substr(done));
-  }
-  std::size_t at = 0;
-  for (; at < suffix.size() && static_cast<unsigned char>(suffix[at]) < 0x80; ++at) {
-    for (std::uint32_t& state : states) state = fnv_unit(state, static_cast<unsigned char>(suffix[at]));
-  }
-  if (at < suffix.size()) {
-    for (std::uint32_t& state : states) state = fnv1a32_utf16(state, suffix.substr(at));
-  }
-  return states;
-}
-
-namespace {
-
-// The digit of 10^power: its place counts from the first digit that is not 0, or is the last one.
-template <std::uint32_t power>
-void hash_digit(std::span<std::uint32_t> rests, std::span<std::uint32_t> begun,
-                std::span<std::uint32_t> states) {
-  for (std::size_t i = 0; i < rests.size(); ++i) {
-    const std::uint32_t digit = rests[i] / power;
-    rests[i] -= digit * power;
-    begun[i] |= power == 1 ? 1 : digit;
-    const std::uint32_t next = fnv_unit(states[i], '0' + digit);
-    states[i] = begun[i] != 0 ? next : states[i];
-  }
-}
-
-}  // namespace
-
-void fnv1a32_of_digits(std::span<std::uint64_t> numbers) {
-  // Digit by digit over many numbers: no loop whose end depends on a number, and vectors for the compiler.
-  constexpr std::size_t kGroup = 64;
-  std::array<std::uint32_t, kGroup> rests{};
-  for (std::size_t first = 0; first < numbers.size(); first += kGroup) {
-    const std::span<std::uint64_t> group = numbers.subspan(first, std::min(kGroup, numbers.size() - first));
-    for (std::size_t i = 0; i < group.size(); ++i) rests[i] = static_cast<std::uint32_t>(group[i]);
-    std::array<std::uint32_t, kGroup> begun{};
-    std::array<std::uint32_t, kGroup> states;
-    states.fill(kFnvStart);
-    hash_digit<1'000'000'000>(rests, begun, states);
-    hash_digit<100'000'000>(rests, begun, states);
-    hash_digit<10'000'000>(rests, begun, states);
-    hash_digit<1'000'000>(rests, begun, states);
-    hash_digit<100'000>(rests, begun, states);
-    hash_digit<10'000>(rests, begun, states);
-    hash_digit<1'000>(rests, begun, states);
-    hash_digit<100>(rests, begun, states);
-    hash_digit<10>(rests, begun, states);
-    hash_digit<1>(rests, begun, states);
-    for (std::size_t i = 0; i < group.size(); ++i) group[i] = states[i];
-  }
+std::vector<std::uint16_t> utf16_units(std::string_view text) {
+  std::vector<std::uint16_t> units;
+  const auto* const at = reinterpret_cast<const unsigned char*>(text.data());
+  for_each_unit(at, at + text.size(),
+                [&units](std::uint32_t unit) { units.push_back(static_cast<std::uint16_t>(unit)); });
+  return units;
 }
 
 std::uint32_t murmur3_32(std::string_view bytes, std::uint32_t seed) {

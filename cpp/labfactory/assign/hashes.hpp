@@ -2,11 +2,9 @@
 // Owner: nothing. Threads: any; pure functions.
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string_view>
+#include <vector>
 
 namespace labfactory {
 
@@ -16,18 +14,8 @@ inline constexpr std::uint32_t kFnvStart = 0x811C9DC5;
 // not UTF-8 counts as U+FFFD. `state` is kFnvStart, or what came of the text before this one.
 [[nodiscard]] std::uint32_t fnv1a32_utf16(std::uint32_t state, std::string_view text);
 
-// Texts at a time: one multiplication a byte waits for the one before it, four texts keep the multiplier
-// busy.
-inline constexpr std::size_t kFnvLanes = 4;
-using FnvLanes = std::array<std::uint32_t, kFnvLanes>;
-
-// fnv1a32_utf16 of four texts, each after `start` and before `suffix`.
-[[nodiscard]] FnvLanes fnv1a32_utf16(std::uint32_t start,
-                                     const std::array<std::string_view, kFnvLanes>& texts,
-                                     std::string_view suffix);
-
-// Replaces each number of 32 bits by fnv1a32_utf16 of its decimal digits.
-void fnv1a32_of_digits(std::span<std::uint64_t> numbers);
+// The code units that fnv1a32_utf16 reads.
+[[nodiscard]] std::vector<std::uint16_t> utf16_units(std::string_view text);
 
 // A. Appleby, MurmurHash3_x86_32.
 [[nodiscard]] std::uint32_t murmur3_32(std::string_view bytes, std::uint32_t seed);
