@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import nodes
 
 from labfactory.compiler.growing import owned, share
+from labfactory.compiler.makers import assign_attribute, object_given
 from labfactory.compiler.scope import UNASSIGNED, Variable
 from labfactory.compiler.types import Static
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def lower_assign(statements: Statements, node: nodes.Assign) -> None:
     """Lowers `{% set a = b %}`."""
     if isinstance(node.target, nodes.Name):
-        found = statements.values.objects.value(node.node)
+        found = object_given(statements.values, node.node)
         if found is not None:
             variable = statements.values.scope.variable(node.target.name)
             variable.object, variable.static = found, Static.of("object")
@@ -60,7 +61,7 @@ def store(statements: Statements, target: nodes.Node, register: int, static: Sta
             statements.code.emit("move", variable.register, register, span=statements.values.span(target))
         _assigned(statements, target.name, static)
     elif isinstance(target, nodes.NSRef):
-        statements.values.objects.assign(target, register, static)
+        assign_attribute(statements.values, target, register, static)
     else:
         assert isinstance(target, (nodes.Tuple, nodes.List))
         _unpack(statements, target, register, static)
@@ -163,7 +164,7 @@ def lower_with(statements: Statements, node: nodes.With) -> None:
     for name in _targets(node.targets):
         inner.bind(name.name, Variable(statements.code.take(), UNASSIGNED))
     for target, value in zip(node.targets, node.values, strict=True):
-        found = statements.values.objects.value(value) if isinstance(target, nodes.Name) else None
+        found = object_given(statements.values, value) if isinstance(target, nodes.Name) else None
         if found is not None:
             assert isinstance(target, nodes.Name)
             variable = inner.variable(target.name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jinja2 import nodes
 
 from labfactory.compiler.code import Label
+from labfactory.compiler.referents import truth_of
 from labfactory.compiler.types import NONE, UNDEFINED, UNSET
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def lower_if(statements: Statements, node: nodes.If) -> None:
     last = node.elif_[-1] if node.elif_ else node
     for branch in (node, *node.elif_):
         _review_test(statements, branch.test)
-        truth = statements.values.objects.truth(branch.test)
+        truth = truth_of(statements.values, branch.test)
         if truth is False:
             continue
         if truth is True:

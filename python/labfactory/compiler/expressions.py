@@ -17,7 +17,7 @@ from labfactory.compiler.constants import check_constant
 from labfactory.compiler.fold import Folded, Folder
 from labfactory.compiler.i18n import constant_message, lower_message
 from labfactory.compiler.names import loaded, lower_name
-from labfactory.compiler.object_calls import ObjectCalls
+from labfactory.compiler.object_values import lower_of_objects
 from labfactory.compiler.operators import (
     BINARY,
     UNARY,
@@ -90,14 +90,8 @@ class Expressions:
     # The place of what reads a generator, while what that runs is lowered.
     read_at: int | None = None
 
-    # What lowers macros, namespaces and the like.
-    objects: ObjectCalls = field(init=False)
     _folders: dict[bool, Folder] = field(default_factory=dict)
     _spans: dict[int, tuple[nodes.Node, int]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Gives objects what lowers them."""
-        self.objects = ObjectCalls(self)
 
     # -- what statements call
 
@@ -272,7 +266,7 @@ class Expressions:
             if static is not None:
                 return static
         if isinstance(node, _OF_OBJECTS):
-            static = self.objects.lower(node, target)
+            static = lower_of_objects(self, node, target)
             if static is not None:
                 return static
         lower = _LOWER.get(type(node))

@@ -9,6 +9,7 @@ from jinja2 import nodes
 
 from labfactory._core import plan as core
 from labfactory.compiler.growing import share
+from labfactory.compiler.makers import object_given
 from labfactory.compiler.scope import UNASSIGNED, Binding, LoopName, Scope, Variable
 from labfactory.compiler.spread import spread
 from labfactory.compiler.types import NOWHERE, TUPLE, Static, joined
@@ -47,7 +48,7 @@ def _argument(values: Expressions, node: nodes.Expr) -> Binding:
         found = values.scope.lookup(node.name)
         if isinstance(found, LoopName):
             return found
-    its_object = values.objects.value(node)
+    its_object = object_given(values, node)
     if its_object is not None:
         return Variable(NOWHERE, UNASSIGNED, object=its_object)
     register = values.code.take()
@@ -115,7 +116,7 @@ def _bind(macro: Macro, scope: Scope, special: frozenset[str], given: Arguments)
 
 
 def _default(values: Expressions, variable: Variable, node: nodes.Expr) -> None:
-    variable.object = values.objects.value(node)
+    variable.object = object_given(values, node)
     if variable.object is None:
         # The default may look at the parameter itself, which is undefined still.
         register, static = values.operand(node)

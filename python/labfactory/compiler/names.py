@@ -8,6 +8,7 @@ from jinja2.defaults import DEFAULT_NAMESPACE
 
 from labfactory.compiler.growing import share
 from labfactory.compiler.hints import meant
+from labfactory.compiler.referents import refuse_object
 from labfactory.compiler.scope import LoopName, Variable
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _unknown_column(values: Expressions, node: nodes.Name) -> None:
 def loaded(values: Expressions, node: nodes.Name, variable: Variable) -> Static:
     """What is known of a variable that is read here; objects are refused."""
     if variable.object is not None:
-        values.objects.refuse(variable.object, node)
+        refuse_object(values, variable.object, node)
     optional = node.name in values.options.optional
     if variable.static.is_unset and values.options.undefined == "error" and not optional:
         _unknown_column(values, node)

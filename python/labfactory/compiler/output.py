@@ -8,6 +8,7 @@ from jinja2 import nodes
 from markupsafe import escape
 
 from labfactory.compiler.code import Label
+from labfactory.compiler.object_calls import write_call
 from labfactory.compiler.review import printed_bytes
 from labfactory.compiler.scope import Unassigned
 from labfactory.compiler.types import NONE, Static
@@ -38,7 +39,7 @@ def _print(statements: Statements, node: nodes.Expr) -> None:
     try:
         statements.code.write(_constant_text(statements, statements.values.fold(node)), span)
     except nodes.Impossible:
-        if not statements.values.objects.write(node):
+        if not write_call(statements.values, node):
             _print_value(statements, node, span)
 
 

@@ -21,8 +21,10 @@ from labfactory.compiler.imports import lower_from_import, lower_import, lower_i
 from labfactory.compiler.inheritance import lower_block, lower_extends
 from labfactory.compiler.loops import Running, lower_break, lower_continue, lower_for
 from labfactory.compiler.macros import write_macro
+from labfactory.compiler.makers import object_given
 from labfactory.compiler.objects import Macro
 from labfactory.compiler.output import lower_output
+from labfactory.compiler.referents import object_of
 from labfactory.compiler.scope import (
     UNASSIGNED,
     VAR_LOAD_ALIAS,
@@ -181,7 +183,7 @@ class Statements:
     def _call_block(self, node: nodes.CallBlock) -> None:
         self._check_macro(node)
         call = node.call
-        macro = self.values.objects.of(call.node) if isinstance(call, nodes.Call) else None
+        macro = object_of(self.values, call.node) if isinstance(call, nodes.Call) else None
         if not isinstance(macro, Macro):
             self.values.refuse("a call block of something else than a macro", call)
         caller = Macro(None, node, self, self.values.scope, self.values.autoescape)
@@ -191,7 +193,7 @@ class Statements:
         reason = skip_reason(node)
         if reason is not None:
             lower_skip(self, node, reason)
-        elif self.values.objects.value(node.node) is None:
+        elif object_given(self.values, node.node) is None:
             self.values.operand(node.node)
 
 
