@@ -182,10 +182,8 @@ def lower_with(statements: Statements, node: nodes.With) -> None:
 def _over(node: nodes.Filter, held: nodes.Expr) -> nodes.Filter:
     """The filters of a block over what it holds."""
     inner = held if node.node is None else _over(node.node, held)  # type: ignore[arg-type]
-    return nodes.Filter(
-        inner, node.name, node.args, node.kwargs, node.dyn_args, node.dyn_kwargs,
-        lineno=node.lineno, environment=node.environment,
-    )  # fmt: skip
+    given = (node.name, node.args, node.kwargs, node.dyn_args, node.dyn_kwargs)
+    return nodes.Filter(inner, *given, lineno=node.lineno)
 
 
 def _names(node: nodes.Node) -> Iterator[nodes.Name]:

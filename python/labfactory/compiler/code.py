@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from markupsafe import Markup
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
+    from collections.abc import Hashable, Iterator, Mapping
 
     from labfactory.compiler.functions import Function
     from labfactory.compiler.growing import Growing
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 # Kept registers are numbered from here until the code is finished; no table grows this long.
 _KEPT = 1 << 24
+_NO_OPERANDS = (0,) * 4
 
 
 @dataclass(eq=False, slots=True)
@@ -54,23 +55,6 @@ class Mark(NamedTuple):
     tables: int
 
 
-class SpanEntry(NamedTuple):
-    """A place that an instruction comes from, as the core takes it."""
-
-    template: int
-    line: int
-    column: int
-    width: int
-
-
-class Row(NamedTuple):
-    """A finished instruction."""
-
-    opcode: str
-    operands: tuple[int, ...]
-    span: int
-
-
 class _Scratch:
     """Registers that are given back; as every statement and value opens one, it is no generator."""
 
@@ -93,7 +77,8 @@ class Code:
     constants: list[object] = field(default_factory=list)
     literals: list[str] = field(default_factory=list)
     formats: list[str] = field(default_factory=list)
-    spans: list[SpanEntry] = field(default_factory=list)
+    # Template, line, column and width of each place that instructions come from, with its index.
+    spans: dict[tuple[int, int, int, int], int] = field(default_factory=dict)
     templates: list[str] = field(default_factory=list)
     tables: list[list[Label]] = field(default_factory=list)
     functions: list[tuple[Function, tuple[str, ...]]] = field(default_factory=list)
@@ -104,7 +89,7 @@ class Code:
     iterated: list[Growing] = field(default_factory=list)
     _most: int = 0
     _rows: list[Instruction | Label] = field(default_factory=list)
-    _keys: dict[tuple[str, Hashable], int] = field(default_factory=dict)
+    _keys: dict[str, dict[Hashable, int]] = field(default_factory=dict)
     top: int = 0
     _depth: int = 0
     written: int = 0
@@ -166,8 +151,7 @@ class Code:
 
     def span(self, template: int, span: Span) -> int:
         """The index of a place in a template."""
-        entry = SpanEntry(template, *span)
-        return self._intern("span", entry, self.spans, entry)
+        return self.spans.setdefault((template, *span), len(self.spans))
 
     def table(self, labels: list[Label]) -> int:
         """Adds a jump table."""
@@ -175,7 +159,7 @@ class Code:
         return len(self.tables) - 1
 
     def _intern(self, table: str, key: Hashable, entries: list[_T], entry: _T) -> int:
-        index = self._keys.setdefault((table, key), len(entries))
+        index = self._keys.setdefault(table, {}).setdefault(key, len(entries))
         if index == len(entries):
             entries.append(entry)
         return index
@@ -314,8 +298,8 @@ class Code:
         """How many loops run here."""
         return self._depth
 
-    def finish(self) -> list[Row]:
-        """The instructions with labels resolved; what proved unnecessary is gone."""
+    def finish(self) -> list[Instruction]:
+        """The instructions that are needed; labels know their places from here on."""
         self._flush()
         needed: list[Instruction] = []
         for row in self._rows:
@@ -323,7 +307,17 @@ class Code:
                 row.target = len(needed)
             elif row.is_needed:
                 needed.append(row)
-        return [Row(row.opcode, tuple(map(self._resolved, row.operands)), row.span) for row in needed]
+        return needed
+
+    def cells(self, opcodes: Mapping[str, int]) -> list[int]:
+        """The finished code as the core takes it: opcodes, each with four operands and a span."""
+        cells: list[int] = []
+        for row in self.finish():
+            cells.append(opcodes[row.opcode])
+            cells += [self._resolved(operand) for operand in row.operands]
+            cells += _NO_OPERANDS[len(row.operands) :]
+            cells.append(row.span)
+        return cells
 
     def _resolved(self, operand: int | Label) -> int:
         if isinstance(operand, Label):

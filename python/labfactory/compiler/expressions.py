@@ -14,7 +14,7 @@ from labfactory._core import plan as core
 from labfactory.compiler.attributes import lower_getattr, lower_getitem
 from labfactory.compiler.calls import lower_call, lower_filter, lower_test
 from labfactory.compiler.constants import check_constant
-from labfactory.compiler.fold import Folded, Folder
+from labfactory.compiler.fold import Folded, Folder, first_operand
 from labfactory.compiler.i18n import constant_message, lower_message
 from labfactory.compiler.names import loaded, lower_name
 from labfactory.compiler.object_values import lower_of_objects
@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from labfactory.compiler.columns import ColumnTable
     from labfactory.compiler.syntax import SyntaxTree
 
+# What templates write as constants.
+_LITERALS = frozenset({str, int, float, bool, type(None)})
 _MESSAGES = (nodes.Call, nodes.Mod, nodes.MarkSafeIfAutoescape)
 # What may have to do with macros, namespaces and other objects.
 _OF_OBJECTS = (
@@ -90,8 +92,9 @@ class Expressions:
     # The place of what reads a generator, while what that runs is lowered.
     read_at: int | None = None
 
-    _folders: dict[bool, Folder] = field(default_factory=dict)
-    _spans: dict[int, tuple[nodes.Node, int]] = field(default_factory=dict)
+    # The places of nodes by their identity; the nodes are kept, so that no other takes it.
+    _spans: dict[int, int] = field(default_factory=dict)
+    _placed: list[nodes.Node] = field(default_factory=list)
 
     # -- what statements call
 
@@ -101,21 +104,23 @@ class Expressions:
             return self.read_at
         known = self._spans.get(id(node))
         if known is None:
-            span = self.code.span(self.template, self.tree.positions.of(node))
-            known = self._spans[id(node)] = (node, span)
-        return known[1]
+            known = self._spans[id(node)] = self.code.span(self.template, self.tree.positions.of(node))
+            self._placed.append(node)
+        return known
 
     def fold(self, node: nodes.Node) -> Folded:
         """The constant that an expression is; raises `nodes.Impossible` when it is none."""
-        if isinstance(node, nodes.Name) and node.name not in self.options.constants:
+        # Most expressions begin with a column or a variable.
+        first = first_operand(node)
+        if isinstance(first, nodes.Name) and first.name not in self.options.constants:
             raise nodes.Impossible
-        folder = self._folders.get(self.autoescape)
-        if folder is None:
-            context = nodes.EvalContext(self.tree.jinja, self.tree.name)
-            context.autoescape = self.autoescape
-            folder = Folder(context, self._named_constant, partial(constant_message, self))
-            self._folders[self.autoescape] = folder
-        return folder.fold(node)
+        if isinstance(first, nodes.Call) and self.options.catalogue is None:
+            raise nodes.Impossible
+        if isinstance(node, nodes.Const) and type(node.value) in _LITERALS:
+            return Folded(node.value)
+        context = nodes.EvalContext(self.tree.jinja, self.tree.name)
+        context.autoescape = self.autoescape
+        return Folder(context, self._named_constant, partial(constant_message, self)).fold(node)
 
     def operand(self, node: nodes.Node, *, lazily: bool = False) -> tuple[int, Static]:
         """The register that holds an expression's value: a variable's own, or a fresh one."""

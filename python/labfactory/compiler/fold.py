@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jinja2 import nodes
 from jinja2.compiler import has_safe_repr
@@ -55,8 +55,24 @@ _VALUES = (*_MOMENTS, Decimal)
 _OPERATORS = (nodes.BinExpr, nodes.UnaryExpr)
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+# The part that each kind of expression needs first: where that is none that is known, the whole is none.
+_FIRST: dict[type[nodes.Node], str] = {
+    **dict.fromkeys(nodes.BinExpr.__subclasses__(), "left"),
+    **dict.fromkeys(nodes.UnaryExpr.__subclasses__(), "node"),
+    **dict.fromkeys((nodes.Getattr, nodes.Getitem, nodes.Filter, nodes.Test), "node"),
+    nodes.Compare: "expr",
+    nodes.CondExpr: "test",
+}
+
+
+def first_operand(node: nodes.Node | None) -> nodes.Node | None:
+    """The name, call or literal that is evaluated first; None for the text of a filter block."""
+    while node is not None and (part := _FIRST.get(type(node))) is not None:
+        node = getattr(node, part)
+    return node
+
+
+class Folded(NamedTuple):
     """A constant.
 
     Args:
@@ -163,7 +179,7 @@ class Folder:
                 literal = literal and all(child for _, child in pairs)
             else:
                 changes[name] = value
-        rebuilt = type(node)(*changes.values(), lineno=node.lineno, environment=node.environment)
+        rebuilt = type(node)(*changes.values(), lineno=node.lineno)
         _check(rebuilt)
         try:
             value = rebuilt.as_const(self.context)  # type: ignore[attr-defined]

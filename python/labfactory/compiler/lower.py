@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from jinja2 import nodes
-from jinja2.idtracking import FrameSymbolVisitor, Symbols
+from jinja2.idtracking import Symbols
 
 from labfactory._core import plan as core
 from labfactory.base.errors import CompileError, nearest
 from labfactory.compiler.code import Code, Label
 from labfactory.compiler.expressions import Expressions
 from labfactory.compiler.hints import meant
+from labfactory.compiler.identifiers import analyze_expression
 from labfactory.compiler.inheritance import Rendering
 from labfactory.compiler.positions import Span
 from labfactory.compiler.scope import Context, Options, Scope
@@ -45,7 +46,6 @@ _MOST_INSTRUCTIONS = 100_000
 _MOST_INLINED = 20_000
 # The literal text of a plan; four times an asset, of which no row gets more than one branch.
 _MOST_CHARACTERS = 4 * ASSET_LIMIT_BYTES
-_NO_OPERANDS = (0,) * 4
 # Components within components: deeper is a mistake, and every level multiplies the plan.
 _MOST_SLOTS_DEEP = 16
 
@@ -97,6 +97,7 @@ class Linker:
     _trees: dict[str, SyntaxTree | None] = field(default_factory=dict)
     _parsed: dict[str, SyntaxTree] = field(default_factory=dict)
     _within: list[str] = field(default_factory=list)
+    _scopes: list[Scope] = field(default_factory=list)
     _inlined: int = 0
 
     def template(self, tree: SyntaxTree) -> None:
@@ -108,6 +109,16 @@ class Linker:
             self._render(tree)
         else:
             self._by_locale(tree, self.locales, self.locales.column)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Parts macros from the scopes that they hold and that hold them.
+
+        Trees are freed at once then, and do not wait with all their nodes for Python's collector.
+        """
+        for scope in self._scopes:
+            scope.forget()
+        self._scopes.clear()
 
     def _by_locale(self, tree: SyntaxTree, locales: Locales, column: str) -> None:
         code, options = self.code, self.options
@@ -144,6 +155,7 @@ class Linker:
 
     def expressions(self, tree: SyntaxTree, scope: Scope) -> Expressions:
         """What lowers the expressions of a template in a scope."""
+        self._scopes.append(scope)
         return _expressions(tree, self.code, self.table, scope)
 
     def check_size(self, values: Expressions, node: nodes.Node, what: str) -> None:
@@ -270,7 +282,7 @@ def lower_expression(tree: SyntaxTree, code: Code, table: ColumnTable, options: 
     symbols = Symbols()
     body = tree.body
     assert isinstance(body, nodes.Expr)
-    FrameSymbolVisitor(symbols).visit(body)
+    analyze_expression(symbols, body)
     values = _expressions(tree, code, table, Scope(symbols, Context(options)))
     register, static = values.operand(body)
     code.emit("result", register, span=values.span(body))
@@ -311,13 +323,7 @@ def program(code: Code, table: ColumnTable, *, parts: Sequence[str], undefined: 
         raise CompileError(message, code="plan_too_large")
     for text in _texts([code.literals, code.formats, code.constants]):
         check_encoding(text, code.templates[0])
-    cells = np.array(
-        [
-            (core.OPCODES[row.opcode], *row.operands, *_NO_OPERANDS[len(row.operands) :], row.span)
-            for row in code.finish()
-        ],
-        dtype=np.int32,
-    )
+    cells = np.array(code.cells(core.OPCODES), dtype=np.int32).reshape(-1, 6)
     return core.Program(
         columns=table.entries,
         constants=code.constants,
@@ -329,7 +335,7 @@ def program(code: Code, table: ColumnTable, *, parts: Sequence[str], undefined: 
         functions=[_function_name(function.name, keywords) for function, keywords in code.functions],
         parts=list(parts),
         code=cells,
-        spans=code.spans,
+        spans=list(code.spans),
         templates=code.templates,
         # What "error" leaves undefined at run time behaves as under "strict".
         undefined="strict" if undefined == "error" else undefined,

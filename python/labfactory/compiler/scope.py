@@ -15,6 +15,7 @@ from jinja2.idtracking import (
 )
 
 from labfactory.compiler.functions import Functions
+from labfactory.compiler.identifiers import analyze
 from labfactory.compiler.types import UNDEFINED, UNSET, Static
 
 if TYPE_CHECKING:
@@ -174,9 +175,9 @@ class Scope:
         if loop:
             symbols.declare_parameter("loop")
         if branch is None:
-            symbols.analyze_node(node)
+            analyze(symbols, node)
         else:
-            symbols.analyze_node(node, for_branch=branch)
+            analyze(symbols, node, for_branch=branch)
         return Scope(symbols, self.context, self)
 
     def of_macro(self, node: nodes.Macro | nodes.CallBlock) -> tuple[Scope, frozenset[str]]:
@@ -189,13 +190,13 @@ class Scope:
 
     def _macro_symbols(self, node: nodes.Macro | nodes.CallBlock) -> tuple[Symbols, frozenset[str]]:
         symbols = Symbols(parent=self.symbols)
-        symbols.analyze_node(node)
+        analyze(symbols, node)
         given = {argument.name for argument in node.args}
         special = find_undeclared(node.body, ("caller", "kwargs", "varargs")) - given
         for name in ("caller", "kwargs", "varargs"):
             if name in special:
                 symbols.declare_parameter(name)
-        symbols.analyze_node(node)
+        analyze(symbols, node)
         return symbols, frozenset(special)
 
     def assigned(self) -> Iterator[tuple[str, str, str, str]]:
@@ -247,6 +248,11 @@ class Scope:
                 return scope.bindings[identifier]
             scope = scope.parent
         return None
+
+    def forget(self) -> None:
+        """Lets go of all that names mean here; nothing is looked up any more."""
+        self.bindings.clear()
+        self.context.exported.clear()
 
     def bind(self, name: str, binding: Binding) -> None:
         """Gives a name of this scope its meaning."""
@@ -302,7 +308,7 @@ def template_scope(template: nodes.Template, context: Context, *, has_self: bool
     symbols = Symbols()
     if has_self and "self" in find_undeclared(template.body, ("self",)):
         symbols.declare_parameter("self")
-    symbols.analyze_node(template)
+    analyze(symbols, template)
     return Scope(symbols, context, is_top=True)
 
 
@@ -311,7 +317,7 @@ def block_scope(block: nodes.Block, context: Context) -> Scope:
     symbols = Symbols()
     for name in sorted(find_undeclared(block.body, ("self", "super"))):
         symbols.declare_parameter(name)
-    symbols.analyze_node(block)
+    analyze(symbols, block)
     return Scope(symbols, context)
 
 

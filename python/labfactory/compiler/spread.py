@@ -42,7 +42,7 @@ def listed(values: Expressions, node: nodes.Call | nodes.Filter) -> nodes.Expr:
     assert node.dyn_args is not None
     register, static = values.iterable(node.dyn_args)
     held = values.hold(f"*@{register}", register, static, node)
-    items = nodes.Filter(held, "list", [], [], None, None, lineno=node.lineno, environment=node.environment)
+    items = nodes.Filter(held, "list", [], [], None, None, lineno=node.lineno)
     return nodes.Add(nodes.List(node.args, lineno=node.lineno), items, lineno=node.lineno)
 
 

@@ -12,7 +12,7 @@ from jinja2.exceptions import TemplateSyntaxError
 from jinja2.parser import Parser
 
 from labfactory.base.errors import CompileError, UsageError
-from labfactory.compiler.positions import PositionedLexer, Positions, Span
+from labfactory.compiler.positions import PositionedLexer, Positions, Span, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,12 +118,12 @@ def _parse(source: str, name: str, reader: Reader, state: str | None) -> SyntaxT
         parser = Parser(jinja, source, name, state=state)
         body: nodes.Template | nodes.Expr
         if state is None:
-            body = parser.parse()
+            # Parser.parse gives each node its environment, too: a long walk for what folding hands over.
+            body = nodes.Template(parser.subparse(), lineno=1)
         else:
             body = parser.parse_expression()
             if not parser.stream.eos:
                 parser.fail("chunk after expression")
-            body.set_environment(jinja)
     except TemplateSyntaxError as error:
         raise _syntax_error(error, lexer.positions, source, name) from None
     except RecursionError:
@@ -178,7 +178,7 @@ def _nodes(node: nodes.Node) -> Iterator[nodes.Node]:
 
 
 def _syntax_error(error: TemplateSyntaxError, positions: Positions, source: str, name: str) -> CompileError:
-    exact = type(error.lineno) is not int
+    exact = token_of(error.lineno) >= 0
     line, column, width = positions.at(error.lineno) if exact else positions.last()
     message = str(error.message or "invalid syntax").strip()
     return CompileError(
