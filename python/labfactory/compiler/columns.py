@@ -37,6 +37,7 @@ class ColumnTable:
     entries: list[ColumnEntry] = field(default_factory=list)
     _index: dict[tuple[int, str, str], int] = field(default_factory=dict)
     _types: list[Type] = field(default_factory=list)
+    _statics: dict[int, Static] = field(default_factory=dict)
 
     def root(self, name: str) -> int:
         """The entry of a column of the batch."""
@@ -87,6 +88,11 @@ class ColumnTable:
 
     def static(self, entry: int) -> Static:
         """What is known of a value read from an entry."""
+        if entry not in self._statics:
+            self._statics[entry] = self._static(entry)
+        return self._statics[entry]
+
+    def _static(self, entry: int) -> Static:
         found = self._types[entry]
         if found.kind == "null":
             return Static.of(NONE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -46,7 +45,7 @@ from labfactory.compiler.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from labfactory.compiler.code import Code
     from labfactory.compiler.columns import ColumnTable
@@ -72,6 +71,21 @@ _NAMES: dict[type[nodes.Node], str] = {
     nodes.Slice: "a slice",
     nodes.NSRef: "namespace assignment",
 }
+
+
+class _Borrowing:
+    """How values are read for a while; as most statements begin one, it is no generator."""
+
+    __slots__ = ("_borrows", "_outer", "_values")
+
+    def __init__(self, values: Expressions, borrows: bool) -> None:  # noqa: FBT001 - no one else makes it
+        self._values, self._borrows = values, borrows
+
+    def __enter__(self) -> None:
+        self._outer, self._values.borrows = self._values.borrows, self._borrows
+
+    def __exit__(self, *_: object) -> None:
+        self._values.borrows = self._outer
 
 
 @dataclass(slots=True)
@@ -154,14 +168,9 @@ class Expressions:
             self.refuse(f"{what} as a value", node, hint="make a list of it, by |list.")
         return static
 
-    @contextmanager
-    def borrowing(self, *, borrows: bool = True) -> Iterator[None]:
+    def borrowing(self, *, borrows: bool = True) -> _Borrowing:
         """What is read within is used there and then: lists that grow may be read so; else it is kept."""
-        outer, self.borrows = self.borrows, borrows
-        try:
-            yield
-        finally:
-            self.borrows = outer
+        return _Borrowing(self, borrows)
 
     @contextmanager
     def reading(self, place: int | None) -> Iterator[None]:

@@ -167,7 +167,8 @@ def compile_sources(sources: Sources, schema: Any, given: Given) -> Plan:
         templates={part: (sources.names[part], source) for part, source in sources.parts.items()},
         components=sources.slots,
         sources=lowered.sources,
-        widths=_widths(code),
+        names=code.templates,
+        spans=list(code.spans),
         functions=code.functions,
         locales=locales,
         paths=table.paths(),
@@ -264,12 +265,3 @@ def read_columns(
         index = schema.get_field_index(name)
         fields[name] = pa.field(name, pa.int32()) if index < 0 else schema.field(index)
     return pa.schema(list(fields.values()))
-
-
-def _widths(code: Code) -> dict[tuple[str, int, int], int]:
-    """The width of the widest construct that starts at each place."""
-    widths: dict[tuple[str, int, int], int] = {}
-    for template, line, column, width in code.spans:
-        place = (code.templates[template], line, column)
-        widths[place] = max(width, widths.get(place, 1))
-    return widths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -52,7 +53,8 @@ class Plan:
         templates: Mapping[Any, tuple[str, str]],
         components: Mapping[str, Sequence[tuple[str, Mapping[str, str]]]],
         sources: Mapping[str, str],
-        widths: Mapping[tuple[str, int, int], int],
+        names: Sequence[str],
+        spans: Sequence[tuple[int, int, int, int]],
         functions: Sequence[tuple[Function, tuple[str, ...]]] = (),
         locales: Locales | None = None,
         tables: Mapping[str, Joined] | None = None,
@@ -64,7 +66,8 @@ class Plan:
         self._slots = dict(slots)
         self._optional = optional
         self._sources = dict(sources)
-        self._widths = dict(widths)
+        self._names = tuple(names)
+        self._spans = tuple(spans)
         self._functions = list(functions)
         self._tables = dict(tables or {})
         self._paths = dict(paths or {})
@@ -295,6 +298,15 @@ class Plan:
             width=self._widths.get((template, line, column), 1),
             source=self._sources.get(template),
         )
+
+    @cached_property
+    def _widths(self) -> dict[tuple[str, int, int], int]:
+        """The width of the widest construct that starts at each place; asked for by errors of rows alone."""
+        widths: dict[tuple[str, int, int], int] = {}
+        for template, line, column, width in self._spans:
+            place = (self._names[template], line, column)
+            widths[place] = max(width, widths.get(place, 1))
+        return widths
 
     def _batch(self, rows: Sequence[Mapping[str, object]]) -> pa.RecordBatch:
         arrays = [_array([_value(row, field.name) for row in rows], field) for field in self._schema]

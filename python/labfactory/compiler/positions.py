@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from jinja2 import nodes
-from jinja2.lexer import Lexer, newline_re
+from jinja2.lexer import Lexer, _Rule, newline_re
 
 from labfactory.compiler.children import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from jinja2 import Environment
 
 _LINE_END = re.compile("\n")
 _OPENERS = {"(": ")", "[": "]", "{": "}"}
@@ -226,10 +228,31 @@ class Positions:
         return self.texts[index] if index < len(self.texts) else ""
 
 
+# Tags hold names and operators before all else, and few numbers.
+_LIKELY = ("whitespace", "name", "operator", "string", "float", "integer")
+
+
+def _likely_first(rules: list[_Rule]) -> list[_Rule]:
+    """The rules of a tag, of which Jinja2 tries one after the other, in the order in which they are likely.
+
+    Its numbers stand before its names, as those may begin with a digit; names that may not can go first.
+    """
+    found = {rule.tokens: rule for rule in rules}
+    if not found.keys() >= set(_LIKELY):
+        return rules
+    name = found["name"].pattern
+    found["name"] = found["name"]._replace(pattern=re.compile(f"(?![0-9])(?:{name.pattern})", name.flags))
+    return [*(rule for rule in rules if rule.tokens not in _LIKELY), *(found[kind] for kind in _LIKELY)]
+
+
 class PositionedLexer(Lexer):
     """Jinja2's lexer, yielding places for line numbers and telling `positions` of every token."""
 
     positions: Positions
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.rules = {state: _likely_first(rules) for state, rules in self.rules.items()}
 
     def tokeniter(
         self, source: str, name: str | None, filename: str | None = None, state: str | None = None

@@ -104,13 +104,13 @@ class LoopName:
     ahead: Ahead | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Unassigned:
     """A name that comes from outside the template: a column, a constant, or nothing."""
 
-    name: str
+    __slots__ = ()
 
 
+_OUTSIDE = Unassigned()
 Binding = Variable | LoopName | Unassigned
 
 
@@ -149,7 +149,7 @@ class Context:
             return self.exported[name]
         if self.snapshot is not None and name in self.snapshot:
             return self.snapshot[name]
-        return Unassigned(name) if self.outer is None else self.outer.visible(name)
+        return _OUTSIDE if self.outer is None else self.outer.visible(name)
 
 
 @dataclass(eq=False, slots=True)

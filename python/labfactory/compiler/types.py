@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import reduce
+from functools import cache, reduce
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -186,10 +186,11 @@ class Static:
     entries: tuple[tuple[str, Static], ...] | None = None
     growing: Growing | None = None
 
-    @classmethod
-    def of(cls, *kinds: str) -> Static:
+    @staticmethod
+    @cache
+    def of(*kinds: str) -> Static:
         """A value of these kinds."""
-        return cls(frozenset(kinds))
+        return Static(frozenset(kinds))
 
     def join(self, other: Static) -> Static:
         """What is known of a value that is one or the other."""
@@ -214,7 +215,7 @@ class Static:
 
     def without(self, *kinds: str) -> Static:
         """The same value where it is known not to be of these kinds."""
-        return replace(self, kinds=self.kinds - frozenset(kinds))
+        return replace(self, kinds=self.kinds.difference(kinds)) if self.may_be(*kinds) else self
 
     def may_be(self, *kinds: str) -> bool:
         """Whether it may be of one of these kinds."""
