@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 from typer.testing import CliRunner
 
 from labfactory.cli.app import app
@@ -87,6 +88,35 @@ def test_a_package_goes_into_a_new_factory_and_a_job_makes_its_assets(out, tmp_p
         == 0
     )
     assert b"<iframe sandbox" in page.read_bytes()
+
+
+def test_the_page_of_a_run_under_limits_shows_its_certificate(out, tmp_path) -> None:
+    factory = ["--factory", str(out / "factory")]
+    pl.DataFrame(customers(60, seed=11)).write_parquet(tmp_path / "customers.parquet")
+    job = tmp_path / "job.toml"
+    job.write_text(
+        'package = "welcome-tone@1"\nkey = "customer_id"\nseed = 3\nnow = 2026-07-02T00:00:00Z\n'
+        '[source]\npath = "customers.parquet"\n[sink]\npath = "out"\n'
+        '[selection.limits.thanks]\ncomponent = "loyal-thanks"\nmaximum = 2\n'
+    )
+    made = runner.invoke(app, ["factory", "run", str(job), *factory, "--json"])
+    assert made.exit_code == 0, made.stderr
+    allocation = json.loads((tmp_path / "out" / "run.json").read_text())["allocation"]
+    page = tmp_path / "run.html"
+    package = ["--package", str(out / "welcome-tone-1.lfpkg")]
+    shown = runner.invoke(app, ["report", "run", str(tmp_path / "out"), *package, "--out", str(page)])
+    assert shown.exit_code == 0, shown.stderr
+    tree = LexborHTMLParser(page.read_text(encoding="utf-8"))
+    section = tree.css_first('section[aria-labelledby="limits"]')
+    assert f"at most {100 * allocation['gap']:.4f} % below the best" in section.css_first("h2").text()
+    assert [cell.text() for cell in section.css("tbody tr")[0].css("th, td")][:3] == [
+        "thanks",
+        "maximum",
+        "✓ kept",
+    ]
+    assert "2 of at most 2" in section.text()
+    assert f"{allocation['repaired']:,}" in [figure.text() for figure in section.css("dd")]
+    assert "Decisions for hero" in tree.css_first('section[aria-labelledby="run"]').text()
 
 
 def test_a_report_of_an_unfinished_run_is_refused(out, tmp_path) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 from labfactory.factory.summary import Summary
 from labfactory.governance import GraduationPolicy
 from labfactory.lab import Experiment, Hypothesis, Mean, Proportion
-from labfactory.reports import gates, intervals, tables
+from labfactory.reports import Page, certificate, decisions, gates, intervals, tables
 
 EXPERIMENT = Experiment(
     "tone",
@@ -78,3 +78,45 @@ def test_tables_count_what_a_run_did() -> None:
     steps, aside = tables(summary)
     assert list(steps.rows) == [("decide", "0.50", "2,000"), ("write", "0.00", "–")]
     assert list(aside.rows) == [("duplicate_key", "6"), ("null_key", "4")]
+
+
+ALLOCATION = {
+    "value": 998.25,
+    "bound": 999.0,
+    "gap": 0.00075075,
+    "customers": 4_000,
+    "repaired": 37,
+    "without": 1_200,
+    "bounds": {"vouchers.maximum": 2_000, "brand.minimum": 500, "spend.<b>.budget": 250.0},
+    "used": {"vouchers.maximum": 1_000, "brand.minimum": 640, "spend.<b>.budget": 249.5},
+    "prices": {"vouchers.maximum": 0.0, "brand.minimum": 0.125, "spend.<b>.budget": 1.5},
+}
+
+
+def test_a_certificate_tells_the_gap_the_bound_and_what_was_used_of_each_limit() -> None:
+    shown = certificate(ALLOCATION)
+    assert shown is not None
+    assert (shown.claim, shown.tone) == ("at most 0.0751 % below the best", "better")
+    assert [(one.name, one.side, one.said, one.percent) for one in shown.rations] == [
+        ("vouchers", "maximum", "1,000 of at most 2,000", "50.0"),
+        ("brand", "minimum", "640 of at least 500", "100.0"),
+        ("spend.<b>", "budget", "249.5 of at most 250", "99.8"),
+    ]
+    page = Page(title="run", certificate=shown).to_html().decode()
+    for text in ("What the limits allowed", "998.25", ">999<", ">37<", "width: 99.8%", "spend.&lt;b&gt;"):
+        assert text in page
+    broken = certificate({**ALLOCATION, "used": {**ALLOCATION["used"], "brand.minimum": 499}})
+    assert broken is not None
+    assert broken.tone == "worse"
+    assert [one.is_kept for one in broken.rations] == [True, False, True]
+
+
+def test_a_run_without_limits_has_no_certificate() -> None:
+    assert certificate(None) is None
+    assert "What the limits allowed" not in Page(title="run").to_html().decode()
+
+
+def test_decisions_are_counted_by_reason_the_most_frequent_first() -> None:
+    (shown,) = decisions({"hero": {"capped": 5, "chosen": 4_000, "reserved": 5}})
+    assert shown.title == "Decisions for hero"
+    assert list(shown.rows) == [("chosen", "4,000"), ("capped", "5"), ("reserved", "5")]

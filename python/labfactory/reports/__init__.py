@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from labfactory.reports.page import Gate, Letter, Page, Table
+from labfactory.reports.page import Certificate, Gate, Letter, Page, Ration, Table
 from labfactory.reports.plot import Interval, interval_plot
-from labfactory.reports.sections import gates, intervals, tables
+from labfactory.reports.sections import certificate, decisions, gates, intervals, tables
 from labfactory.reports.story import story
 
 __all__ = [
+    "Certificate",
     "Gate",
     "Interval",
     "Letter",
     "Page",
+    "Ration",
     "Table",
+    "certificate",
+    "decisions",
     "gates",
     "interval_plot",
     "intervals",

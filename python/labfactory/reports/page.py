@@ -73,6 +73,85 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ration:
+    """What was used of one side of a limit.
+
+    Args:
+        name: The limit.
+        side: maximum, minimum or budget.
+        used: Of customers, or of the budget's unit.
+        bound: The most, or the least.
+        price: What one more place is worth; of a minimum, what one fewer is.
+    """
+
+    name: str
+    side: str
+    used: float
+    bound: float
+    price: float
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether no more than the most, or no less than the least, was used."""
+        return self.used >= self.bound if self.side == "minimum" else self.used <= self.bound
+
+    @property
+    def percent(self) -> str:
+        """How much of the bound was used, for a bar that ends at 100."""
+        return f"{100 * min(self.used / self.bound, 1.0) if self.bound else 100:.1f}"
+
+    @property
+    def said(self) -> str:
+        """What was used, of how much."""
+        relation = "of at least" if self.side == "minimum" else "of at most"
+        return f"{self.used:,.10g} {relation} {self.bound:,.10g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """How good an allocation under limits is, and what it used of them.
+
+    Args:
+        value: What it is worth.
+        bound: No allocation within the limits is worth more.
+        gap: The share of the bound that is at most missing.
+        customers: Customers that were settled.
+        repaired: Decisions that a limit changed.
+        without: Customers and slots that got nothing.
+        rations: The limits.
+    """
+
+    value: float
+    bound: float
+    gap: float
+    customers: int
+    repaired: int
+    without: int
+    rations: Sequence[Ration]
+
+    @property
+    def tone(self) -> str:
+        """How the page colours it."""
+        return "better" if all(ration.is_kept for ration in self.rations) else "worse"
+
+    @property
+    def claim(self) -> str:
+        """What it proves, in a few words."""
+        return f"at most {100 * max(self.gap, 0.0):.4f} % below the best"
+
+    @property
+    def figures(self) -> tuple[tuple[str, str], ...]:
+        """Its numbers, by name."""
+        return (
+            ("value", f"{self.value:,.6g}"),
+            ("no allocation is worth more than", f"{self.bound:,.6g}"),
+            ("customers settled", f"{self.customers:,}"),
+            ("decisions that a limit changed", f"{self.repaired:,}"),
+            ("without a component", f"{self.without:,}"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A small table of figures.
 
@@ -104,6 +183,7 @@ class Page:
         verdict: passed, refused or inconclusive; empty for none.
         policy: A sentence about the policy that judged.
         gates: The verdict's lines.
+        certificate: Under limits, how good the run's allocation is; None without.
         tables: What the run did.
         facts: Name and value of what identifies all this: digests, seed, engine.
         pictures: A `data:` URI by the address that assets link to; shown in place of the address.
@@ -126,6 +206,7 @@ class Page:
     verdict: str = ""
     policy: str = ""
     gates: Sequence[Gate] = ()
+    certificate: Certificate | None = None
     tables: Sequence[Table] = ()
     facts: Sequence[tuple[str, str]] = ()
     pictures: Mapping[str, str] = field(default_factory=dict)
@@ -159,6 +240,7 @@ class Page:
             verdict_tone=_TONES.get(self.verdict, "open"),
             policy=self.policy,
             gates=self.gates,
+            certificate=self.certificate,
             tables=self.tables,
             facts=self.facts,
         )

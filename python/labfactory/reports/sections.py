@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from labfactory.reports.page import Gate, Table
+from labfactory.reports.page import Certificate, Gate, Ration, Table
 from labfactory.reports.plot import Interval
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from labfactory.factory.summary import Summary
     from labfactory.governance import GateRow, Verdict
     from labfactory.lab import Evaluation
@@ -69,6 +72,40 @@ def tables(summary: Summary) -> tuple[Table, ...]:
         Table(title="Skipped", columns=("reason", "customers"), rows=skipped),
     )
     return tuple(table for table in every if table.rows)
+
+
+def certificate(allocation: Mapping[str, Any] | None) -> Certificate | None:
+    """How good an allocation is, and what it used of its limits.
+
+    Args:
+        allocation: As `Allocation.to_dict` tells it and `run.json` keeps it; None without limits.
+    """
+    if allocation is None:
+        return None
+    rations = []
+    for side, bound in allocation["bounds"].items():
+        name, _, kind = side.rpartition(".")
+        used, price = allocation["used"][side], allocation["prices"][side]
+        rations.append(Ration(name=name, side=kind, used=used, bound=bound, price=price))
+    figures = {
+        name: allocation[name] for name in ("value", "bound", "gap", "customers", "repaired", "without")
+    }
+    return Certificate(**figures, rations=tuple(rations))
+
+
+def decisions(counted: Mapping[str, Mapping[str, int]]) -> tuple[Table, ...]:
+    """Why customers got what they got: of each slot the reasons of its decisions, the most frequent first."""
+    return tuple(
+        Table(
+            title=f"Decisions for {slot}",
+            columns=("reason", "customers"),
+            rows=[
+                (reason, f"{rows:,}")
+                for reason, rows in sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
+            ],
+        )
+        for slot, reasons in counted.items()
+    )
 
 
 def _gate(row: GateRow) -> Gate:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from labfactory.base.errors import UsageError
 from labfactory.lab import Evaluation
 from labfactory.reports.page import Letter, Page, Table
-from labfactory.reports.sections import gates, intervals, tables
+from labfactory.reports.sections import certificate, decisions, gates, intervals, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -74,7 +74,12 @@ def story(
         verdict=package.verdict.status,
         policy=f"Policy {package.verdict.policy}.",
         gates=gates(package.verdict),
-        tables=[_counts(totals), *(tables(summary) if summary is not None else ())],
+        certificate=certificate(manifest.get("allocation")),
+        tables=[
+            _counts(totals),
+            *decisions(totals.get("decisions", {})),
+            *(tables(summary) if summary is not None else ()),
+        ],
         facts=[
             ("package root", package.root),
             ("run", manifest["run"]),
