@@ -11,7 +11,7 @@ namespace labfactory {
 namespace {
 
 struct ExportedStream {
-  std::unique_ptr<ArraySource> source;
+  std::shared_ptr<ArraySource> source;
   std::string error;
 };
 
@@ -54,7 +54,7 @@ void release(ArrowArrayStream* stream) {
 
 }  // namespace
 
-void export_stream(std::unique_ptr<ArraySource> source, ArrowArrayStream* out) {
+void export_stream(std::shared_ptr<ArraySource> source, ArrowArrayStream* out) {
   auto exported = std::make_unique<ExportedStream>();
   exported->source = std::move(source);
   *out = {get_schema, get_next, get_last_error, release, exported.release()};

@@ -1,5 +1,5 @@
 // Arrays that go out one after another: the C stream interface over whatever gives them.
-// Owner: the consumer owns the stream, which owns its source. Threads: one at a time, without the GIL.
+// Owner: the consumer owns the stream, which shares its source. Threads: one at a time, without the GIL.
 #pragma once
 
 #include <memory>
@@ -23,6 +23,6 @@ class ArraySource {
 };
 
 // Fills a struct that the consumer owns from then on.
-void export_stream(std::unique_ptr<ArraySource> source, ArrowArrayStream* out);
+void export_stream(std::shared_ptr<ArraySource> source, ArrowArrayStream* out);
 
 }  // namespace labfactory

@@ -69,9 +69,13 @@ void AssembleOptions::check() const {
   }
 }
 
-ArrayPointer Assembler::no_rows() const {
+ArrayPointer Assembler::silent_notes(std::int64_t rows) const {
+  return labfactory::silent_notes(dictionaries_, rows);
+}
+
+ArrayPointer Assembler::no_text() const {
   const std::vector<std::int64_t> capacities(parts(), 0);
-  return Chunk(*program_, dictionaries_, capacities, 0, 0).finish();
+  return Chunk(*program_, dictionaries_, capacities, 0, 0).finish().text;
 }
 
 std::int64_t Assembler::row_bytes() const {
@@ -91,6 +95,13 @@ void Assembler::remember(const Chunk& chunk) const {
   }
 }
 
+ArrayPointer Assembler::joined(const Assets& assets) const {
+  const std::int64_t rows = assets.text->length;
+  std::vector<Field> fields = (assets.notes ? assets.notes : silent_notes(rows))->children;
+  fields.insert(fields.end(), assets.text->children.begin(), assets.text->children.end());
+  return make_struct_array(rows, std::move(fields));
+}
+
 std::vector<ArrayPointer> Assembler::assemble(const std::shared_ptr<const Batch>& batch,
                                               const AssembleOptions& options) const {
   options.check();
@@ -100,7 +111,7 @@ std::vector<ArrayPointer> Assembler::assemble(const std::shared_ptr<const Batch>
   const std::int64_t least = std::clamp(kLeastMorselBytes / row_bytes(), kLeastMorselRows, kMostLeastRows);
   const std::int64_t step = std::clamp(even, least, kMostChunkRows);
   const std::int64_t morsels = (rows + step - 1) / step;
-  std::vector<std::vector<ArrayPointer>> made(static_cast<std::size_t>(morsels));
+  std::vector<std::vector<Assets>> made(static_cast<std::size_t>(morsels));
   std::vector<std::unique_ptr<ChunkWriter>> writers(
       static_cast<std::size_t>(std::clamp<std::int64_t>(morsels, 1, options.threads)));
   parallel_for(options.threads, morsels, [&](std::int64_t task, int worker) {
@@ -109,7 +120,9 @@ std::vector<ArrayPointer> Assembler::assemble(const std::shared_ptr<const Batch>
     made[static_cast<std::size_t>(task)] = writer->write(task * step, std::min(rows, (task + 1) * step));
   });
   std::vector<ArrayPointer> chunks;
-  for (auto& some : made) chunks.insert(chunks.end(), some.begin(), some.end());
+  for (const auto& some : made) {
+    for (const Assets& assets : some) chunks.push_back(joined(assets));
+  }
   return chunks;
 }
 

@@ -28,6 +28,12 @@ struct AssembleOptions {
 
 class Chunk;
 
+// Rows of a chunk, as two struct arrays of which readers see the columns of both.
+struct Assets {
+  ArrayPointer notes;  // status, reason, code, template, line, column; null where every row is done
+  ArrayPointer text;   // `asset`, or the struct `parts`
+};
+
 class Assembler {
  public:
   // A program without parts makes a lone column `asset`, one with parts a struct `parts`.
@@ -39,8 +45,10 @@ class Assembler {
   [[nodiscard]] std::vector<ArrayPointer> assemble(const std::shared_ptr<const Batch>& batch,
                                                    const AssembleOptions& options) const;
 
-  // A chunk without rows.
-  [[nodiscard]] ArrayPointer no_rows() const;
+  // The notes of so many rows, at most kMostChunkRows, that are all done.
+  [[nodiscard]] ArrayPointer silent_notes(std::int64_t rows) const;
+  // The text of no rows.
+  [[nodiscard]] ArrayPointer no_text() const;
   // Text of a row, all parts together, as it was last; a guess at first.
   [[nodiscard]] std::int64_t row_bytes() const;
   [[nodiscard]] std::int64_t row_bytes(std::size_t part) const;
@@ -62,6 +70,8 @@ class Assembler {
   [[nodiscard]] const Dictionaries& dictionaries() const { return dictionaries_; }
 
  private:
+  [[nodiscard]] ArrayPointer joined(const Assets& assets) const;
+
   std::shared_ptr<const Program> program_;
   Tape tape_;
   Dictionaries dictionaries_;

@@ -1,6 +1,7 @@
 #include "labfactory/assemble/asset_stream.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -24,6 +25,12 @@ constexpr std::int64_t kMostLeastRows = 4096;
 // Until a piece has shown what a row takes, few rows are memory enough.
 constexpr std::int64_t kFirstRows = 512;
 
+// Down by a sixteenth at most: readers keep what is the same in all chunks of as many rows.
+std::int64_t rounded(std::int64_t rows) {
+  const std::int64_t step = std::max<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(rows)) / 16, 1);
+  return rows - rows % step;
+}
+
 }  // namespace
 
 // One run over the rows behind a first one: pieces are taken in order by whoever is free, at most so many
@@ -39,7 +46,7 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
         next_row_(first),
         pieces_(static_cast<std::size_t>(options.threads == 1 ? 1 : options.threads + 1)) {}
 
-  ArrayPointer next() {
+  Assets next() {
     std::unique_lock lock(mutex_);
     for (;;) {
       Piece& head = piece(given_);
@@ -48,7 +55,7 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
         call_helpers();
         make(*own, lock);
       } else if (given_ == taken_) {
-        return nullptr;
+        return {};
       } else {
         made_.wait(lock, [&] { return head.is_made; });
       }
@@ -69,7 +76,7 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
   struct Piece {
     std::int64_t first = 0;
     std::int64_t last = 0;
-    std::vector<ArrayPointer> chunks;
+    std::vector<Assets> chunks;
     std::size_t given = 0;
     std::exception_ptr failure;
     bool is_made = false;
@@ -102,8 +109,9 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
     const std::int64_t least = std::clamp(kLeastPieceBytes / row_bytes, kLeastPieceRows, kMostLeastRows);
     const std::int64_t left = binding_->rows() - next_row_;
     const std::int64_t share = threads_ == 1 ? left : left / (2 * threads_);
-    return std::min(left,
-                    std::clamp(std::min(most, std::max(share, least)), std::int64_t{1}, kMostChunkRows));
+    const std::int64_t wanted =
+        std::clamp(std::min(most, std::max(share, least)), std::int64_t{1}, kMostChunkRows);
+    return std::min(left, rounded(wanted));
   }
 
   // Without the mutex while it writes.
@@ -128,12 +136,12 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
     if (writer && !piece.failure) idle_.push_back(std::move(writer));
   }
 
-  ArrayPointer give(Piece& head) {
+  Assets give(Piece& head) {
     if (head.failure) {
       is_stopped_ = true;
       std::rethrow_exception(head.failure);
     }
-    ArrayPointer chunk = std::move(head.chunks[head.given++]);
+    Assets chunk = std::move(head.chunks[head.given++]);
     if (head.given == head.chunks.size()) {
       ++given_;
       call_helpers();
@@ -199,7 +207,7 @@ std::shared_ptr<AssetStream::Making> AssetStream::begin() {
 }
 
 ArrayPointer AssetStream::example() {
-  return assembler_->no_rows();
+  return assembler_->no_text();
 }
 
 ArrayPointer AssetStream::next() {
@@ -207,9 +215,10 @@ ArrayPointer AssetStream::next() {
     static_cast<void>(new std::shared_ptr<Making>(std::move(making_)));
     making_ = begin();
   }
-  ArrayPointer chunk = making_->next();
-  if (chunk) next_row_ += chunk->length;
-  return chunk;
+  Assets chunk = making_->next();
+  if (chunk.text) next_row_ += chunk.text->length;
+  notes_ = std::move(chunk.notes);
+  return std::move(chunk.text);
 }
 
 }  // namespace labfactory

@@ -23,8 +23,9 @@ class AssetStream final : public ArraySource {
   ~AssetStream() override;
 
   [[nodiscard]] ArrayPointer example() override;
-  // The next chunk, in the order of the rows.
+  // The text of the next chunk, in the order of the rows, and from then on its notes.
   [[nodiscard]] ArrayPointer next() override;
+  [[nodiscard]] const ArrayPointer& notes() const { return notes_; }
 
  private:
   class Making;
@@ -36,6 +37,7 @@ class AssetStream final : public ArraySource {
   AssembleOptions options_;
   std::int64_t next_row_ = 0;  // of those not handed out
   std::uint64_t forks_ = 0;
+  ArrayPointer notes_;
   std::shared_ptr<Making> making_;
 };
 

@@ -103,18 +103,20 @@ bool Chunk::grow(std::size_t part) {
   return true;
 }
 
-std::vector<Field> Chunk::note_fields() {
-  if (notes_.empty()) {
-    const auto silent = [&](std::string format, ArrayPointer dictionary = nullptr) {
-      return column(std::move(format), rows(), rows(), shared_zeros(), shared_zeros(), std::move(dictionary));
-    };
-    return {{"status", column("c", rows(), 0, {}, shared_zeros(), dictionaries_.statuses)},
-            {"reason", silent("i", dictionaries_.reasons)},
-            {"code", silent("c", dictionaries_.codes)},
-            {"template", silent("i", dictionaries_.templates)},
-            {"line", silent("i")},
-            {"column", silent("i")}};
-  }
+ArrayPointer silent_notes(const Assembler::Dictionaries& dictionaries, std::int64_t rows) {
+  const auto silent = [&](std::string format, ArrayPointer dictionary = nullptr) {
+    return column(std::move(format), rows, rows, shared_zeros(), shared_zeros(), std::move(dictionary));
+  };
+  return make_struct_array(rows, {{"status", column("c", rows, 0, {}, shared_zeros(), dictionaries.statuses)},
+                                  {"reason", silent("i", dictionaries.reasons)},
+                                  {"code", silent("c", dictionaries.codes)},
+                                  {"template", silent("i", dictionaries.templates)},
+                                  {"line", silent("i")},
+                                  {"column", silent("i")}});
+}
+
+ArrayPointer Chunk::notes() const {
+  if (notes_.empty()) return nullptr;
   std::vector<std::int8_t> status(static_cast<std::size_t>(rows()), 0);
   Sparse<std::int32_t> reason(rows());
   Sparse<std::int8_t> code(rows());
@@ -134,12 +136,14 @@ std::vector<Field> Chunk::note_fields() {
     line.set(row, span.line);
     place.set(row, span.column);
   }
-  return {{"status", column("c", rows(), 0, {}, SharedBuffer(std::move(status)), dictionaries_.statuses)},
-          {"reason", reason.take("i", dictionaries_.reasons)},
-          {"code", code.take("c", dictionaries_.codes)},
-          {"template", source.take("i", dictionaries_.templates)},
-          {"line", line.take("i")},
-          {"column", place.take("i")}};
+  return make_struct_array(
+      rows(),
+      {{"status", column("c", rows(), 0, {}, SharedBuffer(std::move(status)), dictionaries_.statuses)},
+       {"reason", reason.take("i", dictionaries_.reasons)},
+       {"code", code.take("c", dictionaries_.codes)},
+       {"template", source.take("i", dictionaries_.templates)},
+       {"line", line.take("i")},
+       {"column", place.take("i")}});
 }
 
 ArrayPointer Chunk::text_array(std::size_t part, const SharedBuffer& validity, std::int64_t nulls) {
@@ -151,8 +155,7 @@ ArrayPointer Chunk::text_array(std::size_t part, const SharedBuffer& validity, s
   return array;
 }
 
-ArrayPointer Chunk::finish() {
-  std::vector<Field> fields = note_fields();
+Assets Chunk::finish() {
   const auto nulls = static_cast<std::int64_t>(notes_.size());
   SharedBuffer validity;
   if (nulls != 0) {
@@ -163,6 +166,7 @@ ArrayPointer Chunk::finish() {
     }
     validity = SharedBuffer(std::move(bits));
   }
+  std::vector<Field> fields;
   if (program_.parts.empty()) {
     fields.push_back({"asset", text_array(0, validity, nulls)});
   } else {
@@ -176,7 +180,7 @@ ArrayPointer Chunk::finish() {
     }
     fields.push_back({"parts", std::move(parts)});
   }
-  return make_struct_array(rows(), std::move(fields));
+  return {notes(), make_struct_array(rows(), std::move(fields))};
 }
 
 }  // namespace labfactory

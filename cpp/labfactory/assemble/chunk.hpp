@@ -39,7 +39,7 @@ class Chunk {
   // Doubles the memory of a part; false when it would pass 2 GiB.
   [[nodiscard]] bool grow(std::size_t part);
 
-  [[nodiscard]] ArrayPointer finish();
+  [[nodiscard]] Assets finish();
 
  private:
   struct Note {
@@ -47,7 +47,7 @@ class Chunk {
     RowEvent event;
   };
 
-  std::vector<Field> note_fields();
+  [[nodiscard]] ArrayPointer notes() const;
   ArrayPointer text_array(std::size_t part, const SharedBuffer& validity, std::int64_t nulls);
 
   const Program& program_;
@@ -59,5 +59,8 @@ class Chunk {
   RowEnds ends_;
   std::vector<Note> notes_;
 };
+
+// The notes of rows that are all done.
+[[nodiscard]] ArrayPointer silent_notes(const Assembler::Dictionaries& dictionaries, std::int64_t rows);
 
 }  // namespace labfactory

@@ -24,8 +24,8 @@ ChunkWriter::ChunkWriter(const Assembler& assembler, const Binding& binding, std
       machine_(program_, assembler.tape(), binding, rows < kLeastReadyRows ? 0 : kReadyRows),
       batch_bytes_(batch_bytes) {}
 
-std::vector<ArrayPointer> ChunkWriter::write(std::int64_t first, std::int64_t last) {
-  std::vector<ArrayPointer> chunks;
+std::vector<Assets> ChunkWriter::write(std::int64_t first, std::int64_t last) {
+  std::vector<Assets> chunks;
   while (first < last) {
     const std::int64_t rows = std::min(last - first, kMostChunkRows);
     Chunk chunk(program_, assembler_.dictionaries(), capacities(rows), rows, batch_bytes_);

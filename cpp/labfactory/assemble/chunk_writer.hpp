@@ -22,7 +22,7 @@ class ChunkWriter {
               std::int64_t rows);
 
   // The chunks of rows first .. last, in their order.
-  [[nodiscard]] std::vector<ArrayPointer> write(std::int64_t first, std::int64_t last);
+  [[nodiscard]] std::vector<Assets> write(std::int64_t first, std::int64_t last);
 
  private:
   void fill(Chunk& chunk, std::int64_t first, std::int64_t last);

@@ -95,7 +95,7 @@ py::tuple Array::capsules() const {
 py::capsule Stream::capsule() {
   if (!source_) throw Error(ErrorKind::source, "source_consumed", "the stream was read before");
   auto stream = std::make_unique<ArrowArrayStream>();
-  export_stream(std::move(source_), stream.get());
+  export_stream(std::exchange(source_, nullptr), stream.get());
   return wrap<ArrowArrayStream, kStreamName>(std::move(stream));
 }
 

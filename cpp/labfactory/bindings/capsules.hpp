@@ -38,12 +38,12 @@ class Array {
 // Arrays on their way out one after another, known to Python as labfactory._core.arrow.Stream; read once.
 class Stream {
  public:
-  explicit Stream(std::unique_ptr<ArraySource> source) : source_(std::move(source)) {}
+  explicit Stream(std::shared_ptr<ArraySource> source) : source_(std::move(source)) {}
 
   [[nodiscard]] pybind11::capsule capsule();
 
  private:
-  std::unique_ptr<ArraySource> source_;
+  std::shared_ptr<ArraySource> source_;
 };
 
 }  // namespace labfactory::bindings

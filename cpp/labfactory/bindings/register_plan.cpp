@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -12,6 +13,7 @@
 
 #include "labfactory/assemble/assembler.hpp"
 #include "labfactory/assemble/asset_stream.hpp"
+#include "labfactory/assemble/chunk.hpp"
 #include "labfactory/base/error.hpp"
 #include "labfactory/bindings/answers.hpp"
 #include "labfactory/bindings/capsules.hpp"
@@ -150,12 +152,26 @@ std::vector<Array> assemble(const RunnableProgram& self, py::handle batch, int t
   }
 }
 
-Stream stream(const RunnableProgram& self, py::handle batch, int threads, std::int64_t batch_bytes) {
+// The texts of a batch's assets, and the notes of those that came last.
+class TextStream : public Stream {
+ public:
+  explicit TextStream(const std::shared_ptr<AssetStream>& assets) : Stream(assets), assets_(assets) {}
+
+  [[nodiscard]] std::optional<Array> notes() const {
+    if (!assets_->notes()) return std::nullopt;
+    return Array(assets_->notes());
+  }
+
+ private:
+  std::shared_ptr<const AssetStream> assets_;
+};
+
+TextStream stream(const RunnableProgram& self, py::handle batch, int threads, std::int64_t batch_bytes) {
   if (!self.program->functions.empty())
     throw Error(ErrorKind::usage, "option", "expected a plan without functions to stream");
   const std::shared_ptr<const Batch> imported = import_batch(batch);
-  return Stream(
-      std::make_unique<AssetStream>(self.assembler, imported, AssembleOptions{threads, batch_bytes}));
+  return TextStream(
+      std::make_shared<AssetStream>(self.assembler, imported, AssembleOptions{threads, batch_bytes}));
 }
 
 std::pair<Array, Array> evaluate_batch(const RunnableProgram& self, py::handle batch, const std::string& type,
@@ -200,6 +216,11 @@ void register_plan(py::module_& module) {
   py::module_ plan = module.def_submodule("plan", "Programs: what templates and expressions compile to.");
   py::class_<Memo>(plan, "Memo", "What functions gave, kept from batch to batch; for one thread at a time.")
       .def(py::init<>());
+  py::class_<TextStream, Stream>(plan, "TextStream",
+                                 "The texts of a batch's assets, chunk by chunk; read once.")
+      .def("notes", &TextStream::notes,
+           "Status, reason, code, template, line and column of the chunk that came last; None where all "
+           "its rows are done.");
   py::class_<RunnableProgram>(plan, "Program",
                               "A verified program; immutable, shared by any number of threads.")
       .def(py::init(&make_program), py::kw_only(), py::arg("columns"), py::arg("constants"),
@@ -213,7 +234,17 @@ void register_plan(py::module_& module) {
            "Assembles a record batch into chunks of status, reason, code, template, line, column and text.")
       .def("stream", &stream, py::arg("batch"), py::kw_only(), py::arg("threads") = 1,
            py::arg("batch_bytes") = std::int64_t{64} << 20,
-           "The chunks of a batch one after another, those to come made meanwhile; not of functions.")
+           "The texts of a batch, chunk by chunk, those to come made meanwhile; not of functions.")
+      .def(
+          "silent_notes",
+          [](const RunnableProgram& self, std::int64_t rows) {
+            if (rows < 0 || rows > kMostChunkRows)
+              throw Error(
+                  ErrorKind::usage, "option",
+                  "expected 0 to " + std::to_string(kMostChunkRows) + " rows, found " + std::to_string(rows));
+            return Array(self.assembler->silent_notes(rows));
+          },
+          py::arg("rows"), "Status, reason, code, template, line and column of rows that are all done.")
       .def("evaluate", &evaluate_batch, py::arg("batch"), py::arg("type"), py::kw_only(),
            py::arg("machine") = "block", py::arg("memo") = nullptr, py::arg("resolve") = py::none(),
            "Evaluates an expression over a record batch: its values, and a code where a row failed.")

@@ -25,6 +25,13 @@ class Memo:
     def __init__(self) -> None: ...
 
 @final
+class TextStream(Stream):
+    """The texts of a batch's assets, chunk by chunk; read once."""
+
+    def notes(self) -> Array | None:
+        """What stands beside the text of the chunk that came last; None where all its rows are done."""
+
+@final
 class Program:
     """A verified program; immutable, shared by any number of threads."""
 
@@ -59,8 +66,11 @@ class Program:
     ) -> list[Array]:
         """Assembles a record batch into chunks of status, reason, code, template, line, column and text."""
 
-    def stream(self, batch: Any, *, threads: int = 1, batch_bytes: int = 67108864) -> Stream:
-        """The chunks of a batch one after another, those to come made meanwhile; not of functions."""
+    def stream(self, batch: Any, *, threads: int = 1, batch_bytes: int = 67108864) -> TextStream:
+        """The texts of a batch, chunk by chunk, those to come made meanwhile; not of functions."""
+
+    def silent_notes(self, rows: int) -> Array:
+        """Status, reason, code, template, line and column of so many rows that are all done."""
 
     def evaluate(
         self,

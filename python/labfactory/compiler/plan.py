@@ -33,6 +33,8 @@ _FIRST_ROWS = 2048
 _MOST_ROWS = 65536
 # Of data that lies in memory larger batches take none, and threads wait for each other less often.
 _MOST_HELD_ROWS = 1 << 20
+# Sizes of chunks whose columns beside the text are kept.
+_MOST_KEPT = 64
 # What became of a row: the columns beside its text.
 _OF_A_ROW = ("status", "reason", "code", "template", "line", "column")
 
@@ -82,6 +84,7 @@ class Plan:
         )
         # What a table is joined to is an array.
         self._rows_alone = None if tables else core.RowAssembler(program, schema)
+        self._silent: dict[int, pa.RecordBatch] = {}
 
     def __repr__(self) -> str:
         names = ", ".join(name for name, _ in self._oracle.templates.values())
@@ -179,12 +182,31 @@ class Plan:
         is_held = isinstance(data, (pa.Table, pl.DataFrame))
         for batch in self._batches(data, _MOST_HELD_ROWS if is_held else _MOST_ROWS):
             at = 0
-            source = self._program.stream(batch, threads=threads, batch_bytes=batch_bytes)
-            for chunk in pa.RecordBatchReader.from_stream(source):
+            for chunk in self._chunks(batch, threads, batch_bytes):
                 self._verify(batch.slice(at, len(chunk)), [chunk], first + at, verify)
                 at += len(chunk)
                 yield chunk
             first += len(batch)
+
+    def _chunks(self, batch: pa.RecordBatch, threads: int, batch_bytes: int) -> Iterator[pa.RecordBatch]:
+        """The chunks of a batch."""
+        source = self._program.stream(batch, threads=threads, batch_bytes=batch_bytes)
+        texts = pa.RecordBatchReader.from_stream(source)
+        field = texts.schema.field(0)
+        # Of most chunks the columns beside the text are alike, and pyarrow takes its time for each array.
+        for text in texts:
+            notes = source.notes()
+            chunk = self._silent_notes(len(text)) if notes is None else pa.record_batch(notes)
+            yield chunk.append_column(field, text.column(0))
+
+    def _silent_notes(self, rows: int) -> pa.RecordBatch:
+        """What stands beside the texts of rows that are all done."""
+        known = self._silent.get(rows)
+        if known is None:
+            if len(self._silent) >= _MOST_KEPT:
+                self._silent.clear()
+            known = self._silent[rows] = pa.record_batch(self._program.silent_notes(rows))
+        return known
 
     def _pieces(
         self, data: Any, piece_bytes: int | None, threads: int, batch_bytes: int, verify: int
