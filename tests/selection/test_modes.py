@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from scipy import integrate, stats
 
 from labfactory.base.errors import SelectionError
-from labfactory.selection import Exploration, SlotPolicy
+from labfactory.selection import Cap, ContactRules, Exploration, SelectionPolicy, SlotPolicy
 
 NAMES = ["a", "b", "c", "d"]
 BIAS = np.array([0.3, 0.5, 0.1, 0.45])
 VARIANCE = np.array([[0.04], [0.01], [0.09], [0.0225]])
 BELIEFS = {"a": (3.0, 9.0), "b": (40.0, 90.0), "c": (1.0, 1.0), "d": (12.0, 30.0)}
 ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Named:
+    """A component without a condition."""
+
+    name: str
+    eligible: None = None
 
 
 def slot_of(mode: str, **parameters) -> SlotPolicy:
@@ -186,3 +197,22 @@ def test_modes_without_what_they_need_are_refused(wrong, code):
     with pytest.raises(SelectionError) as raised:
         wrong()
     assert raised.value.code == code
+
+
+@pytest.mark.parametrize("caps", [(), (Cap(at_most=1),)])
+def test_decisions_without_estimates_are_the_same_decisions(caps):
+    batch = pa.record_batch({"age": np.arange(2_000)})
+    slots = {"hero": slot_of("thompson"), "side": slot_of("ucb", width=1.0)}
+    policy = SelectionPolicy.build("1", contact=ContactRules(caps=caps), **slots)
+    components = {name: [Named(one) for one in NAMES] for name in slots}
+    selector = policy.bind(components, batch.schema)
+    full = selector.decide(batch, keys=batch["age"], seed=5)
+    short = selector.decide(batch, keys=batch["age"], seed=5, estimates=False, threads=2)
+    assert short["side"] == full["side"]
+    told = short["hero"]
+    for name in ("index", "score", "reason", "is_estimate"):
+        assert told.field(name) == full["hero"].field(name)
+    estimated = np.array(told.field("is_estimate").to_pylist())
+    assert estimated.sum() > 500
+    known = pc.if_else(pa.array(estimated), pa.scalar(None, pa.float64()), full["hero"].field("propensity"))
+    assert told.field("propensity") == known

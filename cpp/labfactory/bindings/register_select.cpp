@@ -126,13 +126,15 @@ const Column* bar_of(const Batch& shared, std::size_t number) {
 }
 
 Array decide(const select::Slot& slot, py::handle columns, std::uint64_t seed, const std::string& version,
-             int threads, const std::optional<Floats>& prices, const std::optional<py::object>& shared) {
+             int threads, const std::optional<Floats>& prices, const std::optional<py::object>& shared,
+             bool estimates) {
   const std::vector<float> taken_off = prices ? numbers_of(*prices) : std::vector<float>();
   const std::shared_ptr<const Batch> batch = import_batch(columns);
   const std::shared_ptr<const Batch> common = shared ? import_batch(*shared) : nullptr;
   const py::gil_scoped_release without_gil;
   select::DecisionInput input = slot.input_of(*batch);
   input.prices = taken_off;
+  input.has_estimates = estimates;
   if (common) input.gates = gates_of(*common);
   return Array(slot.decide(input, seed, version, threads));
 }
@@ -188,7 +190,7 @@ std::vector<Array> decide_together(const std::vector<const select::Slot*>& slots
                                    const std::vector<py::object>& columns, const py::object& shared,
                                    const std::vector<LimitTuple>& limits,
                                    const std::vector<std::optional<Floats>>& prices, std::uint64_t seed,
-                                   const std::string& version, int threads) {
+                                   const std::string& version, int threads, bool estimates) {
   if (columns.size() != slots.size() || prices.size() != slots.size()) {
     throw Error(ErrorKind::selection, "decision_input", "expected columns and prices of every slot");
   }
@@ -205,6 +207,7 @@ std::vector<Array> decide_together(const std::vector<const select::Slot*>& slots
     inputs.push_back(slots[s]->input_of(*batches[s]));
     inputs.back().prices = taken_off[s];
     inputs.back().gates = gates_of(*common);
+    inputs.back().has_estimates = estimates;
   }
   std::vector<select::Allowance> given;
   for (const auto& [at_most, column, members, bars] : limits) {
@@ -274,10 +277,13 @@ void register_select(py::module_& module) {
            py::arg("beliefs") = std::vector<std::pair<double, double>>())
       .def("decide", &decide, py::arg("columns"), py::kw_only(), py::arg("seed"), py::arg("version"),
            py::arg("threads"), py::arg("prices") = py::none(), py::arg("shared") = py::none(),
+           py::arg("estimates") = true,
            "Decides every row of a record batch: hashes of the keys (uint64), then features, terms and "
            "conditions. `prices` (float32 [candidates]) are taken off the scores before they are compared; "
            "the "
-           "first column of `shared` (int8) has the reason that a row gets nothing by, or 0.")
+           "first column of `shared` (int8) has the reason that a row gets nothing by, or 0. Without "
+           "`estimates` "
+           "propensities that are estimates are null, and not computed.")
       .def("decide_one", &decide_one, py::arg("key"), py::kw_only(), py::arg("features"), py::arg("terms"),
            py::arg("conditions"), py::arg("seed"), py::arg("version"), py::arg("prices") = py::none(),
            py::arg("gate") = 0,
@@ -298,7 +304,7 @@ void register_select(py::module_& module) {
   select.def(
       "decide_together", &decide_together, py::arg("slots"), py::arg("columns"), py::kw_only(),
       py::arg("shared"), py::arg("limits"), py::arg("prices"), py::arg("seed"), py::arg("version"),
-      py::arg("threads"),
+      py::arg("threads"), py::arg("estimates") = true,
       "Decides slots that share limits: (at most, column of `shared` in its place or -1, pairs of slot and "
       "candidate, columns of `shared` with what the first choice must be worth more than, the second, ...). "
       "The slot with the highest score chooses first.");

@@ -296,6 +296,7 @@ void Decider::draw_beliefs(std::int64_t rows, Scratch& scratch) const {
     const std::int64_t nth = scratch.splits[r].uniform;
     taken[r] = nth < 0 ? contest.best[r] : nth_eligible(scratch.eligible, r, nth);
   }
+  if (!input_.has_estimates) return;
   thompson_.chances(beliefs(scratch), taken.data(), contest, scratch.likely.data());
 }
 

@@ -1,5 +1,6 @@
 #include "labfactory/select/output.hpp"
 
+#include <bit>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -45,14 +46,31 @@ Output::Output(std::int64_t rows)
       validity_(buffer<std::uint64_t>((rows + kBlockRows - 1) / kBlockRows)),
       estimated_(buffer<std::uint64_t>((rows + kBlockRows - 1) / kBlockRows)) {}
 
-ArrayPointer Output::to_array(std::int64_t null_count, std::span<const std::string> components) && {
+std::pair<PooledBuffer, std::int64_t> Output::exact() const {
+  const std::int64_t blocks = (rows_ + kBlockRows - 1) / kBlockRows;
+  PooledBuffer known = buffer<std::uint64_t>(blocks);
+  std::int64_t count = 0;
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const std::uint64_t word = at<std::uint64_t>(validity_)[block] & ~at<std::uint64_t>(estimated_)[block];
+    at<std::uint64_t>(known)[block] = word;
+    count += std::popcount(word);
+  }
+  return {std::move(known), rows_ - count};
+}
+
+ArrayPointer Output::to_array(std::int64_t null_count, std::span<const std::string> components,
+                              bool has_estimates) && {
+  std::pair<PooledBuffer, std::int64_t> exact;
+  if (!has_estimates) exact = this->exact();
   const SharedBuffer validity = std::move(validity_);
   const SharedBuffer index = std::move(index_);
   std::vector<Field> fields;
   fields.push_back({"component", leaf("i", rows_, null_count, validity, index, texts(components))});
   fields.push_back({"index", leaf("i", rows_, null_count, validity, index)});
   fields.push_back({"score", leaf("f", rows_, null_count, validity, std::move(score_))});
-  fields.push_back({"propensity", leaf("g", rows_, null_count, validity, std::move(propensity_))});
+  const SharedBuffer known = has_estimates ? validity : SharedBuffer(std::move(exact.first));
+  const std::int64_t unknown = has_estimates ? null_count : exact.second;
+  fields.push_back({"propensity", leaf("g", rows_, unknown, known, std::move(propensity_))});
   fields.push_back({"reason", leaf("c", rows_, 0, {}, std::move(reason_), texts(decision_reasons())), false});
   fields.push_back({"is_estimate", leaf("b", rows_, 0, {}, std::move(estimated_)), false});
   return make_struct_array(rows_, std::move(fields));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "labfactory/arrow/builder.hpp"
 #include "labfactory/base/buffer_pool.hpp"
@@ -58,10 +59,14 @@ class Output {
 
   // A struct for each row: component dictionary<int32, utf8>, index int32, score float32, propensity float64
   // (these are null where there is no decision), reason dictionary<int8, utf8>,
-  // is_estimate boolean.
-  [[nodiscard]] ArrayPointer to_array(std::int64_t null_count, std::span<const std::string> components) &&;
+  // is_estimate boolean. Propensities that are estimates are null too unless there are estimates.
+  [[nodiscard]] ArrayPointer to_array(std::int64_t null_count, std::span<const std::string> components,
+                                      bool has_estimates) &&;
 
  private:
+  // The validity of exact propensities, and how many are null.
+  [[nodiscard]] std::pair<PooledBuffer, std::int64_t> exact() const;
+
   template <class T>
   static PooledBuffer buffer(std::int64_t count) {
     return BufferPool::acquire(static_cast<std::size_t>(std::max<std::int64_t>(count, 1)) * sizeof(T));

@@ -174,7 +174,7 @@ ArrayPointer Slot::decide(const DecisionInput& input, std::uint64_t seed, std::s
     if (!own) own = std::make_unique<Scratch>(*this);
     undecided += decider.block(first, count, *own);
   });
-  return std::move(output).to_array(undecided, settings_.components);
+  return std::move(output).to_array(undecided, settings_.components, input.has_estimates);
 }
 
 void Slot::check(const CustomerInput& customer) const {
@@ -233,7 +233,8 @@ std::vector<ArrayPointer> decide_together(const Allowances& limits, std::span<co
   });
   std::vector<ArrayPointer> arrays;
   for (std::size_t s = 0; s < slots.size(); ++s) {
-    arrays.push_back(std::move(outputs[s]).to_array(undecided[s], slots[s]->settings().components));
+    arrays.push_back(std::move(outputs[s])
+                         .to_array(undecided[s], slots[s]->settings().components, inputs[s].has_estimates));
   }
   return arrays;
 }

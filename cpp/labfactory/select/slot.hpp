@@ -49,7 +49,8 @@ struct DecisionInput {
   std::span<const float>
       prices;  // for each candidate what is taken off its score when it is compared, or none
   const Column* gates =
-      nullptr;  // int8, for each customer 0 or the Reason that nothing is chosen by; or none
+      nullptr;                // int8, for each customer 0 or the Reason that nothing is chosen by; or none
+  bool has_estimates = true;  // whether to find propensities that are estimates; they are null without
 };
 
 // One customer, for whom columns would cost more than the decision.

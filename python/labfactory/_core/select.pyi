@@ -41,6 +41,7 @@ class Slot:
         threads: int,
         prices: npt.NDArray[np.float32] | None = None,
         shared: object | None = None,
+        estimates: bool = True,
     ) -> Array: ...
     def decide_one(
         self,
@@ -87,4 +88,5 @@ def decide_together(
     seed: int,
     version: str,
     threads: int,
+    estimates: bool = True,
 ) -> list[Array]: ...

@@ -162,6 +162,7 @@ class Selector:
         now: datetime | None = None,
         history: object = None,
         planned: object = None,
+        estimates: bool = True,
     ) -> pa.RecordBatch:
         """Chooses a component for every customer and slot.
 
@@ -174,6 +175,9 @@ class Selector:
             history: A `History` or a table that it takes in; for caps over time and rests, which need it.
             planned: `Planned` contacts or a table that it takes in, which caps over time keep room for; those
                 that ask for it need it.
+            estimates: Whether to find propensities that are estimates, those of normal Thompson sampling,
+                which take longer than the decisions. Without, they are null, and the decisions are the
+                same: who wants them later decides again.
 
         Returns:
             As many rows in the same order; for each slot a struct column of type `DECISION`, named by the
@@ -199,6 +203,7 @@ class Selector:
                     threads=threads,
                     prices=slot.prices,
                     shared=shared,
+                    estimates=estimates,
                 )
                 for slot, columns in zip(self._slots, slots, strict=True)
             ]
@@ -212,6 +217,7 @@ class Selector:
             seed=seed,
             version=self._version,
             threads=threads,
+            estimates=estimates,
         )
         return pa.RecordBatch.from_arrays([pa.array(one) for one in together], names)
 
