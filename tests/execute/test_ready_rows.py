@@ -16,9 +16,10 @@ TEMPLATES = [
     """{% for item in items %}{{ loop.index }}: {{ item.title }} at {{ '%.1f'|format(item.cost) }}, {{ item.stock }}
     {% if item.stock < 3 %} ({{ item.title|lower }}){% endif %}; {% endfor %}{{ name }}""",
     "{% if vip %}{{ 1 // points }}{{ name }}{% else %}{{ name }}{{ 7 // points }}{% endif %}{{ name[0] }}",
+    "{{ name }}: {{ points }}, {{ '%.3f'|format(price) }} <{{ vip }}>{{ name|e }} that is all",
     "{% set both %}{{ name }}{{ points }}{% endset %}{{ both }}{% if points == 5 %}{% skip 'five' %}{% endif %}",
 ]
-TEXTS = st.text(alphabet="aé<&'\"> 雷", max_size=40)
+TEXTS = st.one_of(st.text(alphabet="aé<&'\"> 雷", max_size=40), st.sampled_from(["<long>" * 50, "x" * 33]))
 
 
 def rows(draw: st.DrawFn) -> list[dict[str, object]]:

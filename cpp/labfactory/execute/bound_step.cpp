@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
 
 namespace labfactory {
 
@@ -92,14 +93,9 @@ const Column* dictionary_of(const Step& first, const Cells& cells, std::int64_t 
   return column;
 }
 
-}  // namespace
-
-std::vector<BoundStep> bind_steps(const Tape& tape, const Cells& cells, const std::vector<Value>& slots,
-                                  const ReadyTexts& ready, EntryTextStore& entries, std::int64_t rows) {
-  const Binder binder(tape, cells, slots);
-  std::vector<BoundStep> steps;
-  steps.reserve(tape.steps.size());
-  for (const Step& step : tape.steps) steps.push_back(binder.bind(step));
+// Binds the steps that write what is ready, or what is kept of a dictionary's entries.
+void bind_sites(const Tape& tape, const Cells& cells, const ReadyTexts& ready, EntryTextStore& entries,
+                std::int64_t rows, std::vector<BoundStep>& steps) {
   std::int64_t left = kMostEntries;
   for (std::size_t i = 0; i < tape.sites.size(); ++i) {
     const TextSite& site = tape.sites[i];
@@ -112,7 +108,6 @@ std::vector<BoundStep> bind_steps(const Tape& tape, const Cells& cells, const st
     BoundStep& step = steps[place(site.step) - (site.has_literal ? 1 : 0)];
     step.next = steps.data() + site.behind;
     if (text != nullptr) {
-      step.pieces = text->pieces;
       step.kind = is_item(first) ? StepKind::ready_item : StepKind::ready_text;
       step.ready = text;
       step.is_choice = is_choice;
@@ -123,12 +118,79 @@ std::vector<BoundStep> bind_steps(const Tape& tape, const Cells& cells, const st
     step.source = site.has_literal ? first.source : step.source;
     step.parent = site.has_literal ? first.parent : step.parent;
   }
-  for (BoundStep& step : steps) {
-    if (step.ready == nullptr || step.next->kind != step.kind) continue;
-    const bool is_same_record = step.next->source == step.source && step.next->parent == step.parent;
-    step.joins = step.kind == StepKind::ready_text || is_same_record;
+}
+
+// Whether the step behind what is ready is ready as well, for the same row or item.
+bool joins(const BoundStep& step) {
+  const BoundStep& next = *step.next;
+  if (next.kind != step.kind) return false;
+  return step.kind == StepKind::ready_text || (next.source == step.source && next.parent == step.parent);
+}
+
+// Lets the steps of a run know its parts, which are not moved any more.
+void bind_run(std::span<RunPart> run, std::vector<BoundStep>& steps) {
+  std::ptrdiff_t room = 0;
+  for (std::size_t i = run.size(); i-- > 0;) {
+    room += static_cast<std::ptrdiff_t>(run[i].literal_bytes + kShortText);
+    run[i].room = room;
+    BoundStep& step = steps[static_cast<std::size_t>(run[i].step - steps.data())];
+    step.run = &run[i];
+    step.run_end = run.data() + run.size();
+    step.behind = run.back().step->next;
   }
-  return steps;
+}
+
+std::vector<RunPart> bind_runs(std::vector<BoundStep>& steps) {
+  std::vector<RunPart> parts;
+  std::vector<std::size_t> ends;
+  std::vector<char> has_part(steps.size(), 0);
+  for (std::size_t head = 0; head < steps.size(); ++head) {
+    if (steps[head].ready == nullptr || has_part[head] != 0) continue;
+    for (const BoundStep* step = &steps[head];; step = step->next) {
+      has_part[static_cast<std::size_t>(step - steps.data())] = 1;
+      parts.push_back({.literal = step->literal,
+                       .literal_bytes = step->literal_bytes,
+                       .pieces = step->ready->pieces,
+                       .step = step,
+                       .is_choice = step->is_choice});
+      if (!joins(*step)) break;
+    }
+    ends.push_back(parts.size());
+  }
+  std::size_t first = 0;
+  for (const std::size_t end : ends) {
+    bind_run(std::span(parts).subspan(first, end - first), steps);
+    first = end;
+  }
+  return parts;
+}
+
+// The whole tape, where it is one run and perhaps a literal.
+StraightRows straight_of(const std::vector<BoundStep>& steps) {
+  const BoundStep& head = steps.front();
+  if (head.kind != StepKind::ready_text) return {};
+  StraightRows out{.parts = {head.run, head.run_end}, .tail = head.literal, .copy = padded_copy()};
+  const BoundStep* behind = head.behind;
+  if (behind->kind == StepKind::literal) {
+    out.tail = behind->literal;
+    out.tail_bytes = behind->literal_bytes;
+    ++behind;
+  }
+  return behind->kind == StepKind::end ? out : StraightRows{};
+}
+
+}  // namespace
+
+BoundTape bind_tape(const Tape& tape, const Cells& cells, const std::vector<Value>& slots,
+                    const ReadyTexts& ready, EntryTextStore& entries, std::int64_t rows) {
+  const Binder binder(tape, cells, slots);
+  BoundTape out;
+  out.steps.reserve(tape.steps.size());
+  for (const Step& step : tape.steps) out.steps.push_back(binder.bind(step));
+  bind_sites(tape, cells, ready, entries, rows, out.steps);
+  out.parts = bind_runs(out.steps);
+  out.straight = straight_of(out.steps);
+  return out;
 }
 
 }  // namespace labfactory

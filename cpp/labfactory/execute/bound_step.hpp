@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "labfactory/execute/entry_texts.hpp"
+#include "labfactory/execute/ready_run.hpp"
 #include "labfactory/execute/ready_texts.hpp"
 #include "labfactory/plan/tape.hpp"
 #include "labfactory/values/cells.hpp"
@@ -27,21 +28,29 @@ struct BoundStep {
   std::int32_t to = 0;
   std::int32_t span = 0;
   std::int32_t read_span = 0;
-  // Of ready_*: whether the next one is ready as well, for the same row or item.
-  bool joins = false;
-  bool is_choice = false;  // between literals
+  bool is_choice = false;  // of ready_*: between literals
   std::size_t literal_bytes = 0;
   const char* literal = nullptr;
-  const BoundStep* next = nullptr;  // step behind what is ready, or kept
-  const Piece* pieces = nullptr;    // of ready_*
-  const ReadyText* ready = nullptr;
+  const BoundStep* next = nullptr;   // step behind what is ready, or kept
+  const ReadyText* ready = nullptr;  // of ready_*
+  // Of ready_*: it and those behind it that are ready as well, for the same row or item; and the step behind
+  // them all.
+  const RunPart* run = nullptr;
+  const RunPart* run_end = nullptr;
+  const BoundStep* behind = nullptr;
   EntryTexts* entries = nullptr;  // of entry_*
+};
+
+// A tape as one machine runs it; parts and steps point at each other.
+struct BoundTape {
+  std::vector<BoundStep> steps;
+  std::vector<RunPart> parts;
+  StraightRows straight;
 };
 
 // The steps of a tape, chosen by how the columns lie and by what is ready. Adds to `entries`, in memory that
 // is not moved, what keeps the texts of dictionaries; `rows` are those of the batch.
-[[nodiscard]] std::vector<BoundStep> bind_steps(const Tape& tape, const Cells& cells,
-                                                const std::vector<Value>& slots, const ReadyTexts& ready,
-                                                EntryTextStore& entries, std::int64_t rows);
+[[nodiscard]] BoundTape bind_tape(const Tape& tape, const Cells& cells, const std::vector<Value>& slots,
+                                  const ReadyTexts& ready, EntryTextStore& entries, std::int64_t rows);
 
 }  // namespace labfactory

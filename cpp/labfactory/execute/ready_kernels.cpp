@@ -1,5 +1,6 @@
 #include "labfactory/execute/ready_kernels.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "labfactory/base/dispatch.hpp"

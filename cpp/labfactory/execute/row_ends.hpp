@@ -3,6 +3,7 @@
 // Threads: one belongs to one chunk.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <span>
@@ -15,6 +16,19 @@ namespace labfactory {
 struct PartRows {
   char* begin = nullptr;
   std::int32_t* offsets = nullptr;
+};
+
+// Where the rows of an only part are written to, one behind the other.
+struct RowSpace {
+  char* begin = nullptr;  // of all rows
+  char* at = nullptr;
+  const char* limit = nullptr;   // kPartSlack bytes follow it
+  std::int64_t row_bytes = 0;    // the most that a row may have
+  std::int32_t* ends = nullptr;  // of the next rows
+};
+struct WrittenRows {
+  std::int64_t rows;
+  char* at;  // where the next row begins
 };
 
 class RowEnds {
@@ -37,6 +51,20 @@ class RowEnds {
     ++rows_;
     bytes_ = total;
     return true;
+  }
+
+  // Of an only part, and of no more rows than certainly fit.
+  [[nodiscard]] RowSpace space() const {
+    const PartCursor& cursor = cursors_.front();
+    const PartRows& part = parts_.front();
+    const std::int64_t bytes = std::min<std::int64_t>(cursor.limit - part.begin, chunk_bytes_);
+    return {part.begin, cursor.at, part.begin + bytes, row_bytes_, part.offsets + rows_ + 1};
+  }
+  // Commits rows that were written to space().
+  void commit(const WrittenRows& written) {
+    cursors_.front().at = written.at;
+    rows_ += written.rows;
+    bytes_ = written.at - parts_.front().begin;
   }
 
   // Ends the row under way without text.

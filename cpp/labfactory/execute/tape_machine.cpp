@@ -71,8 +71,8 @@ TapeMachine::TapeMachine(const Program& program, const Tape& tape, const Binding
       loops_(static_cast<std::size_t>(program.loops)),
       captures_(program),
       ready_(program, tape, binding.cells(), slots_, ready_rows_of(program, ready_rows)),
-      steps_(
-          bind_steps(tape, binding.cells(), slots_, ready_, entries_, ready_rows > 0 ? binding.rows() : 0)) {}
+      bound_(bind_tape(tape, binding.cells(), slots_, ready_, entries_, ready_rows > 0 ? binding.rows() : 0)),
+      runs_(run_kernels()) {}
 
 RowEvent TapeMachine::assemble(std::int64_t first, std::int64_t last, RowEnds& ends) {
   for (std::int64_t row = first; row < last;) {
@@ -81,6 +81,10 @@ RowEvent TapeMachine::assemble(std::int64_t first, std::int64_t last, RowEnds& e
       ready_last_ = ready_.make(row, last);
     }
     const std::int64_t until = std::min(last, ready_last_);
+    if (!bound_.straight.parts.empty() && program_.parts.size() <= 1) {
+      row = write_straight(row, until, ends);
+      if (row == until) continue;
+    }
     const RowEvent event = run(row, until, ends);
     if (row == until) continue;
     const bool is_captured = event.kind == RowEvent::Kind::full && event.constant == kNoPart;
@@ -105,11 +109,18 @@ RowEvent TapeMachine::assemble(std::int64_t row, std::span<PartCursor> parts) {
   }
 }
 
+std::int64_t TapeMachine::write_straight(std::int64_t first, std::int64_t last, RowEnds& ends) {
+  const WrittenRows written =
+      runs_.rows(bound_.straight, first - ready_first_, last - ready_first_, ends.space());
+  ends.commit(written);
+  return first + written.rows;
+}
+
 RowEvent TapeMachine::run(std::int64_t& current, std::int64_t last, RowEnds& ends) {
   Value* const slots = slots_.data();
   const Frame<1> frame{slots};
   const Cells& cells = scope_.cells;
-  const BoundStep* const steps = steps_.data();
+  const BoundStep* const steps = bound_.steps.data();
   const Instruction* const instructions = tape_.instructions.data();
   const EscapeWriter escape = escape_;
   const bool has_captures = captures_.any();
@@ -220,40 +231,15 @@ RowEvent TapeMachine::run(std::int64_t& current, std::int64_t last, RowEnds& end
     const auto size = static_cast<std::size_t>(load_as<std::int32_t>(offsets + 4) - first);
     return output.lead_text(at->literal, at->literal_bytes, {reader.values + first, size}, at->flag, escape);
   };
-  // Texts that are ready, one behind the other while they are short: what most of a message is. Then the one
-  // that is not, or the step behind the last.
+  // Texts that are ready, one behind the other, and goes on behind them; false at the first that is not, or
+  // has no room.
   const auto copy_ready = [&](std::int64_t index) __attribute__((always_inline)) {
-    char* to = output.at();
-    const char* const limit = output.limit();
-    const BoundStep* step = at;
-    Copied copied = Copied::yes;
-    for (;;) {
-      const Piece& piece = step->pieces[index];
-      if ((step->literal_bytes | piece.size) >= kShortText) {
-        copied = Copied::not_ready;
-        break;
-      }
-      copy_short_text(to, step->literal);
-      to += step->literal_bytes;
-      copy_short_text(to, piece.text);
-      to += piece.size;
-      if (to > limit) {
-        copied = Copied::full;
-        break;
-      }
-      const bool joins = step->joins;
-      step = step->next;
-      if (!joins) break;
-    }
-    output.set(to);
-    at = step;
-    if (copied != Copied::not_ready) return copied;
-    const Piece& piece = at->pieces[index];
-    if (piece.size == kNotReady) return copied;
-    if (!output.long_texts(at->literal, at->literal_bytes, piece.text, piece.size, at->is_choice))
-      return Copied::full;
-    at = at->next;
-    return Copied::yes;
+    const RunPart* const end = at->run_end;
+    const BoundStep* const behind = at->behind;
+    const CopiedRun copied = runs_.copy(at->run, end, index, output.at(), output.limit(), copy_);
+    output.set(copied.to);
+    at = copied.part == end ? behind : copied.part->step;
+    return copied.part == end;
   };
   // What is kept of an entry of a dictionary, and what making it took. Where that would be too much for the
   // row, the plain steps say so in their place.
@@ -296,9 +282,7 @@ RowEvent TapeMachine::run(std::int64_t& current, std::int64_t last, RowEnds& end
             goto again;
           }
         }
-        const Copied copied = copy_ready(index);
-        if (copied == Copied::yes) continue;
-        if (copied == Copied::full) return full();
+        if (copy_ready(index)) continue;
         kind = at->plain;
         goto again;
       }

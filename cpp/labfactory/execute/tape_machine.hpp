@@ -36,6 +36,8 @@ class TapeMachine {
   [[nodiscard]] RowEvent assemble(std::int64_t row, std::span<PartCursor> parts);
 
  private:
+  // Writes rows of the block that is ready, where the template is one run; those that it leaves are run().
+  std::int64_t write_straight(std::int64_t first, std::int64_t last, RowEnds& ends);
   // Goes on until a row does not end well, and leaves its number in `row`; or else `last`.
   RowEvent run(std::int64_t& row, std::int64_t last, RowEnds& ends);
 
@@ -59,7 +61,8 @@ class TapeMachine {
   ReadyTexts ready_;
   EntryTextStore entries_;
   EntryTextMemory entry_memory_;
-  std::vector<BoundStep> steps_;
+  BoundTape bound_;
+  const RunKernels& runs_;
   std::vector<char*> starts_;  // of a lone row in each part
   // The rows that are ready.
   std::int64_t ready_first_ = 0;

@@ -1,0 +1,61 @@
+// Texts that are ready, one behind the other with literals between: what most of a message is.
+// Owner: parts borrow the tape's literals and the machine's pieces.
+// Threads: any; each writes to what it is given.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "labfactory/execute/copy.hpp"
+#include "labfactory/execute/ready_kernels.hpp"
+#include "labfactory/execute/row_ends.hpp"
+
+namespace labfactory {
+
+struct BoundStep;
+
+// A literal and the text behind it.
+struct RunPart {
+  const char* literal = nullptr;
+  std::size_t literal_bytes = 0;
+  const Piece* pieces = nullptr;
+  const BoundStep* step = nullptr;  // that writes the part where the text is not ready
+  std::ptrdiff_t room = 0;          // of this part and those behind it, while their texts are short
+  bool is_choice = false;           // between literals
+};
+
+// Where a run stopped: at a part that is not ready or has no room, or behind the last one.
+struct CopiedRun {
+  const RunPart* part;
+  char* to;
+};
+// Writes the parts first .. last of piece `index` up to a limit that kPartSlack bytes follow.
+using CopyRun = CopiedRun (*)(const RunPart* first, const RunPart* last, std::int64_t index, char* to,
+                              const char* limit, PaddedCopy copy);
+
+// A template that is one run and a literal, written a block of rows at a time.
+struct StraightRows {
+  std::span<const RunPart> parts;  // none where the template is something else
+  const char* tail = nullptr;
+  std::size_t tail_bytes = 0;
+  PaddedCopy copy = nullptr;
+};
+
+// Writes the rows of pieces first .. last, until one is not ready or has no room.
+using WriteRows = WrittenRows (*)(const StraightRows& straight, std::int64_t first, std::int64_t last,
+                                  const RowSpace& space);
+
+struct RunKernels {
+  CopyRun copy;
+  WriteRows rows;
+};
+
+// Those of the dispatch level in force; all write the same.
+[[nodiscard]] const RunKernels& run_kernels();
+[[nodiscard]] const RunKernels& run_kernels_plain();
+#if defined(__x86_64__)
+[[nodiscard]] const RunKernels& run_kernels_avx2();
+#endif
+
+}  // namespace labfactory
