@@ -65,7 +65,9 @@ def make_workload(rows: int, count: int = FEATURES, candidates: int = CANDIDATES
     )
 
 
-def slot(work: Workload, base: str = "best", strength: float = 0.0, epsilon: float = 0.0) -> select.Slot:
+def slot(
+    work: Workload, base: str = "best", strength: float = 0.0, epsilon: float = 0.0, is_screened: bool = True
+) -> select.Slot:
     candidates, features = work.weights.shape
     spread = np.full((candidates, features), 0.01, np.float32) if base in ("ucb", "thompson") else None
     return select.Slot(
@@ -82,6 +84,7 @@ def slot(work: Workload, base: str = "best", strength: float = 0.0, epsilon: flo
         strength=strength,
         epsilon=epsilon,
         uncertainty=spread,
+        is_screened=is_screened,
     )
 
 
@@ -108,6 +111,7 @@ def compare(rows: int, repeats: int) -> dict[str, Timed]:
     # Sums in another order differ in the last bit, so near ties may fall either way.
     assert (np.array(decided.field("index").fill_null(0)) == by_numpy(work)).mean() > 0.999
     calls = {f"greedy, {n} threads": (greedy, n) for n in (1, 2)}
+    calls |= {"greedy, every candidate scored, 2 threads": (slot(work, is_screened=False), 2)}
     calls |= {"epsilon, 2 threads": (slot(work, epsilon=0.1), 2)}
     calls |= {"softmax, 2 threads": (slot(work, "softmax", 2.0), 2)}
     calls |= {"squarecb, 2 threads": (slot(work, "squarecb", 10.0), 2)}

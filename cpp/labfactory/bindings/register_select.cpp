@@ -89,7 +89,8 @@ select::Slot make_slot(
     const std::vector<std::optional<float>>& missing, const Floats& weights, const Floats& bias,
     const std::string& scale, const std::string& base, double strength, double epsilon, double floor,
     const std::optional<std::pair<std::vector<StepPair>, std::vector<TermPair>>>& arbitration,
-    const std::optional<Floats>& uncertainty, const std::vector<std::pair<double, double>>& beliefs) {
+    const std::optional<Floats>& uncertainty, const std::vector<std::pair<double, double>>& beliefs,
+    bool is_screened) {
   const auto features = static_cast<std::int64_t>(missing.size());
   std::vector<select::BetaBelief> rates;
   for (const auto& [successes, failures] : beliefs) rates.push_back({successes, failures});
@@ -108,7 +109,8 @@ select::Slot make_slot(
        .arbitration = arbitration_of(arbitration),
        .uncertainty = std::move(spread),
        .beliefs = std::move(rates),
-       .exploration = {.base = base_of(base), .strength = strength, .epsilon = epsilon, .floor = floor}});
+       .exploration = {.base = base_of(base), .strength = strength, .epsilon = epsilon, .floor = floor},
+       .is_screened = is_screened});
 }
 
 // The gates of all slots, int8, in the first column; what is left of limits in the others.
@@ -274,7 +276,7 @@ void register_select(py::module_& module) {
            py::arg("needed"), py::arg("rules"), py::arg("missing"), py::arg("weights"), py::arg("bias"),
            py::arg("scale"), py::arg("base") = "best", py::arg("strength") = 0.0, py::arg("epsilon") = 0.0,
            py::arg("floor") = 0.0, py::arg("arbitration") = py::none(), py::arg("uncertainty") = py::none(),
-           py::arg("beliefs") = std::vector<std::pair<double, double>>())
+           py::arg("beliefs") = std::vector<std::pair<double, double>>(), py::arg("is_screened") = true)
       .def("decide", &decide, py::arg("columns"), py::kw_only(), py::arg("seed"), py::arg("version"),
            py::arg("threads"), py::arg("prices") = py::none(), py::arg("shared") = py::none(),
            py::arg("estimates") = true,

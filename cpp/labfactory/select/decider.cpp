@@ -16,6 +16,8 @@ namespace {
 
 // Sets of eligible candidates whose chances a worker keeps at a time.
 constexpr std::size_t kMostSets = 4096;
+// Blocks that are scored whole after one that the screen was of no use to.
+constexpr int kUnscreened = 31;
 
 bool has(std::uint64_t rows, std::size_t r) {
   return ((rows >> r) & 1) != 0;
@@ -63,6 +65,10 @@ Scratch::Scratch(const Slot& slot)
   eligible.resize(candidates);
   picks.resize(candidates);
   conditions.resize(slot.condition_count());
+  if (slot.screen().is_empty()) return;
+  const auto pairs = static_cast<std::size_t>(slot.screen().view().pairs);
+  steps = BufferPool::acquire(pairs * kBlockRows * sizeof(std::uint32_t));
+  keys = BufferPool::acquire(matrix * sizeof(std::int16_t));
 }
 
 Decider::Decider(const Slot& slot, const DecisionInput& input, const Output& output, std::uint64_t seed,
@@ -84,6 +90,9 @@ Decider::Decider(const Slot& slot, const DecisionInput& input, const Output& out
   for (const Column* const column : input.conditions) conditions_.emplace_back(*column);
   if (exploration_.base == Base::beta && !input.prices.empty()) {
     priced_race_ = BetaRace(settings_.beliefs, input.prices);
+  }
+  if (!prices_.empty() && input.keys != nullptr) {
+    priced_screen_ = slot.screen_at(input.prices, input.keys->length());
   }
   if (!prices_.empty()) prices_.resize(static_cast<std::size_t>(model_.groups() * kGroup));
 }
@@ -226,11 +235,30 @@ void Decider::rank(Scratch& scratch) const {
     apply_rules(*settings_.rules, scratch.conditions, scratch.eligible.data(), scratch.picks);
   }
   if (!has_scores_ || scores_late_) {
+    if (screen(scratch)) return;
     float* const scores = scores_late_ ? scratch.scores.data() : nullptr;
     model_.choose(kernels_, scratch.features.data(), prices(), base(scratch), scores, &scratch.best);
     return;
   }
   kernels_.argmax(scratch.scores.data(), prices(), base(scratch), model_.candidates(), &scratch.best);
+}
+
+// Whether it found the best.
+bool Decider::screen(Scratch& scratch) const {
+  const Screen& screen = prices_.empty() ? slot_.screen() : priced_screen_;
+  if (screen.is_empty()) return false;
+  if (scratch.unscreened > 0) {
+    --scratch.unscreened;
+    return false;
+  }
+  const ScreenWork work{reinterpret_cast<std::uint32_t*>(scratch.steps.data()),
+                        reinterpret_cast<std::int16_t*>(scratch.keys.data())};
+  if (kernels_.screen(screen.view(), scratch.features.data(), prices(), model_.features(),
+                      model_.candidates(), base(scratch), work, &scratch.best)) {
+    return true;
+  }
+  scratch.unscreened = kUnscreened;
+  return false;
 }
 
 void Decider::draw(std::int64_t first, std::int64_t rows, Scratch& scratch) const {

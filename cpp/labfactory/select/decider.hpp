@@ -9,11 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "labfactory/base/buffer_pool.hpp"
 #include "labfactory/select/beta_race.hpp"
 #include "labfactory/select/kernels.hpp"
 #include "labfactory/select/mask.hpp"
 #include "labfactory/select/output.hpp"
 #include "labfactory/select/sample.hpp"
+#include "labfactory/select/screen.hpp"
 #include "labfactory/select/slot.hpp"
 #include "labfactory/select/thompson.hpp"
 
@@ -36,7 +38,10 @@ struct Scratch {
   std::vector<std::uint64_t> picks;
   std::map<std::vector<std::uint64_t>, std::vector<double>> odds;  // of Base::beta, by who is eligible
   Contest contest;                                                 // of Base::thompson
-  std::array<double, kBlockRows> likely{};                         // of Base::thompson: of the one taken
+  PooledBuffer steps;                                              // of a screen: its rows
+  PooledBuffer keys;                                               // and its candidates' keys
+  int unscreened = 0;  // blocks to score whole, as a screen left too many of the last one
+  std::array<double, kBlockRows> likely{};  // of Base::thompson: of the one taken
   alignas(64) std::array<std::uint64_t, kBlockRows> customers{};
   Best best{};
   Best second{};
@@ -99,6 +104,7 @@ class Decider {
   void gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   static void gate_row(std::size_t r, Reason gate, Scratch& scratch);
   void read_terms(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  bool screen(Scratch& scratch) const;
   void draw_base(std::int64_t rows, const double* numbers, Scratch& scratch) const;
   void draw_beliefs(std::int64_t rows, Scratch& scratch) const;
   void draw_beta(std::size_t r, double number, Scratch& scratch) const;
@@ -116,6 +122,7 @@ class Decider {
   Thompson thompson_;
   BetaRace priced_race_;  // of Base::beta where there are prices
   std::vector<Condition> conditions_;
+  Screen priced_screen_;       // where there are prices
   std::vector<float> prices_;  // padded to whole groups; empty: none
   bool has_scores_;            // a matrix of scores is made, else choose() keeps them in registers
   bool scores_late_;           // choose() writes it, as the scores are its sums

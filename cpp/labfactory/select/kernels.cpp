@@ -1,5 +1,9 @@
 #include "labfactory/select/kernels.hpp"
 
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
 #include "labfactory/select/exponential.hpp"
 
 namespace labfactory::select {

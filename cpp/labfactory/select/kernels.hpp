@@ -37,6 +37,32 @@ struct Draw {
   double total = 0.0;
 };
 
+// Steps on either side of the middle of a feature's weights; see screen.hpp.
+inline constexpr double kScreenSteps = 32767.0;
+// Candidates besides the foremost that a block scores before it scores all of them.
+inline constexpr std::int64_t kMostRivals = 256;
+
+// What candidates are screened by, before any is scored; see screen.hpp.
+struct ScreenView {
+  const float* weights = nullptr;  // [candidates][count], as given
+  const float* bias = nullptr;     // [candidates]
+  const float* half_ranges =
+      nullptr;                        // [count + 1]: of each feature's weights, and of the biases less prices
+  const float* magnitudes = nullptr;  // [count + 1]: the largest of each
+  const std::int16_t* steps = nullptr;  // [groups][pairs][kGroup][2]: two features' weights side by side
+  std::int64_t terms = 0;               // count, or one more where biases less prices differ; 0: no screen
+  std::int64_t pairs = 0;
+  float target = 0.0F;    // what a row's features are scaled to sum up to
+  float slack = 0.0F;     // how far apart keys may be though their scores are the other way round,
+  float rounding = 0.0F;  // plus this times the largest magnitude of the row's scores, as it was scaled
+};
+
+// What a screen writes, for the caller to bring.
+struct ScreenWork {
+  std::uint32_t* features = nullptr;  // [pairs][kBlockRows]: two features of 16 bits side by side
+  std::int16_t* keys = nullptr;       // [groups · kGroup][kBlockRows], 0 where not eligible
+};
+
 // All take a block of kBlockRows rows; bit r of mask[c] says that candidate c is eligible for row r.
 // `prices`, one for each candidate, are taken off the scores before they are compared; nullptr: none.
 struct Kernels {
@@ -62,6 +88,11 @@ struct Kernels {
   // ranges[g].last) weigh 0.
   void (*spread)(const float* features, const float* factor, const FeatureRange* ranges, std::int64_t count,
                  std::int64_t groups, float* deviations);
+
+  // The same as choose() without `scores`, scoring only those that the screen leaves; false where those are
+  // too many, and `best` is then for choose() to find.
+  bool (*screen)(const ScreenView& view, const float* features, const float* prices, std::int64_t count,
+                 std::int64_t candidates, const std::uint64_t* mask, const ScreenWork& work, Best* best);
 
   // Replaces each of `count` logits, a multiple of 16, by 1 / (1 + exp(-logit)), computed in float64.
   void (*sigmoid)(float* scores, std::int64_t count);

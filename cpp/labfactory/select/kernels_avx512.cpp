@@ -16,7 +16,12 @@ constexpr int kBytes = 64;
 }  // namespace
 
 const Kernels& kernels_avx512() {
-  return kTable;
+  static const Kernels table = [] {
+    Kernels own = kTable;
+    own.screen = kernels_avx2().screen;
+    return own;
+  }();
+  return table;
 }
 #else
 const Kernels& kernels_avx512() {

@@ -30,6 +30,12 @@ std::size_t count_conditions(const SlotSettings& settings) {
   return static_cast<std::size_t>(last + 1);
 }
 
+// Whether sums decide by being the highest, and nothing asks for those of the others.
+bool is_screened(const SlotSettings& settings) {
+  return settings.is_screened && settings.exploration.base == Base::best && settings.scale == Scale::sum &&
+         settings.arbitration.is_empty() && !settings.rules;
+}
+
 std::vector<std::uint32_t> hashes_of(const SlotSettings& settings) {
   std::vector<std::uint32_t> hashes;
   for (const std::int32_t candidate : settings.candidates) {
@@ -43,6 +49,9 @@ void expect(std::size_t expected, std::size_t found, const char* what) {
   throw Error(ErrorKind::selection, "decision_input",
               "expected " + std::to_string(expected) + " " + what + ", found " + std::to_string(found));
 }
+
+// To make a screen costs as much as it saves over a thousand rows.
+constexpr std::int64_t kFewestPricedRows = 4096;
 
 // Slots whose scratch a thread keeps: to make it costs as much as the decision, and the slots of one policy
 // decide in turns.
@@ -107,6 +116,7 @@ Slot::Slot(SlotSettings settings)
                       std::to_string(candidate));
     }
   }
+  if (is_screened(settings_)) screen_ = Screen(settings_.weights, settings_.bias, {});
   hashes_ = hashes_of(settings_);
   static std::atomic<std::uint64_t> slots = 0;
   number_ = ++slots;
@@ -159,6 +169,11 @@ void Slot::check(const DecisionInput& input) const {
     throw Error(ErrorKind::selection, "decision_input",
                 "expected finite prices, found " + std::to_string(price));
   }
+}
+
+Screen Slot::screen_at(std::span<const float> prices, std::int64_t rows) const {
+  if (screen_.is_empty() || rows < kFewestPricedRows) return {};
+  return {settings_.weights, settings_.bias, prices};
 }
 
 ArrayPointer Slot::decide(const DecisionInput& input, std::uint64_t seed, std::string_view version,

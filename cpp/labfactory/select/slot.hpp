@@ -19,6 +19,7 @@
 #include "labfactory/select/model.hpp"
 #include "labfactory/select/output.hpp"
 #include "labfactory/select/sample.hpp"
+#include "labfactory/select/screen.hpp"
 #include "labfactory/select/uncertainty.hpp"
 
 namespace labfactory::select {
@@ -39,6 +40,7 @@ struct SlotSettings {
   Uncertainty uncertainty;          // for Base::ucb and Base::thompson
   std::vector<BetaBelief> beliefs;  // one for each candidate, for Base::beta
   Exploration exploration;
+  bool is_screened = true;  // where it can be; else every candidate is scored, to the same end
 };
 
 struct DecisionInput {
@@ -80,6 +82,10 @@ class Slot {
   [[nodiscard]] const Mask& mask() const { return mask_; }
   [[nodiscard]] const Model& model() const { return model_; }
   [[nodiscard]] const BetaRace& race() const { return race_; }
+  // Empty unless the highest sums are all that is asked for.
+  [[nodiscard]] const Screen& screen() const { return screen_; }
+  // The same at prices; empty also where the rows are too few to pay for making it.
+  [[nodiscard]] Screen screen_at(std::span<const float> prices, std::int64_t rows) const;
   [[nodiscard]] std::size_t condition_count() const { return condition_count_; }
   // The 32-bit hashes of the candidates' names.
   [[nodiscard]] std::span<const std::uint32_t> hashes() const { return hashes_; }
@@ -108,6 +114,7 @@ class Slot {
   SlotSettings settings_;
   Mask mask_;
   Model model_;
+  Screen screen_;  // without prices
   BetaRace race_;  // of Base::beta without prices
   std::vector<std::uint32_t> hashes_;
   std::size_t condition_count_ = 0;

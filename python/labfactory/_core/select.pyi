@@ -31,6 +31,7 @@ class Slot:
         arbitration: tuple[Sequence[tuple[str, float]], Sequence[tuple[float, int]]] | None = None,
         uncertainty: npt.NDArray[np.float32] | None = None,
         beliefs: Sequence[tuple[float, float]] = (),
+        is_screened: bool = True,
     ) -> None: ...
     def decide(
         self,
