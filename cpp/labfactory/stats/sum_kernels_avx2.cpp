@@ -1,3 +1,5 @@
+#include <cstring>
+
 #include "labfactory/stats/sum_kernels.hpp"
 
 namespace labfactory {

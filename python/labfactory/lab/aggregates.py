@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +71,8 @@ class Aggregates:
     keys: KeyFaults = KeyFaults()
     started: datetime | None = None
     ended: datetime | None = None
+    # Moments that were asked for; what merges or splits the sums begins anew.
+    _known: dict[tuple[str, str], CoMoments] = field(default_factory=dict, init=False)
 
     def __repr__(self) -> str:
         metrics = ", ".join(each.metric for each in self.layout.sets)
@@ -178,6 +180,11 @@ class Aggregates:
 
     def moments(self, metric: str, variant: str) -> CoMoments:
         """The moments of a metric in an arm, over all dimensions."""
+        if (known := self._known.get((metric, variant))) is None:
+            known = self._known[metric, variant] = self._moments(metric, variant)
+        return known
+
+    def _moments(self, metric: str, variant: str) -> CoMoments:
         place = self.layout.place(metric)
         size = len(self.layout.sets[place].members)
         start = self.layout.start(place)

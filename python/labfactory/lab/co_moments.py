@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,7 @@ class CoMoments:
     def of_figures(count: int, figures: NDArray[np.float64], numbers: int) -> CoMoments:
         """Read the figures of a set as the core writes them."""
         products = np.zeros((numbers, numbers))
-        upper = np.triu_indices(numbers)
+        upper = _upper_triangle(numbers)
         products[upper] = figures[2 * numbers :]
         products.T[upper] = figures[2 * numbers :]
         return CoMoments(count, figures[:numbers], figures[numbers : 2 * numbers], products)
@@ -84,3 +85,9 @@ class CoMoments:
         """The first number alone."""
         variance = float(self.products[0, 0]) / (self.count - 1) if self.count > 1 else 0.0
         return Sample(self.count, float(self.means[0]), max(variance, 0.0))
+
+
+@cache
+def _upper_triangle(numbers: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    rows, columns = np.triu_indices(numbers)
+    return rows, columns
