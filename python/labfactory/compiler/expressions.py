@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -56,16 +56,18 @@ if TYPE_CHECKING:
 _LITERALS = frozenset({str, int, float, bool, type(None)})
 _MESSAGES = (nodes.Call, nodes.Mod, nodes.MarkSafeIfAutoescape)
 # What may have to do with macros, namespaces and other objects.
-_OF_OBJECTS = (
-    nodes.Call,
-    nodes.Getattr,
-    nodes.Getitem,
-    nodes.CondExpr,
-    nodes.And,
-    nodes.Or,
-    nodes.Not,
-    nodes.Test,
-    nodes.Filter,
+_OF_OBJECTS = frozenset(
+    {
+        nodes.Call,
+        nodes.Getattr,
+        nodes.Getitem,
+        nodes.CondExpr,
+        nodes.And,
+        nodes.Or,
+        nodes.Not,
+        nodes.Test,
+        nodes.Filter,
+    }
 )
 _NAMES: dict[type[nodes.Node], str] = {
     nodes.Call: "a call",
@@ -125,17 +127,27 @@ class Expressions:
 
     def fold(self, node: nodes.Node) -> Folded:
         """The constant that an expression is; raises `nodes.Impossible` when it is none."""
+        folded = self.folded(node)
+        if folded is None:
+            raise nodes.Impossible
+        return folded
+
+    def folded(self, node: nodes.Node) -> Folded | None:
+        """The constant that an expression is; None when it is none."""
         # Most expressions begin with a column or a variable.
         first = first_operand(node)
         if isinstance(first, nodes.Name) and first.name not in self.options.constants:
-            raise nodes.Impossible
+            return None
         if isinstance(first, nodes.Call) and self.options.catalogue is None:
-            raise nodes.Impossible
+            return None
         if isinstance(node, nodes.Const) and type(node.value) in _LITERALS:
             return Folded(node.value)
         context = nodes.EvalContext(self.tree.jinja, self.tree.name)
         context.autoescape = self.autoescape
-        return Folder(context, self._named_constant, partial(constant_message, self)).fold(node)
+        folder = Folder(context, self._named_constant, partial(constant_message, self))
+        with suppress(nodes.Impossible):
+            return folder.fold(node)
+        return None
 
     def operand(self, node: nodes.Node, *, lazily: bool = False) -> tuple[int, Static]:
         """The register that holds an expression's value: a variable's own, or a fresh one."""
@@ -154,14 +166,16 @@ class Expressions:
             target: The register.
             lazily: Whether a generator may be left there, as one that runs where it is read.
         """
-        try:
-            folded = self.fold(node)
-        except nodes.Impossible:
-            with self.code.scratch():
-                if lazily and isinstance(node, nodes.Filter):
-                    return lower_filter(self, node, target, lazily=True)
-                return self._settled(node, self._lower(node, target), lazily=lazily)
-        return self.constant(folded.value, target, node)
+        folded = self.folded(node)
+        if folded is not None:
+            return self.constant(folded.value, target, node)
+        top = self.code.top
+        if lazily and isinstance(node, nodes.Filter):
+            static = lower_filter(self, node, target, lazily=True)
+        else:
+            static = self._settled(node, self._lower(node, target), lazily=lazily)
+        self.code.top = top
+        return static
 
     def _settled(self, node: nodes.Node, static: Static, *, lazily: bool) -> Static:
         if static.may_be(GENERATOR, VIEW) and not lazily:
@@ -276,17 +290,18 @@ class Expressions:
         return self.options.undefined != "error" or name in self.options.optional
 
     def _lower(self, node: nodes.Node, target: int) -> Static:
-        if isinstance(node, _MESSAGES) and self.options.catalogue is not None:
+        if self.options.catalogue is not None and isinstance(node, _MESSAGES):
             static = lower_message(self, node, target)
             if static is not None:
                 return static
-        if isinstance(node, _OF_OBJECTS):
+        kind = type(node)
+        if kind in _OF_OBJECTS:
             static = lower_of_objects(self, node, target)
             if static is not None:
                 return static
-        lower = _LOWER.get(type(node))
+        lower = _LOWER.get(kind)
         if lower is None:
-            self.refuse(_NAMES.get(type(node), type(node).__name__.lower()), node)
+            self.refuse(_NAMES.get(kind, kind.__name__.lower()), node)
         return lower(self, node, target)
 
     def readable(self, found: Type, node: nodes.Node) -> Type:

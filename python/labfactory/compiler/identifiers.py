@@ -26,7 +26,8 @@ class _Tracking(FrameSymbolVisitor):
                 super().visit(node, *args, **kwargs)
             else:
                 for child in children(node):
-                    self.visit(child, *args, **kwargs)
+                    if type(child) not in _NO_NAMES:
+                        self.visit(child, *args, **kwargs)
 
 
 class _Frame(RootVisitor):

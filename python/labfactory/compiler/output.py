@@ -23,24 +23,26 @@ def lower_output(statements: Statements, node: nodes.Output) -> None:
     """Writes literal text and values, one after the other."""
     if statements.is_silent:
         return
+    code, values = statements.code, statements.values
     for child in node.nodes:
         if isinstance(child, nodes.TemplateData):
-            statements.code.write(child.data, statements.values.span(child))
+            code.write(child.data, values.span(child))
         elif (slot := _slot_name(statements, child)) is not None:
             assert isinstance(child, nodes.Call)
             statements.linker.inline(statements, child, slot)
         else:
-            with statements.code.scratch():
-                _print(statements, child)
+            top = code.top
+            _print(statements, child)
+            code.top = top
 
 
 def _print(statements: Statements, node: nodes.Expr) -> None:
     span = statements.values.span(node)
-    try:
-        statements.code.write(_constant_text(statements, statements.values.fold(node)), span)
-    except nodes.Impossible:
-        if not write_call(statements.values, node):
-            _print_value(statements, node, span)
+    folded = statements.values.folded(node)
+    if folded is not None:
+        statements.code.write(_constant_text(statements, folded), span)
+    elif not write_call(statements.values, node):
+        _print_value(statements, node, span)
 
 
 def _constant_text(statements: Statements, folded: Folded) -> str:

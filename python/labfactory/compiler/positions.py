@@ -1,4 +1,4 @@
-"""Exact positions: Jinja2's lexer, made to remember where each token stands.
+"""Exact positions: where each token of a source stands, and so each node.
 
 Syntax nodes of Jinja2 hold only a line number, but the parser passes it through untouched. So the lexer here
 yields a place for it, a number below zero that names a token, and the extent of a node is that of its tokens.
@@ -9,20 +9,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from jinja2 import nodes
-from jinja2.lexer import Lexer, _Rule, newline_re
+from jinja2.lexer import newline_re
 
 from labfactory.compiler.children import children
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from jinja2 import Environment
-
 _LINE_END = re.compile("\n")
-_OPENERS = {"(": ")", "[": "]", "{": "}"}
+CLOSED_BY = {"(": ")", "[": "]", "{": "}"}
 _BRACKETS = frozenset("()[]{}")
 # Nodes whose place is that of one of their own tokens; that of all others may be the token behind them.
 _OWN_TOKEN = (
@@ -43,6 +38,8 @@ _OWN_TOKEN = (
     nodes.Pos,
 )
 _LEAVES = (nodes.Name, nodes.Const, nodes.TemplateData)
+# Nodes that are one token.
+_TOKENS = frozenset({nodes.Name, nodes.TemplateData})
 
 
 class Span(NamedTuple):
@@ -93,21 +90,41 @@ class Positions:
         self.text = "\n".join(newline_re.split(self.text)[::2])
         self._lines = [0, *(found.end() for found in _LINE_END.finditer(self.text))]
 
-    def pair(self, token: int, text: str) -> None:
-        """Finds the bracket that a bracket closes."""
+    def add(self, kind: str, text: str, start: int) -> int:
+        """Adds a token; returns the line number that names it."""
+        token = len(self.texts)
+        self.texts.append(text)
+        self.kinds.append(kind)
+        self.starts.append(start)
+        if kind == "operator" and text in _BRACKETS:
+            self.pair(token)
+        return ~token
+
+    def pair(self, token: int) -> None:
+        """Finds the bracket that the bracket added last closes."""
         self._brackets.append(token)
-        if text in _OPENERS:
+        text = self.texts[token]
+        if text in CLOSED_BY:
             self._open.append(token)
-        elif self._open and _OPENERS[self.texts[self._open[-1]]] == text:
+        elif self._open and CLOSED_BY[self.texts[self._open[-1]]] == text:
             opener = self._open.pop()
             self._pairs[token], self._pairs[opener] = opener, token
+
+    def cut(self, count: int) -> None:
+        """Keeps so many tokens, the first; those behind come again."""
+        for column in (self.texts, self.kinds, self.starts):
+            del column[count:]
+        self._brackets = [token for token in self._brackets if token < count]
+        self._open = [token for token in self._open if token < count]
+        self._pairs = {one: other for one, other in self._pairs.items() if max(one, other) < count}
 
     def between(self, start: int, end: int) -> Span:
         """The span of two offsets."""
         lines = self._lines
         line = bisect_right(lines, start)
         line_end = lines[line] - 1 if line < len(lines) else len(self.text)
-        return Span(line, start - lines[line - 1] + 1, max(1, min(end, line_end) - start))
+        width = (end if end < line_end else line_end) - start
+        return Span(line, start - lines[line - 1] + 1, width if width > 1 else 1)
 
     def last(self) -> Span:
         """The span of what stands behind the last token: where the lexer stopped."""
@@ -132,6 +149,8 @@ class Positions:
 
     def of(self, node: nodes.Node) -> Span:
         """The span of a node: from its first token to its last, brackets balanced."""
+        if type(node) in _TOKENS and (token := token_of(node.lineno)) >= 0:
+            return self.between(self.starts[token], self._token_end(token))
         if isinstance(node, (nodes.Stmt, nodes.Template)):
             return self.at(node.lineno)
         low, high = self._extent(node)
@@ -226,51 +245,3 @@ class Positions:
 
     def _text(self, index: int) -> str:
         return self.texts[index] if index < len(self.texts) else ""
-
-
-# Tags hold names and operators before all else, and few numbers.
-_LIKELY = ("whitespace", "name", "operator", "string", "float", "integer")
-
-
-def _likely_first(rules: list[_Rule]) -> list[_Rule]:
-    """The rules of a tag, of which Jinja2 tries one after the other, in the order in which they are likely.
-
-    Its numbers stand before its names, as those may begin with a digit; names that may not can go first.
-    """
-    found = {rule.tokens: rule for rule in rules}
-    if not found.keys() >= set(_LIKELY):
-        return rules
-    name = found["name"].pattern
-    found["name"] = found["name"]._replace(pattern=re.compile(f"(?![0-9])(?:{name.pattern})", name.flags))
-    return [*(rule for rule in rules if rule.tokens not in _LIKELY), *(found[kind] for kind in _LIKELY)]
-
-
-class PositionedLexer(Lexer):
-    """Jinja2's lexer, yielding places for line numbers and telling `positions` of every token."""
-
-    positions: Positions
-
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
-        self.rules = {state: _likely_first(rules) for state, rules in self.rules.items()}
-
-    def tokeniter(
-        self, source: str, name: str | None, filename: str | None = None, state: str | None = None
-    ) -> Iterator[tuple[int, str, str]]:
-        """Yields Jinja2's own tokens."""
-        positions = self.positions = Positions(source)
-        whole, texts, kinds, starts = positions.text, positions.texts, positions.kinds, positions.starts
-        end = 0
-        for _, kind, text in super().tokeniter(source, name, filename, state):
-            # Only white space that was dropped can stand between two tokens.
-            start = end if whole.startswith(text, end) else whole.index(text, end)
-            end = start + len(text)
-            if kind == "whitespace":
-                continue
-            token = len(texts)
-            texts.append(text)
-            kinds.append(kind)
-            starts.append(start)
-            if kind == "operator" and text in _BRACKETS:
-                positions.pair(token, text)
-            yield ~token, kind, text

@@ -72,12 +72,14 @@ class Statements:
 
     def body(self, body: Sequence[nodes.Node]) -> None:
         """Lowers statements one by one."""
+        code = self.code
         for node in body:
             lower = _LOWER.get(type(node))
             if lower is None:
                 self.values.refuse(type(node).__name__.lower(), node)
-            with self.code.scratch():
-                lower(self, node)
+            top = code.top
+            lower(self, node)
+            code.top = top
 
     # -- scopes
 

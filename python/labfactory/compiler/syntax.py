@@ -12,7 +12,8 @@ from jinja2.exceptions import TemplateSyntaxError
 from jinja2.parser import Parser
 
 from labfactory.base.errors import CompileError, UsageError
-from labfactory.compiler.positions import PositionedLexer, Positions, Span, token_of
+from labfactory.compiler.lexer import PositionedLexer
+from labfactory.compiler.positions import Positions, Span, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
