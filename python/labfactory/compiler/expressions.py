@@ -14,7 +14,7 @@ from labfactory._core import plan as core
 from labfactory.compiler.attributes import lower_getattr, lower_getitem
 from labfactory.compiler.calls import lower_call, lower_filter, lower_test
 from labfactory.compiler.constants import check_constant
-from labfactory.compiler.fold import Folded, Folder, first_operand
+from labfactory.compiler.fold import Folded, Folder, is_loose
 from labfactory.compiler.i18n import constant_message, lower_message
 from labfactory.compiler.names import loaded, lower_name
 from labfactory.compiler.object_values import lower_of_objects
@@ -134,11 +134,7 @@ class Expressions:
 
     def folded(self, node: nodes.Node) -> Folded | None:
         """The constant that an expression is; None when it is none."""
-        # Most expressions begin with a column or a variable.
-        first = first_operand(node)
-        if isinstance(first, nodes.Name) and first.name not in self.options.constants:
-            return None
-        if isinstance(first, nodes.Call) and self.options.catalogue is None:
+        if is_loose(node, self.options.constants, has_messages=self.options.catalogue is not None):
             return None
         if isinstance(node, nodes.Const) and type(node.value) in _LITERALS:
             return Folded(node.value)

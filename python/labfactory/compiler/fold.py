@@ -18,7 +18,7 @@ from jinja2.exceptions import UndefinedError
 from jinja2.runtime import markup_join, str_join
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
 # A folded text or list is not longer than this; a template's own literals are not bounded.
 _MOST_ITEMS = 100_000
@@ -65,11 +65,22 @@ _FIRST: dict[type[nodes.Node], str] = {
 }
 
 
-def first_operand(node: nodes.Node | None) -> nodes.Node | None:
-    """The name, call or literal that is evaluated first; None for the text of a filter block."""
-    while node is not None and (part := _FIRST.get(type(node))) is not None:
-        node = getattr(node, part)
-    return node
+def is_loose(node: nodes.Node, constants: Container[str], *, has_messages: bool) -> bool:
+    """Whether an expression surely is no constant, as it needs a name that is none, or what a call gives."""
+    first: nodes.Node | None = node
+    while first is not None and (part := _FIRST.get(type(first))) is not None:
+        first = getattr(first, part)
+    if isinstance(first, nodes.Name):
+        return first.name not in constants
+    if has_messages:
+        # Which calls ask for a message, and for a constant one, folding finds out.
+        return False
+    if isinstance(first, nodes.Call):
+        return True
+    others = node.nodes if isinstance(node, nodes.Concat) else ()
+    if isinstance(node, nodes.Mod):
+        others = [node.right]
+    return any(is_loose(other, constants, has_messages=False) for other in others)
 
 
 class Folded(NamedTuple):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _CLOSING = frozenset(CLOSED_BY.values())
-# The kinds of Jinja2's tokens that a tag is made of, beside white space. As long as no name begins with a digit,
-# no two begin with the same character, so that those which are likely may be tried first.
+# The kinds of Jinja2's tokens that a tag is made of, beside white space. Where names do not begin with digits
+# each kind has first characters of its own, so that those which are likely may be tried first.
 _LIKELY = ("name", "operator", "string", "float", "integer")
 _FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s", re.VERBOSE: "x"}
 _RUN = "run"
