@@ -38,6 +38,11 @@ Outcome end_of(const Scope& scope, const Value& value, bool front, Value& out) {
   return items.length == 0 ? Outcome::ok : item(scope, items, front ? 0 : items.length - 1, out);
 }
 
+// What sorted() takes for `reverse`.
+bool is_whole(const Value& v) {
+  return v.kind == Kind::integer || v.kind == Kind::boolean;
+}
+
 }  // namespace
 
 Outcome batch(const Scope& scope, const Value* a, Value& out) {
@@ -52,8 +57,8 @@ Outcome dictsort(const Scope& scope, const Value* a, Value& out) {
     return Outcome::filter_argument;
   }
   if (!is_mapping(a[0])) return a[0].kind == Kind::undefined ? Outcome::undefined : Outcome::attribute_error;
-  bool reverse = false;
-  if (const Outcome o = truth(scope, a[3], reverse); o != Outcome::ok) return o;
+  if (!is_whole(a[3])) return Outcome::type_error;
+  const bool reverse = a[3].payload.integer != 0;
   Value pairs;
   if (const Outcome o = pairs_of(scope, a[0], pairs); o != Outcome::ok) return o;
   Value* keys = nullptr;
@@ -146,9 +151,8 @@ Outcome slice(const Scope& scope, const Value* a, Value& out) {
 }
 
 Outcome sort_by(const Scope& scope, const Value* a, Value& out) {
-  bool reverse = false;
-  if (const Outcome o = truth(scope, a[2], reverse); o != Outcome::ok) return o;
-  return labfactory::sort_by(scope, a[0], a[1], reverse, out);
+  if (!is_whole(a[2])) return Outcome::type_error;
+  return labfactory::sort_by(scope, a[0], a[1], a[2].payload.integer != 0, out);
 }
 
 Outcome sort_key(const Scope& scope, const Value* a, Value& out) {

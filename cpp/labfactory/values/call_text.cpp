@@ -21,8 +21,23 @@ Outcome with_case(const Scope& scope, TextFunction function, const Value& value,
   return Outcome::ok;
 }
 
+// Jinja2's policy `truncate.leeway`.
+constexpr std::int64_t kTruncateLeeway = 5;
+
 bool is_whole(const Value& v) {
   return v.kind == Kind::integer || v.kind == Kind::boolean;
+}
+
+double number_of(const Value& v) {
+  return is_whole(v) ? static_cast<double>(v.payload.integer) : v.payload.floating;
+}
+
+// len(text) > length + leeway, of which either may be a float.
+bool is_longer_than(std::string_view text, const Value& length, const Value& leeway) {
+  if (is_whole(length) && is_whole(leeway)) {
+    return is_truncated(text, length.payload.integer, leeway.payload.integer);
+  }
+  return !(static_cast<double>(count_code_points(text)) <= number_of(length) + number_of(leeway));
 }
 
 Outcome kept(const std::optional<std::string_view>& text, bool markup, Value& out) {
@@ -71,12 +86,15 @@ Outcome trim(const Scope& scope, const Value* a, Value& out) {
 }
 
 Outcome truncate(const Scope& scope, const Value* a, Value& out) {
-  const bool counts = (a[1].kind == Kind::integer || a[1].kind == Kind::boolean) &&
-                      (a[4].kind == Kind::integer || a[4].kind == Kind::boolean);
-  if (!counts || !a[3].is_text()) return Outcome::type_error;
-  const std::int64_t length = a[1].payload.integer;
-  const std::int64_t leeway = a[4].payload.integer;
-  if (length < count_code_points(a[3].view()) || leeway < 0) return Outcome::value_error;
+  const Value leeway = a[4].kind == Kind::none ? Value::integer(kTruncateLeeway) : a[4];
+  if (!a[3].is_text()) return Outcome::type_error;
+  for (const Value& count : {a[1], leeway}) {
+    if (count.kind == Kind::undefined) return Outcome::undefined;
+    if (!is_whole(count) && count.kind != Kind::floating) return Outcome::type_error;
+  }
+  const bool is_sound =
+      number_of(a[1]) >= static_cast<double>(count_code_points(a[3].view())) && number_of(leeway) >= 0;
+  if (!is_sound) return Outcome::value_error;
   const Value& value = a[0];
   if (value.kind == Kind::undefined) {
     if (raises(scope, value)) return Outcome::undefined;
@@ -86,15 +104,17 @@ Outcome truncate(const Scope& scope, const Value* a, Value& out) {
   }
   if (!value.is_text()) return is_iterable(value) ? Outcome::unsupported : Outcome::type_error;
   charge_text(scope, value.view());
-  if (!is_truncated(value.view(), length, leeway)) {
+  if (!is_longer_than(value.view(), a[1], leeway)) {
     out = value;
     return Outcome::ok;
   }
+  // A text is cut at whole numbers alone.
+  if (!is_whole(a[1])) return Outcome::type_error;
   bool kill_words = false;
   if (const Outcome o = truth(scope, a[2], kill_words); o != Outcome::ok) return o;
   const bool markup = value.kind == Kind::markup;
   if (!markup && a[3].kind == Kind::markup) return Outcome::unsupported;
-  const auto cut = truncate_text(value.view(), length, kill_words, a[3].view(), leeway,
+  const auto cut = truncate_text(value.view(), a[1].payload.integer, kill_words, a[3].view(), 0,
                                  markup && a[3].kind != Kind::markup, scope.arena);
   if (!cut) return Outcome::value_error;
   out = Value::text(*cut, markup);

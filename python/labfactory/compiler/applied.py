@@ -142,9 +142,6 @@ def _checked(
     if call.name == "join":
         lowering.printable(values[1], call.node)
         lowering.printable(values[0].iterated(), call.node)
-    if call.name == "truncate" and values[4].may_be(NONE):
-        # None stands for the policy's leeway there.
-        lowering.refuse("a leeway that may be none", call.node)
     if call.name == "round" and values[1].may_be(NONE):
         # round(2.5, None) is the integer 2.
         lowering.refuse("a precision that may be none", call.node, hint="give it a default, as (x or 0).")

@@ -11,7 +11,6 @@ from labfactory.compiler.filters import list_of
 from labfactory.compiler.generators import Source, collected, emit_filter, loop_over
 from labfactory.compiler.paths import (
     NOT_CONSTANT,
-    check_default,
     comparison_key,
     constant_of,
     follow,
@@ -75,6 +74,9 @@ def lower_sort(
     wanted = names.split(",") if isinstance(names, str) else [names]
     paths = [path_of(lowering, nodes.Const(name, lineno=node.lineno)) or [] for name in wanted]
     case = prepared.argument(registers, "case_sensitive")
+    reverse, known = prepared.argument(registers, "reverse")
+    if not known.kinds <= {"boolean", "integer"}:
+        _check_reverse(lowering, node, reverse)
 
     def each(lowering: Expressions, body: Body) -> None:
         def keyed(register: int, static: Static) -> None:
@@ -90,10 +92,18 @@ def lower_sort(
 
     keys, _ = collected(lowering, node, each)
     target = lowering.code.take()
-    emit_filter(
-        lowering, node, "sort_by", [items[0], keys, prepared.argument(registers, "reverse")[0]], target
-    )
+    emit_filter(lowering, node, "sort_by", [items[0], keys, reverse], target)
     return Source(node, (target,), list_of(items[1].iterated()))
+
+
+def _check_reverse(lowering: Expressions, node: nodes.Expr, reverse: int) -> None:
+    """Python looks at `reverse` before it looks at any item: so does sorting nothing by it."""
+    code = lowering.code
+    with code.scratch():
+        nothing, target = code.take(2), code.take()
+        for register in (nothing, nothing + 1):
+            code.emit("list", register, 0, 0, span=lowering.span(node))
+        emit_filter(lowering, node, "sort_by", [nothing, nothing + 1, reverse], target)
 
 
 def lower_groupby(
@@ -104,8 +114,6 @@ def lower_groupby(
     items = source.gathered(lowering)
     parts = prepared.path(lowering) or []
     default = prepared.default(registers)
-    if default is not None:
-        check_default(lowering, prepared.given["default"], default[1])
     case = prepared.argument(registers, "case_sensitive")
 
     def groupers(lowering: Expressions, body: Body) -> None:

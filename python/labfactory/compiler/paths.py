@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import nodes
 
 from labfactory.compiler.attributes import part_of
+from labfactory.compiler.code import Label
 from labfactory.compiler.generators import emit_filter
 from labfactory.compiler.types import NONE, UNDEFINED, Static
 
@@ -61,19 +62,27 @@ def follow(
     for part in parts:
         static = part_of(lowering, node, part, register, static, target)
         if default is not None and static.may_be(UNDEFINED):
-            with lowering.code.scratch():
-                off = lowering.code.take()
-                lowering.constant(False, off, node)  # noqa: FBT003
-                emit_filter(lowering, node, "default", [target, default[0], off], target)
-            static = static.without(UNDEFINED).join(default[1])
+            static = _or_default(lowering, node, target, static, default)
         register = target
     return static
 
 
-def check_default(lowering: Expressions, node: nodes.Expr, static: Static) -> None:
-    """Refuses a default that may be None: Jinja2 takes that for none at all."""
-    if static.may_be(NONE) and static.kinds != {NONE}:
-        lowering.refuse("a default that may be none", node, hint="give it one itself, as (x or '').")
+def _or_default(
+    lowering: Expressions, node: nodes.Expr, target: int, static: Static, default: tuple[int, Static]
+) -> Static:
+    """Puts a default in the place of what is undefined; None is no default."""
+    code, none = lowering.code, Label()
+    with code.scratch():
+        off = code.take()
+        if default[1].may_be(NONE):
+            span = lowering.span(node)
+            code.emit("test", off, lowering.test_number("none"), default[0], span=span)
+            code.emit("jump_if_true", off, none, span=span)
+        lowering.constant(False, off, node)  # noqa: FBT003
+        emit_filter(lowering, node, "default", [target, default[0], off], target)
+        code.place(none)
+    found = static.without(UNDEFINED).join(default[1].without(NONE))
+    return found.join(Static.of(UNDEFINED)) if default[1].may_be(NONE) else found
 
 
 def comparison_key(

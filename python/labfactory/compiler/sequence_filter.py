@@ -24,7 +24,7 @@ from labfactory.compiler.lazy_filters import (
     lower_select,
     lower_unique,
 )
-from labfactory.compiler.paths import check_default, constant_of, path_of
+from labfactory.compiler.paths import constant_of, path_of
 from labfactory.compiler.types import NONE, Static
 
 if TYPE_CHECKING:
@@ -153,7 +153,6 @@ def _prepare_attribute(
         return SequenceFilter(call, kwargs, ())
     register = lowering.code.take()
     static = lowering.into(default, register)
-    check_default(lowering, default, static)
     return SequenceFilter(call, kwargs, (register,), ("default",), (static,))
 
 
