@@ -11,12 +11,13 @@ from labfactory.base.errors import UsageError
 from labfactory.base.settings import Settings, read_bounded, settings_from
 from labfactory.content import HostTable, in_folder
 from labfactory.factory.shard import BLOCK_ROWS, SHARD_ROWS
-from labfactory.selection import Limit
+from labfactory.selection import LimitTable  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from labfactory.base.errors import LabfactoryError
+    from labfactory.selection import Limit
 
 # Half of the customers failing means that the data is not what the templates were written for.
 MAX_QUARANTINED_SHARE = 0.5
@@ -91,27 +92,6 @@ class JobPlanned(Settings):
     path: str
 
 
-class JobLimit(Settings):
-    """What all customers together may get of some components; its fields are those of `labfactory.Limit`."""
-
-    component: str | None = None
-    tag: str | None = None
-    slot: str | None = None
-    channel: str | None = None
-    minimum: int | None = None
-    maximum: int | None = None
-    budget: float | None = None
-    costs: dict[str, float] = Field(default_factory=dict)
-
-    def to_limit(self) -> Limit:
-        """The limit.
-
-        Raises:
-            SelectionError: `limit` when it makes no sense.
-        """
-        return Limit(**self.model_dump())
-
-
 class JobSelection(Settings):
     """What the run asks of the selection.
 
@@ -119,7 +99,7 @@ class JobSelection(Settings):
         limits: What all customers together may get, by name, beside the limits that the package has.
     """
 
-    limits: dict[str, JobLimit] = Field(default_factory=dict)
+    limits: dict[str, LimitTable] = Field(default_factory=dict)
 
     def to_limits(self) -> dict[str, Limit]:
         """The limits by name.

@@ -39,6 +39,7 @@ from labfactory.selection.personas import (
 )
 from labfactory.selection.planned import Planned
 from labfactory.selection.policy import SelectionPolicy
+from labfactory.selection.policy_tables import LimitTable
 from labfactory.selection.rules import ChoiceRule, EligibilityRule
 from labfactory.selection.selector import Selector
 from labfactory.selection.settled import Settled
@@ -66,6 +67,7 @@ __all__ = [
     "Learned",
     "LearnedComponent",
     "Limit",
+    "LimitTable",
     "LimitedSelector",
     "LinearModel",
     "Option",

@@ -66,7 +66,7 @@ def read_policy(text: PolicyText, model: bytes | None) -> Parts:
     limits = {}
     for name, limit in table.limits.items():
         with text.at("limits", name):
-            limits[name] = Limit(**limit.model_dump())
+            limits[name] = limit.to_limit()
     return table.version, slots, _read_contact(table.contact, text), limits
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from labfactory.base.settings import Settings
+from labfactory.selection.limits import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Table(BaseModel):
-    """A table that knows all its keys, and takes no value for another."""
+class Table(Settings):
+    """A table that knows all its keys, takes no value for another, and no number that is not finite."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class FeatureTable(Table):
@@ -160,7 +163,7 @@ class ContactTable(Table):
 
 
 class LimitTable(Table):
-    """A `[limits.<name>]`."""
+    """A `[limits.<name>]` of a policy, or `[selection.limits.<name>]` of a job."""
 
     component: str | None = None
     tag: str | None = None
@@ -170,6 +173,14 @@ class LimitTable(Table):
     maximum: int | None = None
     budget: float | None = None
     costs: dict[str, float] = Field(default_factory=dict)
+
+    def to_limit(self) -> Limit:
+        """The limit.
+
+        Raises:
+            SelectionError: `limit` when it makes no sense.
+        """
+        return Limit(**self.model_dump())
 
 
 class PolicyTable(Table):
