@@ -19,6 +19,7 @@ from labfactory.base.errors import CompileError, HandoffError, LabfactoryError, 
 from labfactory.cli.app import app
 from labfactory.content import Creative, Library, channel
 from labfactory.factory import Factory, MemorySink, ParquetSink
+from labfactory.selection import ChoiceRule, SelectionPolicy, SlotPolicy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,6 +146,37 @@ def test_a_run_uses_the_factorys_own_functions_and_tables_and_records_them(
     }
     assert f"shop.py, sha256:{digest[:16]}" in repr(run)
     assert "table item" in repr(run)
+
+
+def test_a_policys_expressions_call_what_the_host_gives(tmp_path: Path) -> None:
+    (tmp_path / "graduation.toml").write_bytes(GRADUATION)
+    rules = [ChoiceRule(component="sun", when="tier(points) == 'gold'"), ChoiceRule(component="sea")]
+    package, trust = concept(
+        graduation=tmp_path / "graduation.toml",
+        creatives=["welcome/warm"],
+        selection=SelectionPolicy.build("hero-f", hero=SlotPolicy.build(rules=rules)),
+        host=lf.Host.load(put_host(tmp_path)),
+    )
+    # Neither of the creative's templates calls it.
+    assert [need.name for need in package.header.functions] == ["tier"]
+    lacking = tmp_path / "lacking"
+    lacking.mkdir()
+    with pytest.raises(HandoffError) as caught:
+        opened(lacking, trust, text="").ingest(package, now=NOW)
+    assert caught.value.code == "host_lacks"
+    factory = opened(tmp_path, trust)
+    factory.ingest(package, now=NOW)
+    sink = MemorySink()
+    run = run_of(factory, sink)
+    assert set(run.manifest["functions"]) == {"tier"}
+    log = pl.from_arrow(sink.table("decisions"))
+    assert isinstance(log, pl.DataFrame)
+    points = dict(people(500).select("customer_id", "points").iter_rows())
+    for key, component in log.select("key", pl.col("component").cast(pl.String)).iter_rows():
+        assert component == ("sun" if points[key] > 15 else "sea")
+    people(50).write_parquet(tmp_path / "customers.parquet")
+    (tmp_path / "job.toml").write_text(JOB.partition("[tables.item]")[0])
+    assert factory.run_job(tmp_path / "job.toml").summary.rows == 50
 
 
 def test_a_run_with_a_table_of_its_own_is_another_run(

@@ -168,10 +168,10 @@ def test_without_a_key_nobody_is_held_out_and_nothing_is_drawn():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda: Cap(at_most=-1), "expected a cap of 0 or more, found -1"),
+        (lambda: Cap(at_most=-1), "expected a cap as a whole number from 0"),
         (lambda: Cap(at_most=1, per="7 moons"), "found '7 moons'"),
         (lambda: Cap(at_most=1, per="0 days"), "found '0 days'"),
-        (lambda: Rest(outcome="ignored", times=0), "expected an outcome 1 time or more, found 0"),
+        (lambda: Rest(outcome="ignored", times=0), "expected times of an outcome as a whole number from 1"),
         (lambda: Rest(outcome="ignored", rest="long"), "found 'long'"),
         (lambda: HoldoutRule(name="a", share=1.5), "expected a share between 0 and 1, found 1.5"),
         (lambda: HoldoutRule(name="a", share=1, gives="love"), "found 'love'"),

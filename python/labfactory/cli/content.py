@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from labfactory.compiler import CreativeOptions, Plan, Remark, Review
+    from labfactory.compiler import CreativeOptions, Functions, Plan, Remark, Review
     from labfactory.content import Creative, Host, Library
 
 app = typer.Typer(
@@ -67,7 +67,7 @@ def check(
     """Read a library and tell everything that is wrong with it at once."""
     from labfactory.content import LibraryError
 
-    loaded, serving = load_library(library), _host(host)
+    loaded, serving = load_library(library), load_host(host)
     customers = rows_of(data, _LOOKED_AT) if data is not None else None
     reviews: dict[str, Review] = {}
     problems: list[LabfactoryError] = []
@@ -168,8 +168,10 @@ def preview(
     loaded = load_library(library)
     chosen = loaded.creative(creative)
     batch = rows_of(data, skip + rows).slice(skip)
-    plan = _plan(_host(host), chosen, loaded, batch.schema, now)
-    batch = _decided(chosen, loaded, plan, batch, _fixed(component or []))
+    giving = load_host(host)
+    plan = _plan(giving, chosen, loaded, batch.schema, now)
+    functions = giving.serve(chosen, loaded.components).functions
+    batch = _decided(chosen, loaded, plan, batch, _fixed(component or []), functions)
     shown = _previews(plan, batch)
     if page is not None:
         _write_page(page, chosen, shown)
@@ -202,7 +204,7 @@ def explain(
 ) -> None:
     """Print the plan of a creative: the columns that it reads and the instructions that make an asset."""
     loaded = load_library(library)
-    plan = _plan(_host(host), loaded.creative(creative), loaded, rows_of(data, 1).schema, now)
+    plan = _plan(load_host(host), loaded.creative(creative), loaded, rows_of(data, 1).schema, now)
     if as_json:
         slots = {slot: list(names) for slot, names in plan.slots.items()}
         print_json({"columns": list(plan.columns), "slots": slots, "plan": plan.explain()})
@@ -221,7 +223,8 @@ def load_library(folder: str) -> Library:
     return Library.load(folder)
 
 
-def _host(file: Path | None) -> Host:
+def load_host(file: Path | None) -> Host:
+    """The host of a file; one that gives nothing without a file."""
     from labfactory.content import Host
 
     return Host() if file is None else Host.load(file)
@@ -262,7 +265,12 @@ def _fixed(choices: Sequence[str]) -> dict[str, str]:
 
 
 def _decided(
-    creative: Creative, library: Library, plan: Plan, batch: pa.RecordBatch, fixed: dict[str, str]
+    creative: Creative,
+    library: Library,
+    plan: Plan,
+    batch: pa.RecordBatch,
+    fixed: dict[str, str],
+    functions: Functions,
 ) -> pa.RecordBatch:
     """The batch with a decision column for each slot: the fixed component, or the first that is eligible."""
     import numpy as np
@@ -282,7 +290,8 @@ def _decided(
                 break
             eligible = np.ones(batch.num_rows, bool)
             if component.eligible is not None:
-                values, _ = Expression(component.eligible).compile(batch.schema).evaluate_batch(batch)
+                condition = Expression(component.eligible).compile(batch.schema, functions=functions)
+                values, _ = condition.evaluate_batch(batch)
                 known = pc.fill_null(values, fill_value=False)
                 eligible = np.asarray(known.to_numpy(zero_copy_only=False), bool)
             index = np.where((index < 0) & eligible, np.int32(position), index)

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from labfactory.cli.content import CreativeName, Customers, LibraryFolder, load_library, rows_of
+from labfactory.cli.content import (
+    CreativeName,
+    Customers,
+    HostFile,
+    LibraryFolder,
+    load_host,
+    load_library,
+    rows_of,
+)
 from labfactory.cli.options import Json, Now, moment
 from labfactory.cli.output import print_json
 
@@ -24,6 +32,7 @@ def personas(
     ],
     data: Customers = "sample",
     now: Now = None,
+    host: HostFile = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -31,9 +40,12 @@ def personas(
     from labfactory.selection import Personas, SelectionPolicy, check_personas
 
     loaded = load_library(library)
-    filling = loaded.creative(creative).choices(loaded.components)
-    schema = rows_of(data, 1).schema
-    selector = SelectionPolicy.load(policy).bind(filling, schema, constants={"now": moment(now)})
+    made = loaded.creative(creative)
+    held = SelectionPolicy.load(policy)
+    functions = load_host(host).serve(made, loaded.components, held.calls).functions
+    selector = held.bind(
+        made.choices(loaded.components), rows_of(data, 1).schema, {"now": moment(now)}, functions
+    )
     report = check_personas(selector, Personas.load(examples))
     if as_json:
         print_json([{**asdict(one), "expected": str(one.expected)} for one in report.results])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from jinja2 import nodes
 
 from labfactory._core import plan as core
 from labfactory.base.errors import AssemblyError, CompileError
@@ -51,6 +52,13 @@ class Expression:
 
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"
+
+    @cached_property
+    def calls(self) -> frozenset[str]:
+        """The names that it calls, whether a function stands behind them or not."""
+        tree = parse_expression(self.source, self.name, Environment()).body
+        calls = (one for one in (tree, *tree.find_all(nodes.Call)) if isinstance(one, nodes.Call))
+        return frozenset(call.node.name for call in calls if isinstance(call.node, nodes.Name))
 
     def compile(
         self,

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from labfactory.base.errors import CompileError, ContentError, nearest
-from labfactory.compiler import Environment, Remark, compile_creative, review_creative
+from labfactory.compiler import Environment, Expression, Remark, compile_creative, review_creative
 from labfactory.content.needs import check_needs, unknown_needs
 from labfactory.content.segment import is_segment
 from labfactory.content.syntax import line_break, missing_templates, names_read, slot_calls
@@ -134,6 +134,18 @@ class Creative:
             for source in (self.parts[part], *(one.parts[part] for one in filling if part in one.parts))
             for name in names_read(source, environment)
         }
+
+    def calls(self, components: Iterable[Component] = ()) -> set[str]:
+        """The names that the eligibility of its slots' components calls.
+
+        Args:
+            components: All that are at hand.
+
+        Raises:
+            ContentError: `unknown_component`.
+        """
+        filling = (one for chosen in self.choices(components).values() for one in chosen)
+        return {name for one in filling if one.eligible for name in Expression(one.eligible).calls}
 
     def problems(self, components: Iterable[Component]) -> Iterator[LabfactoryError]:
         """Everything about the templates that can be seen before customers are known.

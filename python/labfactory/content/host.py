@@ -105,19 +105,23 @@ class Host:
         """The functions for creatives of a locale: all of its own, and that locale's standard ones."""
         return self.functions | self._spoken.get(locale or "", Functions())
 
-    def serve(self, creative: Creative, components: Iterable[Component] = ()) -> Served:
-        """What a creative's templates ask for by name.
+    def serve(
+        self, creative: Creative, components: Iterable[Component] = (), calls: Iterable[str] = ()
+    ) -> Served:
+        """What a creative's templates ask for by name, and the expressions of what fills its slots.
 
         Args:
             creative: The creative; its locale decides whose standard functions it gets.
             components: All that are at hand, such as `library.components`.
+            calls: Names of functions that a selection policy calls.
 
         Raises:
             ContentError: `unknown_component`.
         """
         names = creative.names_read(components)
         every = self.functions_of(creative.locale)
-        functions = Functions(*(function for name, function in every.items() if name in names))
+        called = {*names, *creative.calls(components), *calls}
+        functions = Functions(*(function for name, function in every.items() if name in called))
         origins = {
             name: dict(self.origins.get(name, {})) if name in self.functions else self._of(creative.locale)
             for name in functions

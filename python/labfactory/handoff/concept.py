@@ -89,7 +89,9 @@ class Concept:
     def _tools(self) -> list[Tooling]:
         # A host that gives nothing is asked nothing.
         names = self.creatives if self.host.functions or self.host.locales or self.host.tables else ()
-        return [Tooling(self.library, self.library.creative(name), None, self.host) for name in names]
+        return [
+            Tooling(self.library, self.library.creative(name), self.selection, self.host) for name in names
+        ]
 
     def _tables_read(self, rows: pa.Table, now: datetime) -> dict[str, Table]:
         """Of each table the entries of the golden rows, with the fields that templates read."""

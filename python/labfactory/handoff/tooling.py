@@ -49,8 +49,9 @@ class Tooling:
 
     @cached_property
     def served(self) -> Served:
-        """What the host gives to the creative."""
-        return self.host.serve(self.creative, self.library.components)
+        """What the host gives to the creative, and to the policy that fills its slots."""
+        calls = self._policy().calls if self.creative.slots and self.selection is not None else ()
+        return self.host.serve(self.creative, self.library.components, calls)
 
     def plan(self, schema: pa.Schema, *, now: datetime) -> Plan:
         """Compile the creative for customers of a schema.
@@ -97,7 +98,7 @@ class Tooling:
         policy, choices = self._policy(), self.creative.choices(self.library.components)
         constants = _constants(now)
         moment = {"now": constants["now"], "history": history, "planned": planned}
-        each = policy.bind(choices, schema, constants).at(**moment)
+        each = policy.bind(choices, schema, constants, self.served.functions).at(**moment)
         if each.needs_history and history is None:
             message = "expected a contact history for the policy's caps and rests, found none"
             raise SelectionError(message, code="decision_input")
@@ -108,7 +109,8 @@ class Tooling:
         if not held:
             return Selectors(each)
         channel = self.creative.channel.name
-        limited = LimitedSelector.of(policy, held, choices, schema, constants, channel=channel)
+        functions = self.served.functions
+        limited = LimitedSelector.of(policy, held, choices, schema, constants, functions, channel=channel)
         return Selectors(each, limited.at(**moment))
 
     def _policy(self) -> SelectionPolicy:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from labfactory.compiler import Functions
     from labfactory.lab.off_policy import OffPolicyEvaluation
-    from labfactory.selection import Learned, SelectionPolicy
+    from labfactory.selection import Learned, Selector
     from labfactory.selection.bound_slot import Bindable
 
 
@@ -33,6 +34,7 @@ def evaluate_learned(
     key: str = "key",
     draws: int = 50,
     constants: Mapping[str, object] | None = None,
+    functions: Functions | None = None,
     **options: Any,
 ) -> OffPolicyEvaluation:
     """Compare a draft with the version that it was learned from, on the decisions kept out of learning.
@@ -48,6 +50,7 @@ def evaluate_learned(
         key: Column of the customers' key.
         draws: How many seeds.
         constants: Values that names in expressions stand for.
+        functions: What expressions may call.
         options: Of `evaluate_policy`.
 
     Returns:
@@ -70,10 +73,11 @@ def evaluate_learned(
     log = LoggedDecisions.of(
         rows, action="component", reward="reward", propensity="propensity", customer="key"
     )
+    logged = rows["component"].cast(str).to_list()
     targets = [
         TargetPolicy.by_row(
             _chances(
-                policy, name, rows["component"].cast(str).to_list(), people, key, components, constants, draws
+                policy.bind(components, people.schema, constants, functions), name, logged, people, key, draws
             ),
             name=label,
         )
@@ -91,17 +95,9 @@ def _slot(learned: Learned, slot: str | None) -> str:
 
 
 def _chances(
-    policy: SelectionPolicy,
-    slot: str,
-    logged: list[str],
-    people: pa.Table,
-    key: str,
-    components: Mapping[str, Sequence[Bindable]],
-    constants: Mapping[str, object] | None,
-    draws: int,
+    selector: Selector, slot: str, logged: list[str], people: pa.Table, key: str, draws: int
 ) -> npt.NDArray[np.float64]:
     """In which share of draws a policy chooses what was logged."""
-    selector = policy.bind(components, people.schema, constants)
     batch = people.to_batches()[0] if people.num_rows else people.schema.empty_table().to_batches()
     agrees = np.zeros(people.num_rows)
     wanted = np.array(logged, object)

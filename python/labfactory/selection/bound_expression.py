@@ -11,12 +11,44 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labfactory._core import base
+from labfactory.compiler import Functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from labfactory.compiler import Expression, ExpressionPlan
     from labfactory.selection.model import Feature
+
+
+@dataclass(frozen=True)
+class Given:
+    """What names in expressions stand for beside columns.
+
+    Args:
+        constants: Values.
+        functions: What expressions may call.
+    """
+
+    constants: Mapping[str, object] = field(default_factory=dict)
+    functions: Functions = field(default_factory=Functions)
+
+    @classmethod
+    def of(cls, constants: Mapping[str, object] | None, functions: Functions | None) -> Given:
+        """Either may be left out."""
+        return cls(dict(constants or {}), functions or Functions())
+
+    def compile(self, expression: Expression, schema: pa.Schema) -> ExpressionPlan:
+        """The plan of an expression over columns and these.
+
+        Raises:
+            CompileError: As `Expression.compile`.
+        """
+        return expression.compile(schema, constants=self.constants, functions=self.functions)
+
+    @property
+    def names(self) -> dict[str, object]:
+        """What Jinja2 itself finds under the names."""
+        return {**self.constants, **{name: one.one for name, one in self.functions.items()}}
 
 
 @dataclass(frozen=True)
@@ -43,7 +75,7 @@ class ExpressionTable:
     """The expressions of a policy, each compiled and evaluated once."""
 
     schema: pa.Schema
-    constants: Mapping[str, object]
+    given: Given
     expressions: list[BoundExpression] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
 
@@ -51,7 +83,7 @@ class ExpressionTable:
         """The number of an expression in the table, and the type of its values."""
         source = expression.source
         if source not in self.numbers:
-            plan = expression.compile(self.schema, constants=self.constants)
+            plan = self.given.compile(expression, self.schema)
             is_bare = plan.columns == (source,) and is_readable(self.schema.field(source).type)
             fields = tuple(self.schema.field(name) for name in plan.columns)
             self.numbers[source] = len(self.expressions)

@@ -13,7 +13,13 @@ from labfactory._core import select as core
 from labfactory.base.errors import CompileError, SelectionError, nearest
 from labfactory.compiler import Expression
 from labfactory.selection.arbitration import TERMS
-from labfactory.selection.bound_expression import BoundExpression, BoundFeature, ExpressionTable, is_number
+from labfactory.selection.bound_expression import (
+    BoundExpression,
+    BoundFeature,
+    ExpressionTable,
+    Given,
+    is_number,
+)
 from labfactory.selection.one import OneCustomer
 
 if TYPE_CHECKING:
@@ -84,8 +90,12 @@ class BoundSlot:
         Raises:
             SelectionError: `decision_input` when their number is another, or one is not finite as float32.
         """
-        with np.errstate(over="ignore"):
-            numbers = np.array(prices, dtype=np.float32)
+        try:
+            with np.errstate(over="ignore"):
+                numbers = np.array(prices, dtype=np.float32)
+        except (TypeError, ValueError):
+            message = f"expected numbers as prices for slot {self.name!r}, found {prices!r}"
+            raise SelectionError(message, code="decision_input") from None
         if numbers.shape != (len(self.candidates),):
             message = f"expected {len(self.candidates)} prices for slot {self.name!r}, found {numbers.shape}"
             raise SelectionError(message, code="decision_input")
@@ -103,7 +113,7 @@ class SlotBinder:
     slot: SlotPolicy
     components: Sequence[Bindable]
     schema: pa.Schema
-    constants: Mapping[str, object]
+    given: Given
     text: PolicyText
 
     @property
@@ -117,9 +127,9 @@ class SlotBinder:
         candidates = self.slot.components or names
         self._check(names, candidates)
         features = tuple(self._bind_features())
-        terms = ExpressionTable(self.schema, self.constants)
+        terms = ExpressionTable(self.schema, self.given)
         arbitration = self._bind_arbitration(candidates, terms)
-        conditions = ExpressionTable(self.schema, self.constants)
+        conditions = ExpressionTable(self.schema, self.given)
         needed, origins = self._bind_eligibility(candidates, conditions)
         rules = self._bind_rules(candidates, conditions)
         made = core.Slot(
@@ -150,7 +160,7 @@ class SlotBinder:
             facts=(self.slot.channel, self.slot.type),
             tags={part.name: tuple(getattr(part, "tags", ())) for part in self.components},
         )
-        return replace(bound, one=OneCustomer.of(bound.expressions, self.constants))
+        return replace(bound, one=OneCustomer.of(bound.expressions, self.given.names))
 
     def _numbers(self, candidates: Sequence[str]) -> dict[str, Any]:
         model, exploration = self.slot.model, self.slot.exploration
@@ -173,6 +183,10 @@ class SlotBinder:
 
     def _check(self, names: Sequence[str], candidates: Sequence[str]) -> None:
         with self.text.at(*self.path):
+            for name in names:
+                if names.count(name) > 1:
+                    message = f"expected each component of slot {self.name!r} once, found {name!r} again"
+                    raise SelectionError(message, code="duplicate_component")
             for candidate in candidates:
                 if candidate not in names:
                     message = f"slot {self.name!r} has no component {candidate!r}"
@@ -181,7 +195,7 @@ class SlotBinder:
             self.slot.check_floor(len(candidates))
 
     def _bind_features(self) -> list[BoundFeature]:
-        table = ExpressionTable(self.schema, self.constants)
+        table = ExpressionTable(self.schema, self.given)
         bound = []
         for number, feature in enumerate(self.slot.features):
             path = (*self.path, "features", number, "expression")

@@ -10,6 +10,9 @@ from typing import Literal
 
 from labfactory.base.errors import SelectionError
 
+# A thousand years: with the years that a moment may have, no window reaches past the calendar.
+_LONGEST_HOURS = 365_250 * 24
+_MOST = 2**31 - 1
 _SPAN = re.compile(r"(\d+) (hour|day)s?")
 
 
@@ -20,12 +23,22 @@ def span_of(text: str) -> timedelta:
     Raises:
         SelectionError: `contact_rule` when it says none.
     """
-    found = _SPAN.fullmatch(text)
+    found = _SPAN.fullmatch(text) if isinstance(text, str) else None
     if found is None or int(found[1]) == 0:
         message = f"expected a length of time such as '12 hours' or '30 days', found {text!r}"
         raise SelectionError(message, code="contact_rule")
-    count = int(found[1])
-    return timedelta(hours=count) if found[2] == "hour" else timedelta(days=count)
+    hours = int(found[1]) * (1 if found[2] == "hour" else 24)
+    if hours > _LONGEST_HOURS:
+        message = f"expected a length of time of at most {_LONGEST_HOURS // 24} days, found {text!r}"
+        raise SelectionError(message, code="contact_rule")
+    return timedelta(hours=hours)
+
+
+def _check_count(number: object, what: str, least: int) -> None:
+    is_whole = isinstance(number, int) and not isinstance(number, bool)
+    if not is_whole or not least <= number <= _MOST:  # type: ignore[operator]
+        message = f"expected {what} as a whole number from {least} to {_MOST}, found {number!r}"
+        raise SelectionError(message, code="contact_rule")
 
 
 def _said(value: object) -> str:
@@ -102,9 +115,7 @@ class Cap(Scope):
     planned: bool = False
 
     def __post_init__(self) -> None:
-        if self.at_most < 0:
-            message = f"expected a cap of 0 or more, found {self.at_most}"
-            raise SelectionError(message, code="contact_rule")
+        _check_count(self.at_most, "a cap", 0)
         if self.per not in ("message", "day", "week", "month"):
             span_of(self.per)
         if self.planned and self.per == "message":
@@ -137,9 +148,7 @@ class Rest(Scope):
     rest: str = "60 days"
 
     def __post_init__(self) -> None:
-        if self.times < 1:
-            message = f"expected an outcome 1 time or more, found {self.times}"
-            raise SelectionError(message, code="contact_rule")
+        _check_count(self.times, "times of an outcome", 1)
         span_of(self.within)
         span_of(self.rest)
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from labfactory.selection.moment import Moment
     from labfactory.selection.one import OneCustomer
 
+# Between them no window of a thousand years reaches past the calendar.
+_FIRST_YEAR, _LAST_YEAR = 1100, 8900
 UNLIMITED: int = np.iinfo(np.int32).max
 """What a limit leaves those whom it does not stop."""
 
@@ -135,10 +137,8 @@ class Gate:
         Raises:
             SelectionError: `decision_input`, `history`.
         """
-        if self.needs_now and (moment.now is None or moment.now.tzinfo is None):
-            found = "none" if moment.now is None else f"{moment.now} without a zone"
-            message = f"expected `now` with a zone, which the contact rules need, found {found}"
-            raise SelectionError(message, code="decision_input")
+        if self.needs_now:
+            _check_now(moment.now)
         if not self.needs_history:
             return
         if moment.history is None:
@@ -276,6 +276,16 @@ def bind_limits(
             if members:
                 bound.append(BoundLimit(one, members))
     return tuple(bound)
+
+
+def _check_now(now: object) -> None:
+    if not isinstance(now, datetime) or now.tzinfo is None:
+        found = "none" if now is None else f"{now} without a zone" if isinstance(now, datetime) else repr(now)
+        message = f"expected `now` with a zone, which the contact rules need, found {found}"
+        raise SelectionError(message, code="decision_input")
+    if not _FIRST_YEAR <= now.year <= _LAST_YEAR:
+        message = f"expected `now` in the years {_FIRST_YEAR} to {_LAST_YEAR}, found {now}"
+        raise SelectionError(message, code="decision_input")
 
 
 def _over_tags(rule: Cap | Rest, known: Sequence[str]) -> list[Cap | Rest]:

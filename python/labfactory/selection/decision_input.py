@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -9,7 +11,7 @@ import pyarrow as pa
 from labfactory.base.errors import SelectionError, SourceError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 _SEEDS = 2**64
 
@@ -20,9 +22,19 @@ def check_seed(seed: int) -> None:
     Raises:
         SelectionError: `decision_input`.
     """
-    is_number = isinstance(seed, int) and not isinstance(seed, bool)
-    if not is_number or not 0 <= seed < _SEEDS:
+    if not _is_whole(seed) or not 0 <= seed < _SEEDS:
         message = f"expected a seed from 0 to 2^64 - 1, found {seed!r}"
+        raise SelectionError(message, code="decision_input")
+
+
+def check_threads(threads: int) -> None:
+    """Refuses a number of threads that is none; fewer than one are one.
+
+    Raises:
+        SelectionError: `decision_input`.
+    """
+    if not _is_whole(threads):
+        message = f"expected a whole number of threads, found {threads!r}"
         raise SelectionError(message, code="decision_input")
 
 
@@ -32,7 +44,7 @@ def check_batch(batch: object, keys: object, seed: int, columns: Sequence[str]) 
     Raises:
         SelectionError: `decision_input` when the batch is none, keys and rows differ in number, or the seed
             is out of range.
-        SourceError: `missing_column`.
+        SourceError: `missing_column`, `duplicate_column`.
     """
     if not isinstance(batch, pa.RecordBatch):
         message = f"expected a batch of customers, a pyarrow.RecordBatch, found {_named(batch)}"
@@ -50,14 +62,21 @@ def check_batch(batch: object, keys: object, seed: int, columns: Sequence[str]) 
         if column not in batch.schema.names:
             message = f"missing column {column!r}"
             raise SourceError(message, code="missing_column", hint=nearest(column, batch.schema.names))
+        if batch.schema.names.count(column) > 1:
+            message = f"expected column {column!r} once, found it {batch.schema.names.count(column)} times"
+            raise SourceError(message, code="duplicate_column")
 
 
 def row_of(customer: Mapping[str, object], fields: Sequence[pa.Field]) -> pa.RecordBatch:
     """The batch of one row that a mapping is.
 
     Raises:
+        SelectionError: `decision_input` when it is no mapping.
         SourceError: `missing_column`, `column_type`.
     """
+    if not isinstance(customer, Mapping):
+        message = f"expected a customer as a mapping of columns to values, found {_named(customer)}"
+        raise SelectionError(message, code="decision_input")
     arrays = []
     for field in fields:
         name = field.name
@@ -72,6 +91,10 @@ def row_of(customer: Mapping[str, object], fields: Sequence[pa.Field]) -> pa.Rec
     if not arrays:
         return pa.RecordBatch.from_arrays([pa.nulls(1)], ["row"])
     return pa.RecordBatch.from_arrays(arrays, [field.name for field in fields])
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, Integral) and not isinstance(number, bool)
 
 
 def _named(found: object) -> str:

@@ -76,7 +76,7 @@ def explain(
             outcomes.mark(reasons == reason, reason)
         taken = column.field("component").to_pylist()
         for number, component in enumerate(slot.candidates):
-            is_taken = np.array([one == component for one in taken])
+            is_taken = np.array([one == component for one in taken], dtype=bool)
             for reason in ("chosen", "explored", "control"):
                 own = np.zeros_like(outcomes.codes, dtype=bool)
                 own[is_taken & (reasons == reason), number] = True
@@ -207,7 +207,8 @@ def _mark_capped(
         allowed = np.full(batch.num_rows, at_most) if own.left is None else own.left
         used = np.zeros(batch.num_rows, dtype=np.int64)
         for slot, number in limit.members:
-            used += np.array([one == selector.bound[slot].candidates[number] for one in taken[slot]])
+            component = selector.bound[slot].candidates[number]
+            used += np.array([one == component for one in taken[slot]], dtype=bool)
         for slot, number in limit.members:
             is_open = every[slot].codes[:, number] == 0
             _mark_one(every[slot], number, is_open & (used >= allowed), "capped", limit)

@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 
 from labfactory._core import base
 from labfactory.base.errors import SelectionError
+from labfactory.selection.contact_table import TEXTS, contact_table, microseconds_in
+from labfactory.selection.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +27,8 @@ if TYPE_CHECKING:
 
     from labfactory.selection.contact import Cap, Rest, Scope
 
-# Rules of one policy and moment, in all zones, are far fewer.
-_MOST_FOUND = 1024
 NOUN = "a contact history"
 """What errors call a history."""
-_TEXTS = ("channel", "type", "component", "slot", "outcome")
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class History:
     noun: str = field(default=NOUN, repr=False, compare=False)
     hashes: Any = field(init=False)
     moments: Any = field(init=False)
-    found: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
+    found: Kept = field(init=False, repr=False, compare=False, default_factory=Kept)
 
     def __post_init__(self) -> None:
         for name in ("key", "at"):
@@ -78,9 +77,9 @@ class History:
             message = f"expected 'at' of {self.noun} as a timestamp with a zone, found {kind}"
             raise SelectionError(message, code="history")
         keys = self.table.column("key").combine_chunks()
-        moments = self.table.column("at").cast(pa.timestamp("us", kind.tz)).cast(pa.int64())
+        moments = microseconds_in(self.table.column("at"), self.noun)
         object.__setattr__(self, "hashes", np.asarray(pa.array(base.hash_keys(keys))))
-        object.__setattr__(self, "moments", moments.to_numpy())
+        object.__setattr__(self, "moments", moments)
 
     def __repr__(self) -> str:
         return f"History(rows={self.table.num_rows})"
@@ -90,12 +89,7 @@ class History:
         """Takes in any table that Arrow can read; a History as it is."""
         if isinstance(source, cls):
             return source
-        table = source if isinstance(source, pa.Table) else pl.DataFrame(source).to_arrow()
-        narrow = [
-            (name, column.cast(pa.utf8()) if name in _TEXTS else column)
-            for name, column in zip(table.schema.names, table.columns, strict=True)
-        ]
-        return cls(pa.table(dict(narrow)), noun)
+        return cls(contact_table(source, noun), noun)
 
     @classmethod
     def load(cls, path: str | Path, *, noun: str = NOUN) -> History:
@@ -115,7 +109,7 @@ class History:
     @classmethod
     def empty(cls) -> History:
         """Nobody got anything."""
-        texts = {name: pa.array([], pa.utf8()) for name in ("key", *_TEXTS, "tags")}
+        texts = {name: pa.array([], pa.utf8()) for name in ("key", *TEXTS, "tags")}
         return cls(pa.table({**texts, "at": pa.array([], pa.timestamp("us", "UTC"))}))
 
     @cached_property
@@ -167,33 +161,27 @@ class History:
 
     def since(self, rule: Cap, start: datetime, now: datetime) -> npt.NDArray[np.uint64]:
         """The customers' hashes of what a cap counts from a moment to now, sorted; one for each contact."""
-        if (rule, start, now) not in self.found:
+
+        def find() -> npt.NDArray[np.uint64]:
             within = self.matching(rule) & (self.moments >= microseconds_of(start))
             within &= self.moments <= microseconds_of(now)
-            self._forget()
-            self.found[rule, start, now] = np.sort(self.hashes[within])
-        return self.found[rule, start, now]  # type: ignore[no-any-return]
+            return np.sort(self.hashes[within])
+
+        return self.found.get((rule, start, now), find)  # type: ignore[no-any-return]
 
     def until(self, rule: Cap, now: datetime) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
         """What a cap is about up to now: the customers' hashes, ascending, and when, ascending for each."""
-        if (rule, now) not in self.found:
+
+        def find() -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
             order = self.by_customer.order
             order = order[(self.matching(rule) & (self.moments <= microseconds_of(now)))[order]]
-            self._forget()
-            self.found[rule, now] = self.hashes[order], self.moments[order]
-        return self.found[rule, now]  # type: ignore[no-any-return]
+            return self.hashes[order], self.moments[order]
+
+        return self.found.get((rule, now), find)  # type: ignore[no-any-return]
 
     def resting(self, rest: Rest, now: datetime) -> npt.NDArray[np.uint64]:
         """The hashes of the customers whom a rule lets rest at a moment, sorted."""
-        if (rest, now) not in self.found:
-            self._forget()
-            self.found[rest, now] = self._resting(rest, now)
-        return self.found[rest, now]  # type: ignore[no-any-return]
-
-    def _forget(self) -> None:
-        """Keeps what was found from growing where every decision has its own moment."""
-        if len(self.found) >= _MOST_FOUND:
-            self.found.clear()
+        return self.found.get((rest, now), lambda: self._resting(rest, now))  # type: ignore[no-any-return]
 
     def _resting(self, rest: Rest, now: datetime) -> npt.NDArray[np.uint64]:
         rows = self.matching(rest, outcome=rest.outcome) & (self.moments <= microseconds_of(now))

@@ -17,7 +17,7 @@ from labfactory.base.columns import plain_table
 from labfactory.base.errors import SelectionError
 from labfactory.base.sources import batches
 from labfactory.compiler import Expression
-from labfactory.selection.bound_expression import BoundExpression, BoundFeature
+from labfactory.selection.bound_expression import BoundExpression, BoundFeature, Given
 from labfactory.selection.matching import Unmatched, Window, match
 from labfactory.selection.posterior import (
     Normal,
@@ -130,7 +130,7 @@ def learn_policy(
     noise: float | None = None,
     prior_precision: float = 1.0,
     held_out: float = 0.3,
-    constants: Mapping[str, object] | None = None,
+    given: Given,
 ) -> Learned:
     """Learn the next version of a policy; `SelectionPolicy.learn` says how."""
     if version == policy.version:
@@ -154,7 +154,7 @@ def learn_policy(
         lesson = _Lesson(
             name, slot_policy, teaching.filter(pl.col("slot") == name), weighting, noise, prior_precision
         )
-        made[name] = lesson.learned(people, dict(constants or {}))
+        made[name] = lesson.learned(people, given)
         rows += lesson.rows()
     return Learned(
         replace(policy, version=version, slots=made), policy, tuple(rows), unmatched, matched.filter(is_held)
@@ -179,12 +179,12 @@ class _Lesson:
     noise: float | None
     prior_precision: float
 
-    def learned(self, people: pa.Table | None, constants: dict[str, object]) -> SlotPolicy:
+    def learned(self, people: pa.Table | None, given: Given) -> SlotPolicy:
         if self.slot.beliefs:
             return replace(self.slot, beliefs=self._beliefs(self.slot.beliefs))
         if self.slot.model is None:
             return self.slot
-        return replace(self.slot, model=self._model(self.slot.model, people, constants))
+        return replace(self.slot, model=self._model(self.slot.model, people, given))
 
     def rows(self) -> list[LearnedComponent]:
         names = self.slot.components or tuple(self.decided["component"].unique().sort().to_list())
@@ -211,12 +211,10 @@ class _Lesson:
         self._expect_binary()
         return {name: beta_posterior(belief, *self._of(name)[1:]) for name, belief in beliefs.items()}
 
-    def _model(
-        self, model: LinearModel, people: pa.Table | None, constants: dict[str, object]
-    ) -> LinearModel:
+    def _model(self, model: LinearModel, people: pa.Table | None, given: Given) -> LinearModel:
         if model.kind == "logistic":
             self._expect_binary()
-        features, known = self._features(people, constants)
+        features, known = self._features(people, given)
         noise = self.noise or self._residual(model)
         posteriors = []
         for place, component in enumerate(self.slot.components):
@@ -249,9 +247,7 @@ class _Lesson:
         squares = sum(float(((part - part.mean()) ** 2).sum()) for part in left if len(part))
         return max(squares / max(self.decided.height, 1), 1e-12) if model.kind == "linear" else 1.0
 
-    def _features(
-        self, people: pa.Table | None, constants: dict[str, object]
-    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    def _features(self, people: pa.Table | None, given: Given) -> tuple[Floats, npt.NDArray[np.bool_]]:
         """The features of each decision's customer, and which rows have all of them."""
         if not self.slot.features:
             return np.zeros((self.decided.height, 0)), np.ones(self.decided.height, bool)
@@ -261,7 +257,7 @@ class _Lesson:
         place = pc.index_in(_texts(self.decided["key"].to_arrow()), _texts(people.column("key")))
         taken = people.take(pc.fill_null(place, 0)).combine_chunks()
         here = taken.to_batches()[0] if taken.num_rows else pa.RecordBatch.from_pylist([], taken.schema)
-        columns = [_numbers(feature, here, constants) for feature in self.slot.features]
+        columns = [_numbers(feature, here, given) for feature in self.slot.features]
         features = np.concatenate(columns, axis=1)
         known = np.isfinite(features).all(axis=1) & place.is_valid().to_numpy(zero_copy_only=False)
         return np.where(known[:, None], features, 0.0), known
@@ -280,9 +276,9 @@ def _with(model: LinearModel, weights: npt.NDArray[Any], covariances: list[Float
     return replace(model, weights=narrow, uncertainty=kept.astype(np.float32))
 
 
-def _numbers(feature: Feature, people: pa.RecordBatch, constants: dict[str, object]) -> Floats:
+def _numbers(feature: Feature, people: pa.RecordBatch, given: Given) -> Floats:
     """The columns that a feature becomes, as the policy itself reads them; NaN where a value is missing."""
-    plan = Expression(feature.expression).compile(people.schema, constants=constants)
+    plan = given.compile(Expression(feature.expression), people.schema)
     missing = np.nan if feature.missing == "error" else float(feature.missing)
     columns = []
     for values in BoundFeature(feature, BoundExpression(plan)).evaluate(people):

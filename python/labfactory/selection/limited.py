@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from labfactory.compiler import Functions
     from labfactory.selection.bound_slot import Bindable
     from labfactory.selection.contact_gate import BoundLimit
     from labfactory.selection.policy import SelectionPolicy
@@ -70,6 +71,7 @@ class LimitedSelector:
         components: Mapping[str, Sequence[Bindable]],
         schema: pa.Schema,
         constants: Mapping[str, object] | None = None,
+        functions: Functions | None = None,
         *,
         channel: str = "",
     ) -> LimitedSelector:
@@ -81,6 +83,7 @@ class LimitedSelector:
             components: For each slot its components; their `tags` count, where they have any.
             schema: The customers' columns.
             constants: Values that names in expressions stand for.
+            functions: What expressions may call.
             channel: The channel that all goes out by.
 
         Returns:
@@ -97,7 +100,7 @@ class LimitedSelector:
                     message, code="limit", hint="a model with the rules' conditions as features"
                 )
         greedy = {name: _valuing(slot) for name, slot in policy.slots.items()}
-        selector = policy.bind(components, schema, constants)
+        selector = policy.bind(components, schema, constants, functions)
         tags = {
             (slot, component.name): tuple(getattr(component, "tags", ()))
             for slot, parts in components.items()
@@ -109,7 +112,7 @@ class LimitedSelector:
             for candidate in candidates
         )
         bounds_of(limits, options)
-        valuing = replace(policy, slots=greedy).bind(components, schema, constants)
+        valuing = replace(policy, slots=greedy).bind(components, schema, constants, functions)
         return cls(selector, valuing, dict(limits), options, *_shared_caps(selector))
 
     def at(

@@ -249,8 +249,12 @@ class LinearModel:
 
 
 def _float32(values: npt.ArrayLike, dimensions: int, what: str) -> npt.NDArray[np.float32]:
-    with np.errstate(over="ignore"):
-        numbers = np.array(values, dtype=np.float32)
+    try:
+        with np.errstate(over="ignore"):
+            numbers = np.array(values, dtype=np.float32)
+    except (TypeError, ValueError):
+        message = f"expected numbers as {what} in rows of one length, found others"
+        raise SelectionError(message, code="model_value") from None
     if numbers.ndim != dimensions:
         message = f"expected {what} of {dimensions} dimensions, found {numbers.ndim}"
         raise SelectionError(message, code="model_shape")

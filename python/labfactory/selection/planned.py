@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from labfactory.base.errors import SelectionError
 from labfactory.selection.history import History, microseconds_of
+from labfactory.selection.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from labfactory.selection.contact import Cap, Rest
 
-# As of a history: rules of one policy and moment, in all zones, are far fewer.
-_MOST_FOUND = 1024
 _NOUN = "planned contacts"
 
 
@@ -65,7 +64,7 @@ class Planned:
 
     contacts: History
     worth: Any = field(init=False)
-    found: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
+    found: Kept = field(init=False, repr=False, compare=False, default_factory=Kept)
 
     def __post_init__(self) -> None:
         table = self.contacts.table
@@ -114,15 +113,15 @@ class Planned:
 
     def ahead(self, rule: Cap, now: datetime, until: int) -> Ahead:
         """What a cap counts after a moment, up to another one in microseconds."""
-        if (rule, now, until) not in self.found:
+
+        def find() -> Ahead:
             within = self.contacts.matching(rule) & (self.contacts.moments > microseconds_of(now))
             within &= self.contacts.moments <= until
             hashes, moments = self.contacts.hashes[within], self.contacts.moments[within]
             order = np.lexsort((moments, hashes))
-            if len(self.found) >= _MOST_FOUND:
-                self.found.clear()
-            self.found[rule, now, until] = Ahead(hashes[order], moments[order], self.worth[within][order])
-        return self.found[rule, now, until]  # type: ignore[no-any-return]
+            return Ahead(hashes[order], moments[order], self.worth[within][order])
+
+        return self.found.get((rule, now, until), find)  # type: ignore[no-any-return]
 
     def of_customer(self, key: int | None, rules: Sequence[Cap | Rest]) -> list[list[tuple[int, float]]]:
         """What each rule is about of what is planned for a customer: microseconds, ascending, and worth.
@@ -134,10 +133,9 @@ class Planned:
         rows = self.contacts.by_customer.rows(key)
         if not len(rows):
             return [[] for _ in rules]
-        kept = self.found.get(id(rules))
-        if kept is None:
-            # Kept with the rules themselves, so that no other object gets their number.
-            matching = [self.contacts.matching(rule) for rule in rules]
-            kept = self.found[id(rules)] = (rules, matching)
+        # Kept with the rules themselves, so that no other object gets their number.
+        _, matching = self.found.get(
+            id(rules), lambda: (rules, [self.contacts.matching(rule) for rule in rules])
+        )
         pairs = list(zip(self.contacts.moments[rows].tolist(), self.worth[rows].tolist(), strict=True))
-        return [list(compress(pairs, matches[rows].tolist())) for matches in kept[1]]
+        return [list(compress(pairs, matches[rows].tolist())) for matches in matching]

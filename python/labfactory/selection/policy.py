@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from labfactory._core import select as core
 from labfactory.base.errors import SelectionError, nearest
-from labfactory.selection.bound_expression import ExpressionTable
+from labfactory.compiler import Expression
+from labfactory.selection.bound_expression import ExpressionTable, Given
 from labfactory.selection.bound_slot import Bindable, SlotBinder, bind_condition
 from labfactory.selection.contact import Cap, ContactRules
 from labfactory.selection.contact_gate import BoundLimit, Gate, bind_limits
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
 
+    from labfactory.compiler import Functions
     from labfactory.selection.bound_expression import BoundExpression
     from labfactory.selection.bound_slot import BoundSlot
     from labfactory.selection.limits import Limit
@@ -113,6 +115,13 @@ class SelectionPolicy:
         """The creative's slots that it fills, in its order."""
         return [fill for name, slot in self.slots.items() for fill in slot.fills or (name,)]
 
+    @property
+    def calls(self) -> frozenset[str]:
+        """The names of the functions that its expressions call."""
+        slots = (text for slot in self.slots.values() for text in slot.expressions)
+        contact = (text for _, text in self.contact.expressions)
+        return frozenset(name for text in (*slots, *contact) for name in Expression(text).calls)
+
     @classmethod
     def build(
         cls,
@@ -185,6 +194,7 @@ class SelectionPolicy:
         components: Mapping[str, Sequence[Bindable]],
         schema: pa.Schema,
         constants: Mapping[str, object] | None = None,
+        functions: Functions | None = None,
     ) -> Selector:
         """Compiles the policy for the components of a creative and the columns of its customers.
 
@@ -192,6 +202,7 @@ class SelectionPolicy:
             components: For each slot its components, in the creative's order.
             schema: The customers' columns.
             constants: Values that names in expressions stand for.
+            functions: What expressions may call.
 
         Returns:
             What decides batches of such customers.
@@ -210,24 +221,25 @@ class SelectionPolicy:
             if name not in filled:
                 message = f"slot {name!r} has components, but the policy does not fill it"
                 raise SelectionError(message, code="uncovered_slot", hint=nearest(name, filled))
+        given = Given.of(constants, functions)
         bound: list[BoundSlot] = []
         groups: list[range] = []
         for name, slot in self.slots.items():
             fills = slot.fills or (name,)
             groups.append(range(len(bound), len(bound) + len(fills)))
             for fill in fills:
-                binder = SlotBinder(name, slot, components[fill], schema, constants or {}, self.text)
+                binder = SlotBinder(name, slot, components[fill], schema, given, self.text)
                 bound.append(binder.bind(fill))
-        return Selector(self.version, bound, self._bind_contact(bound, groups, schema, constants or {}))
+        return Selector(self.version, bound, self._bind_contact(bound, groups, schema, given))
 
     def _bind_contact(
         self,
         slots: Sequence[BoundSlot],
         groups: Sequence[range],
         schema: pa.Schema,
-        constants: Mapping[str, object],
+        given: Given,
     ) -> Gate:
-        table = ExpressionTable(schema, constants)
+        table = ExpressionTable(schema, given)
         lists: dict[str, list[BoundExpression]] = {"consent": [], "suppressed": []}
         single: dict[str, BoundExpression] = {}
         scores = _score_column(self.contact.send_hour, schema)
@@ -263,7 +275,7 @@ class SelectionPolicy:
             consent=tuple(lists["consent"]),
             suppressed=tuple(lists["suppressed"]),
             zone=single.get("zone"),
-            one=OneCustomer.of([*lists["consent"], *lists["suppressed"], *zone], constants),
+            one=OneCustomer.of([*lists["consent"], *lists["suppressed"], *zone], given.names),
             send_hour=single.get("send_hour"),
             send_scores=scores,
             limits=limits,
@@ -287,6 +299,7 @@ class SelectionPolicy:
         prior_precision: float = 1.0,
         held_out: float = 0.3,
         constants: Mapping[str, object] | None = None,
+        functions: Functions | None = None,
     ) -> Learned:
         """Learn the next version from what came of this one's decisions.
 
@@ -310,6 +323,7 @@ class SelectionPolicy:
             prior_precision: Of the weights of a model without an uncertainty.
             held_out: Share of the customers, by lot of key and version, that nothing is learned from.
             constants: Values that names in expressions stand for.
+            functions: What expressions may call.
 
         Returns:
             A draft. Nothing promotes it but a package with it that a graduation policy passes, and the
@@ -335,7 +349,7 @@ class SelectionPolicy:
             noise=noise,
             prior_precision=prior_precision,
             held_out=held_out,
-            constants=constants,
+            given=Given.of(constants, functions),
         )
 
     @classmethod

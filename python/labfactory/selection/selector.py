@@ -13,7 +13,7 @@ from labfactory._core import base
 from labfactory._core import select as core
 from labfactory.base.errors import SelectionError, nearest
 from labfactory.selection.contact_gate import CODES, Gate
-from labfactory.selection.decision_input import check_batch, check_seed, row_of
+from labfactory.selection.decision_input import check_batch, check_seed, check_threads, row_of
 from labfactory.selection.history import History
 from labfactory.selection.moment import Moment
 from labfactory.selection.one import Decision
@@ -188,6 +188,7 @@ class Selector:
                 the moment or the history is missing; `history` when the history lacks what a rule reads.
             SourceError: `missing_column`.
         """
+        check_threads(threads)
         moment = self.moment(batch, keys=keys, seed=seed, now=now, history=history, planned=planned)
         hashes = pa.array(base.hash_keys(keys))
         slots = [slot.columns(batch, hashes) for slot in self._slots]
@@ -251,6 +252,7 @@ class Selector:
             SelectionError: As `decide`.
             SourceError: As `decide`.
         """
+        check_threads(threads)
         moment = self.moment(batch, keys=keys, seed=seed, now=now, history=history, planned=planned)
         hashes = pa.array(base.hash_keys(keys))
         codes = self._gate.codes(batch, keys, moment)

@@ -182,6 +182,16 @@ class SlotPolicy:
         """The names of the numbers that weights are given for, in their order."""
         return tuple(column for feature in self.features for column in feature.columns)
 
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """Its expressions."""
+        conditions = [rule.when for _, _, rule in self.conditions]
+        rules = [*conditions, *(rule.when for rule in self.rules)]
+        terms = [] if self.arbitration is None else list(self.arbitration.terms.values())
+        values = [value for of_component in terms for value in of_component.values()]
+        given = [*rules, *(feature.expression for feature in self.features), *values]
+        return tuple(one for one in given if isinstance(one, str))
+
     def check_floor(self, components: int) -> None:
         """Refuses a floor that so many components cannot all have.
 

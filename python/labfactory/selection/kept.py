@@ -1,0 +1,31 @@
+"""Kept: what was found once, so that it need not be found again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+# Rules of one policy and moment, in all zones, are far fewer.
+_MOST = 1024
+
+
+class Kept:
+    """What was found, by what it was found for; any thread may ask.
+
+    Where every decision has its own moment it forgets all from time to time, rather than grow.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[Hashable, Any] = {}
+
+    def get(self, key: Hashable, find: Callable[[], Any]) -> Any:
+        """What was found for a key; two threads that ask at once may both find it."""
+        found = self._found.get(key)
+        if found is None:
+            found = find()
+            if len(self._found) >= _MOST:
+                self._found.clear()
+            self._found[key] = found
+        return found
