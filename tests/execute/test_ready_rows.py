@@ -17,6 +17,7 @@ TEMPLATES = [
     {% if item.stock < 3 %} ({{ item.title|lower }}){% endif %}; {% endfor %}{{ name }}""",
     "{% if vip %}{{ 1 // points }}{{ name }}{% else %}{{ name }}{{ 7 // points }}{% endif %}{{ name[0] }}",
     "{{ name }}: {{ points }}, {{ '%.3f'|format(price) }} <{{ vip }}>{{ name|e }} that is all",
+    "a{% block one %}b{% endblock %}{{ name }}{% block two %}c{% endblock %}d{% if vip %}e{% endif %}f",
     "{% set both %}{{ name }}{{ points }}{% endset %}{{ both }}{% if points == 5 %}{% skip 'five' %}{% endif %}",
 ]
 TEXTS = st.one_of(st.text(alphabet="aé<&'\"> 雷", max_size=40), st.sampled_from(["<long>" * 50, "x" * 33]))
@@ -91,3 +92,10 @@ def test_an_entry_of_a_dictionary_is_charged_to_every_row_that_has_it() -> None:
     )
     plan = Environment().from_string(source).compile(table)
     assert one_by_one(plan, table) == plan.assemble(table).to_pylist()
+
+
+def test_literals_of_two_templates_that_adjoin_are_both_written() -> None:
+    table = pa.table({"name": ["Ann"] * 200})
+    base = "<p>{% block title %}base{% endblock %}|{% block body %}{{ name }}{% endblock %}</p>"
+    plan = Environment(loader={"base": base}).from_string("before{% extends 'base' %}").compile(table)
+    assert set(plan.assemble(table)["asset"].to_pylist()) == {"before<p>base|Ann</p>"}

@@ -95,7 +95,9 @@ void find_sites(Tape& tape) {
   }
   for (TextSite& site : tape.sites) {
     site.uses = uses[place(site.step)];
-    const bool follows = site.step > 0 && is_target[place(site.step)] == 0;
+    // A step that writes a literal of its own leaves the one before it alone.
+    const bool follows =
+        site.step > 0 && is_target[place(site.step)] == 0 && tape.steps[place(site.step)].literal_bytes == 0;
     site.has_literal = follows && tape.steps[place(site.step) - 1].kind == StepKind::literal;
   }
 }
