@@ -174,6 +174,11 @@ def test_a_policys_expressions_call_what_the_host_gives(tmp_path: Path) -> None:
     points = dict(people(500).select("customer_id", "points").iter_rows())
     for key, component in log.select("key", pl.col("component").cast(pl.String)).iter_rows():
         assert component == ("sun" if points[key] > 15 else "sea")
+    few = MemorySink()
+    limited = run_of(factory, few, limits={"sun": lf.Limit(component="sun", maximum=50)})
+    assert few.table("decisions")["component"].to_pylist().count("sun") == 50
+    assert limited.manifest["allocation"]["used"] == {"sun.maximum": 50}
+    assert limited.summary.rows == 500
     people(50).write_parquet(tmp_path / "customers.parquet")
     (tmp_path / "job.toml").write_text(JOB.partition("[tables.item]")[0])
     assert factory.run_job(tmp_path / "job.toml").summary.rows == 50

@@ -170,11 +170,13 @@ def test_batches_and_threads_change_nothing() -> None:
     assert split.to_json() == whole.to_json()
 
 
-def test_rules_leave_nothing_to_weigh_against_a_limit() -> None:
-    ruled = SelectionPolicy.build("1", hero=SlotPolicy.build(rules=[ChoiceRule(component="sea")]))
-    with pytest.raises(SelectionError) as caught:
-        LimitedSelector.of(ruled, {"sea": Limit(maximum=3)}, {"hero": HERO}, batch().schema)
-    assert caught.value.code == "limit"
+def test_rules_that_explore_leave_nothing_to_weigh_against_a_limit() -> None:
+    for explore in (Exploration(mode="uniform"), Exploration(floor=0.1)):
+        slot = SlotPolicy.build(rules=[ChoiceRule(component="sea")], exploration=explore)
+        ruled = SelectionPolicy.build("1", hero=slot)
+        with pytest.raises(SelectionError, match="follow its rules under limits") as caught:
+            LimitedSelector.of(ruled, {"sea": Limit(maximum=3)}, {"hero": HERO}, batch().schema)
+        assert caught.value.code == "limit"
 
 
 def test_a_customer_without_a_score_gets_nothing_and_keeps_the_reason() -> None:

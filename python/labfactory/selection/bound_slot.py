@@ -60,6 +60,7 @@ class BoundSlot:
     needed: tuple[tuple[int, ...], ...]
     origins: tuple[tuple[Condition, ...], ...]
     rules: tuple[tuple[int, int], ...] = ()
+    worths: tuple[float | None, ...] = ()
     facts: tuple[str | None, str | None] = (None, None)
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     prices: npt.NDArray[np.float32] | None = None
@@ -157,6 +158,7 @@ class SlotBinder:
             needed=tuple(tuple(numbers) for numbers in needed),
             origins=tuple(tuple(where) for where in origins),
             rules=tuple(rules),
+            worths=tuple(rule.worth for rule in self.slot.rules),
             facts=(self.slot.channel, self.slot.type),
             tags={part.name: tuple(getattr(part, "tags", ())) for part in self.components},
         )

@@ -16,6 +16,7 @@ from labfactory.selection.contact import Cap
 from labfactory.selection.exploration import Exploration
 from labfactory.selection.limits import Limit, Option, bounds_of
 from labfactory.selection.model import LinearModel
+from labfactory.selection.ruled_worth import ruled_worth
 from labfactory.selection.settled import Settled
 from labfactory.selection.shortlists import SHORTLIST, SharedCap, Shortlists
 from labfactory.selection.slot_lists import SlotLists
@@ -78,7 +79,7 @@ class LimitedSelector:
         """Bind a policy whose decisions are to keep limits.
 
         Args:
-            policy: The policy; limits need scores, so no slot may choose by rules.
+            policy: The policy; what a rule's choice is worth, its `ChoiceRule` says.
             limits: By name.
             components: For each slot its components; their `tags` count, where they have any.
             schema: The customers' columns.
@@ -90,15 +91,15 @@ class LimitedSelector:
             The selector.
 
         Raises:
-            SelectionError: `limit` when a slot has rules or a limit names nothing; and as
+            SelectionError: `limit` when a slot explores beside rules or a limit names nothing; and as
                 `SelectionPolicy.bind`.
         """
         for name, slot in policy.slots.items():
-            if slot.rules:
-                message = f"expected slot {name!r} to choose by scores under limits, found rules"
-                raise SelectionError(
-                    message, code="limit", hint="a model with the rules' conditions as features"
-                )
+            explores = slot.exploration.mode != "greedy" or slot.exploration.floor > 0
+            if slot.rules and explores:
+                message = f"expected slot {name!r} to follow its rules under limits, found exploration"
+                hint = "what no rule gives has no worth to weigh; a model's scores have"
+                raise SelectionError(message, code="limit", hint=hint)
         greedy = {name: _valuing(slot) for name, slot in policy.slots.items()}
         selector = policy.bind(components, schema, constants, functions)
         tags = {
@@ -263,11 +264,19 @@ class LimitedSelector:
         entry = (lists.options[given] == choices[given, None]).argmax(axis=1)
         settled.index[row_of[given], slot_of[given]] = self._index_of[choices[given]]
         settled.score[row_of[given], slot_of[given]] = lists.values[given][np.arange(int(given.sum())), entry]
+        for place, name in enumerate(settled.slots):
+            if name in self._ruled:  # as without limits, where rules have no scores
+                settled.score[rows, place] = 0.0
 
     def require_priced(self) -> PricedLimits:
         """The limits with their prices; `learn` comes first."""
         assert self.priced is not None, "prices are learned first"
         return self.priced
+
+    @property
+    def _ruled(self) -> frozenset[str]:
+        """The slots that choose by rules."""
+        return frozenset(slot.name for slot in self.selector.bound if slot.rules)
 
     @property
     def _options_of(self) -> dict[str, slice]:
@@ -292,6 +301,9 @@ class LimitedSelector:
     ) -> dict[str, Values]:
         """Of each slot what its candidates are worth."""
         worth = self.valuing.values(batch, keys=keys, seed=seed, threads=threads, **moment)
+        for slot in self.selector.bound:
+            if slot.rules:
+                worth[slot.name] = ruled_worth(slot, batch, worth[slot.name])
         if not any(holdout.gives == "control" for holdout in self.selector.gate.rules.holdouts):
             return worth
         # A control arm's draw does not depend on prices.
@@ -302,6 +314,8 @@ class LimitedSelector:
             index = pc.fill_null(column.field("index"), -1).to_numpy(zero_copy_only=False)
             own = np.array([self.selector.slots[name].index(one) for one in self.selector.candidates[name]])
             values[is_control[:, None] & (index[:, None] != own)] = np.nan
+            # What the lot gave though no rule does is worth nothing, and is kept while there is room.
+            values[is_control[:, None] & (index[:, None] == own) & np.isnan(values)] = 0.0
         return worth
 
     def _lists(
@@ -321,7 +335,9 @@ class LimitedSelector:
                 index = pc.fill_null(decided.column(name).field("index"), -1).to_numpy(zero_copy_only=False)
                 of_component = np.full(len(self.selector.slots[name]) + 1, -1, np.int32)
                 of_component[self._index_of[options]] = np.arange(options.start, options.stop)
-                part = part.with_drawn(of_component[index], values, priced.option_prices)
+                # Rules draw nothing and know no prices: the best at them is the choice.
+                drawn = part.options[:, 0] if name in self._ruled else of_component[index]
+                part = part.with_drawn(drawn, values, priced.option_prices)
             parts.append(part)
         keys = np.arange(len(values), dtype=np.uint64)
         return SlotLists.together(keys, parts)

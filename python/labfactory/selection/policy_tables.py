@@ -83,6 +83,7 @@ class ChoiceTable(Table):
 
     component: str
     when: str | None = None
+    worth: float | None = None
 
 
 Conditions = list[str | EligibilityTable]

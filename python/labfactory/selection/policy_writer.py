@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from labfactory.selection.contact import ContactRules
     from labfactory.selection.limits import Limit
     from labfactory.selection.model import LinearModel
+    from labfactory.selection.rules import ChoiceRule, EligibilityRule
     from labfactory.selection.slot_policy import SlotPolicy
 
 
@@ -60,7 +61,7 @@ def _slot_lines(name: str, slot: SlotPolicy) -> Iterator[str]:
         yield f"components = {_literal(slot.components)}"
     yield from _given(slot, ("fills", "channel", "type"))
     for key in ("eligible", "applicable", "suitable", "rules"):
-        yield from _rule_lines(key, [_rule(rule.when, rule.component) for rule in getattr(slot, key)])
+        yield from _rule_lines(key, [_rule(rule) for rule in getattr(slot, key)])
     for feature in slot.features:
         yield from ("", f"[[slots.{name}.features]]", f"name = {_literal(feature.name)}")
         yield f"expression = {_literal(feature.expression)}"
@@ -131,13 +132,12 @@ def _inline_lines(name: str, slot: SlotPolicy, model: LinearModel) -> Iterator[s
             yield f"weights.{_key(column)} = {_literal(weight)}"
 
 
-def _rule(when: str | None, component: str | None) -> str:
-    parts = {"when": when, "component": component}
-    return (
-        "{ "
-        + ", ".join(f"{key} = {_literal(value)}" for key, value in parts.items() if value is not None)
-        + " }"
-    )
+def _rule(rule: EligibilityRule | ChoiceRule) -> str:
+    worth = getattr(rule, "worth", None)
+    parts: dict[str, object] = {"when": rule.when, "component": rule.component}
+    parts["worth"] = None if worth is None else float(worth)
+    given = [f"{key} = {_literal(value)}" for key, value in parts.items() if value is not None]
+    return "{ " + ", ".join(given) + " }"
 
 
 def _rule_lines(key: str, rules: Sequence[str]) -> Iterator[str]:
