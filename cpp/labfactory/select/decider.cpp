@@ -67,8 +67,8 @@ Scratch::Scratch(const Slot& slot)
   conditions.resize(slot.condition_count());
   if (slot.screen().is_empty()) return;
   const auto pairs = static_cast<std::size_t>(slot.screen().view().pairs);
-  steps = BufferPool::acquire(pairs * kBlockRows * sizeof(std::uint32_t));
-  keys = BufferPool::acquire(matrix * sizeof(std::int16_t));
+  steps.resize(pairs * kBlockRows);
+  keys.resize(matrix);
 }
 
 Decider::Decider(const Slot& slot, const DecisionInput& input, const Output& output, std::uint64_t seed,
@@ -144,6 +144,7 @@ void Decider::worth(std::int64_t first, std::int64_t rows, Scratch& scratch, flo
 
 std::int64_t Decider::choose(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
   rank(scratch);
+  if (!exploration_.is_random() && scratch.control == 0) return take_best(first, rows, scratch);
   draw(first, rows, scratch);
   const std::uint64_t open = scratch.open & ~scratch.missing;
   for (std::int64_t r = 0; r < rows; ++r) {
@@ -153,6 +154,24 @@ std::int64_t Decider::choose(std::int64_t first, std::int64_t rows, Scratch& scr
     } else {
       refuse(first, lane, scratch);
     }
+  }
+  return finish(first, rows, scratch);
+}
+
+// What decide() comes to where nothing is random, for all rows at once.
+std::int64_t Decider::take_best(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
+  std::array<std::int32_t, kBlockRows> components;
+  std::uint64_t found = 0;
+  for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) {
+    const std::int32_t best = scratch.best.candidate[r];
+    components[r] = best < 0 ? 0 : settings_.candidates[static_cast<std::size_t>(best)];
+    found |= static_cast<std::uint64_t>(best >= 0) << r;
+  }
+  output_.chosen(first, {components.data(), static_cast<std::size_t>(rows)}, scratch.best.score);
+  scratch.decided = found & scratch.open & ~scratch.missing;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const auto lane = static_cast<std::size_t>(r);
+    if (!has(scratch.decided, lane)) refuse(first, lane, scratch);
   }
   return finish(first, rows, scratch);
 }
@@ -204,6 +223,7 @@ void Decider::admit(std::int64_t rows, Scratch& scratch) const {
 }
 
 void Decider::gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
+  if (input_.gates == nullptr && scratch.open == ~std::uint64_t{0}) return scratch.gates.fill(Reason::chosen);
   for (std::int64_t r = 0; r < rows; ++r) {
     const Reason given =
         input_.gates == nullptr ? Reason::chosen : static_cast<Reason>(input_.gates->integer(first + r));
@@ -251,8 +271,7 @@ bool Decider::screen(Scratch& scratch) const {
     --scratch.unscreened;
     return false;
   }
-  const ScreenWork work{reinterpret_cast<std::uint32_t*>(scratch.steps.data()),
-                        reinterpret_cast<std::int16_t*>(scratch.keys.data())};
+  const ScreenWork work{scratch.steps.data(), scratch.keys.data()};
   if (kernels_.screen(screen.view(), scratch.features.data(), prices(), model_.features(),
                       model_.candidates(), base(scratch), work, &scratch.best)) {
     return true;

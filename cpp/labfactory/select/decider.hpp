@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "labfactory/base/buffer_pool.hpp"
+#include "labfactory/select/aligned.hpp"
 #include "labfactory/select/beta_race.hpp"
 #include "labfactory/select/kernels.hpp"
 #include "labfactory/select/mask.hpp"
@@ -25,21 +25,21 @@ namespace labfactory::select {
 struct Scratch {
   explicit Scratch(const Slot& slot);
 
-  std::vector<float> features;
-  std::vector<float> terms;
-  std::vector<float> scores;      // [candidates, padded][kBlockRows]
-  std::vector<float> deviations;  // as scores, where scores are uncertain
-  std::vector<float> ranks;       // as scores, of Base::ucb
-  std::vector<float> weights;     // of Base::softmax and Base::squarecb
+  Aligned<float> features;
+  Aligned<float> terms;
+  Aligned<float> scores;      // [candidates, padded][kBlockRows]
+  Aligned<float> deviations;  // as scores, where scores are uncertain
+  Aligned<float> ranks;       // as scores, of Base::ucb
+  Aligned<float> weights;     // of Base::softmax and Base::squarecb
   std::vector<float> products;
-  std::vector<double> before;
+  Aligned<double> before;
   std::vector<std::uint64_t> conditions;
   std::vector<std::uint64_t> eligible;
   std::vector<std::uint64_t> picks;
   std::map<std::vector<std::uint64_t>, std::vector<double>> odds;  // of Base::beta, by who is eligible
   Contest contest;                                                 // of Base::thompson
-  PooledBuffer steps;                                              // of a screen: its rows
-  PooledBuffer keys;                                               // and its candidates' keys
+  Aligned<std::uint32_t> steps;                                    // of a screen: its rows
+  Aligned<std::int16_t> keys;                                      // and its candidates' keys
   int unscreened = 0;  // blocks to score whole, as a screen left too many of the last one
   std::array<double, kBlockRows> likely{};  // of Base::thompson: of the one taken
   alignas(64) std::array<std::uint64_t, kBlockRows> customers{};
@@ -101,6 +101,7 @@ class Decider {
   }
 
   std::int64_t choose(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  std::int64_t take_best(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   void gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   static void gate_row(std::size_t r, Reason gate, Scratch& scratch);
   void read_terms(std::int64_t first, std::int64_t rows, Scratch& scratch) const;

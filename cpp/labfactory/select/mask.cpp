@@ -1,7 +1,6 @@
 #include "labfactory/select/mask.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "labfactory/base/error.hpp"
@@ -18,11 +17,19 @@ std::uint64_t lowest_bits(std::int64_t count) {
 
 }  // namespace
 
+Mask::Mask(std::vector<std::vector<std::int32_t>> needed) : needed_(std::move(needed)) {
+  for (const std::vector<std::int32_t>& own : needed_) {
+    flat_.insert(flat_.end(), own.begin(), own.end());
+    ends_.push_back(flat_.size());
+  }
+}
+
 void Mask::fill(std::span<const std::uint64_t> conditions, std::int64_t rows, std::uint64_t* eligible) const {
   const std::uint64_t all = lowest_bits(rows);
-  for (std::size_t c = 0; c < needed_.size(); ++c) {
+  std::size_t i = 0;
+  for (std::size_t c = 0; c < ends_.size(); ++c) {
     std::uint64_t word = all;
-    for (const std::int32_t condition : needed_[c]) word &= conditions[static_cast<std::size_t>(condition)];
+    for (; i < ends_[c]; ++i) word &= conditions[static_cast<std::size_t>(flat_[i])];
     eligible[c] = word;
   }
 }
@@ -40,15 +47,10 @@ void apply_rules(std::span<const Rule> rules, std::span<const std::uint64_t> con
   }
 }
 
-std::uint64_t word_of(const std::uint8_t* bits, std::int64_t first, std::int64_t rows) {
-  static_assert(std::endian::native == std::endian::little);
+std::uint64_t part_of(const std::uint8_t* bits, std::int64_t first, std::int64_t rows) {
   const std::uint8_t* const from = bits + (first >> 3);
   const auto shift = static_cast<int>(first & 7);
   std::uint64_t word = 0;
-  if (shift == 0 && rows == 64) {
-    std::memcpy(&word, from, sizeof word);
-    return word;
-  }
   const auto bytes = static_cast<std::size_t>((shift + rows + 7) >> 3);
   std::memcpy(&word, from, std::min<std::size_t>(bytes, 8));
   word >>= shift;

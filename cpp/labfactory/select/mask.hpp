@@ -3,7 +3,9 @@
 // Threads: immutable.
 #pragma once
 
+#include <bit>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <vector>
 
@@ -15,7 +17,7 @@ namespace labfactory::select {
 class Mask {
  public:
   // For each candidate the conditions it needs, as positions in what fill() is given.
-  explicit Mask(std::vector<std::vector<std::int32_t>> needed) : needed_(std::move(needed)) {}
+  explicit Mask(std::vector<std::vector<std::int32_t>> needed);
 
   // Bit i of eligible[c]: candidate c is eligible in row `first` + i; bits from `rows` on are 0.
   void fill(std::span<const std::uint64_t> conditions, std::int64_t rows, std::uint64_t* eligible) const;
@@ -24,6 +26,8 @@ class Mask {
 
  private:
   std::vector<std::vector<std::int32_t>> needed_;
+  std::vector<std::int32_t> flat_;  // of all candidates, one after the other
+  std::vector<std::size_t> ends_;   // where each one's end in it
 };
 
 // Rules choose: the first whose condition holds and whose candidate is eligible.
@@ -37,7 +41,14 @@ void apply_rules(std::span<const Rule> rules, std::span<const std::uint64_t> con
                  const std::uint64_t* eligible, std::span<std::uint64_t> picks);
 
 // Bits [first, first + rows) of a bitmap, rows <= 64; reads no byte that holds none of them.
-[[nodiscard]] std::uint64_t word_of(const std::uint8_t* bits, std::int64_t first, std::int64_t rows);
+[[nodiscard]] std::uint64_t part_of(const std::uint8_t* bits, std::int64_t first, std::int64_t rows);
+[[nodiscard]] inline std::uint64_t word_of(const std::uint8_t* bits, std::int64_t first, std::int64_t rows) {
+  static_assert(std::endian::native == std::endian::little);
+  if ((first & 7) != 0 || rows != 64) return part_of(bits, first, rows);
+  std::uint64_t word = 0;
+  std::memcpy(&word, bits + (first >> 3), sizeof word);
+  return word;
+}
 
 // The rows among [first, first + rows) that are not null; all ones also beyond them where the column has no
 // nulls.
@@ -51,6 +62,8 @@ class Condition {
 
   [[nodiscard]] std::uint64_t word(std::int64_t first, std::int64_t rows) const {
     if (values_ == nullptr) return 0;
+    // Every eighth block begins another line of the cache: the next one, before it is asked for.
+    if ((first & 511) == 0) __builtin_prefetch(values_ + ((first_bit_ + first) >> 3) + 64, 0, 2);
     const std::uint64_t word = word_of(values_, first_bit_ + first, rows);
     return validity_ == nullptr ? word : word & word_of(validity_, first_bit_ + first, rows);
   }

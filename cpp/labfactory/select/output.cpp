@@ -58,6 +58,14 @@ std::pair<PooledBuffer, std::int64_t> Output::exact() const {
   return {std::move(known), rows_ - count};
 }
 
+void Output::chosen(std::int64_t row, std::span<const std::int32_t> components, const float* scores) const {
+  const auto rows = static_cast<std::int64_t>(components.size());
+  std::copy_n(components.data(), rows, at<std::int32_t>(index_) + row);
+  std::copy_n(scores, rows, at<float>(score_) + row);
+  std::fill_n(at<double>(propensity_) + row, rows, 1.0);
+  std::fill_n(at<std::int8_t>(reason_) + row, rows, static_cast<std::int8_t>(Reason::chosen));
+}
+
 ArrayPointer Output::to_array(std::int64_t null_count, std::span<const std::string> components,
                               bool has_estimates) && {
   std::pair<PooledBuffer, std::int64_t> exact;

@@ -42,6 +42,8 @@ class Output {
     at<double>(propensity_)[row] = propensity;
     at<std::int8_t>(reason_)[row] = static_cast<std::int8_t>(why);
   }
+  // Rows from `row` on, each its best candidate, and nothing left to chance.
+  void chosen(std::int64_t row, std::span<const std::int32_t> components, const float* scores) const;
   void undecided(std::int64_t row, Reason why) const { decided(row, 0, 0.0F, 0.0, why); }
   // Which rows of block `block` have a decision, and of which the propensity is an estimate.
   void finish(std::int64_t block, std::uint64_t decided, std::uint64_t estimated) const {
