@@ -281,3 +281,11 @@ def test_one_history_serves_many_threads_at_once() -> None:
 
     with ThreadPoolExecutor(6) as pool:
         assert set(map(tuple, pool.map(decide, range(1200)))) == {tuple(decide(0))}
+
+
+def test_a_moment_told_twice_is_the_later_one() -> None:
+    frozen = TIMED.at(now=NOW, history=contacts(), planned=Planned.empty())
+    same = frozen.decide(BATCH, keys=KEYS, seed=1, history=contacts(), planned=contacts())
+    other = frozen.decide(BATCH, keys=KEYS, seed=1, history=History.empty())
+    assert same["hero"].field("reason").to_pylist()[0] == "capped"
+    assert other["hero"].field("reason").to_pylist()[0] == "chosen"

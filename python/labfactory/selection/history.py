@@ -31,7 +31,7 @@ NOUN = "a contact history"
 """What errors call a history."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
     """A table of contacts: a row for each choice that a customer got.
 
@@ -197,7 +197,7 @@ class History:
         return np.unique(hashes[last][is_run])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ByCustomer:
     """A history's rows by customer and moment: what one customer got is found by one search.
 

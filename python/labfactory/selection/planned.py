@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NOUN = "planned contacts"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Ahead:
     """What is planned that a cap counts, by customer and moment.
 
@@ -40,7 +40,7 @@ class Ahead:
     worth: npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Planned:
     """A table of planned contacts: a row for each choice that a customer is to get.
 

@@ -7,32 +7,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import pyarrow as pa
-
-from labfactory._core import select as core
-from labfactory.base.errors import SelectionError, nearest
+from labfactory.base.errors import SelectionError
 from labfactory.compiler import Expression
-from labfactory.selection.bound_expression import ExpressionTable, Given
-from labfactory.selection.bound_slot import Bindable, SlotBinder, bind_condition
-from labfactory.selection.contact import Cap, ContactRules
-from labfactory.selection.contact_gate import BoundLimit, Gate, bind_limits
+from labfactory.selection.bound_expression import Given
+from labfactory.selection.contact import ContactRules
 from labfactory.selection.learning import Learned, learn_policy
-from labfactory.selection.one import OneCustomer
+from labfactory.selection.policy_binder import PolicyBinder
 from labfactory.selection.policy_file import MODEL_FILE, POLICY_FILE, read_policy
 from labfactory.selection.policy_text import PolicyText
 from labfactory.selection.policy_writer import write_policy
-from labfactory.selection.selector import Selector
-from labfactory.selection.send_scores import is_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
 
+    import pyarrow as pa
+
     from labfactory.compiler import Functions
-    from labfactory.selection.bound_expression import BoundExpression
-    from labfactory.selection.bound_slot import BoundSlot
+    from labfactory.selection.bound_slot import Bindable
     from labfactory.selection.limits import Limit
     from labfactory.selection.matching import Window
+    from labfactory.selection.selector import Selector
     from labfactory.selection.slot_policy import SlotPolicy
 
 _SLOT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -212,75 +207,7 @@ class SelectionPolicy:
                 without a policy, `unknown_component`, `exploration`, `condition_type`, `feature_type`.
             CompileError: An expression cannot run on this schema; with its place in the policy.
         """
-        filled = self.filled
-        for name in filled:
-            if not components.get(name):
-                message = f"the policy fills slot {name!r}, which has no components"
-                raise SelectionError(message, code="unknown_slot", hint=nearest(name, components))
-        for name in components:
-            if name not in filled:
-                message = f"slot {name!r} has components, but the policy does not fill it"
-                raise SelectionError(message, code="uncovered_slot", hint=nearest(name, filled))
-        given = Given.of(constants, functions)
-        bound: list[BoundSlot] = []
-        groups: list[range] = []
-        for name, slot in self.slots.items():
-            fills = slot.fills or (name,)
-            groups.append(range(len(bound), len(bound) + len(fills)))
-            for fill in fills:
-                binder = SlotBinder(name, slot, components[fill], schema, given, self.text)
-                bound.append(binder.bind(fill))
-        return Selector(self.version, bound, self._bind_contact(bound, groups, schema, given))
-
-    def _bind_contact(
-        self,
-        slots: Sequence[BoundSlot],
-        groups: Sequence[range],
-        schema: pa.Schema,
-        given: Given,
-    ) -> Gate:
-        table = ExpressionTable(schema, given)
-        lists: dict[str, list[BoundExpression]] = {"consent": [], "suppressed": []}
-        single: dict[str, BoundExpression] = {}
-        scores = _score_column(self.contact.send_hour, schema)
-        for path, source in self.contact.expressions:
-            if path[0] == "send_hour" and scores is not None:
-                continue
-            where = ("contact", *path)
-            with self.text.at_expression(source, *where):
-                expression = self.text.parse(source, *where)
-                if path[0] in lists:
-                    bound = table.expressions[bind_condition(expression, table)]
-                    _refuse_nested(bound, schema)
-                    lists[str(path[0])].append(bound)
-                else:
-                    wanted = "text" if path[0] == "zone" else "integer"
-                    number, kind = table.add(expression, lambda _: True)
-                    if not kind.startswith(wanted):
-                        message = f"expected {wanted} of the contact rule's {path[0]}, found {kind}"
-                        raise SelectionError(message, code="condition_type")
-                    single[str(path[0])] = table.expressions[number]
-        limits = bind_limits(
-            self.contact,
-            [slot.candidates for slot in slots],
-            [slot.name for slot in slots],
-            [slot.facts for slot in slots],
-            [slot.tags for slot in slots],
-        )
-        limits = (*limits, *_once(slots, groups))
-        members = [limit.members for limit in limits]
-        zone = [single["zone"]] if "zone" in single else []
-        return Gate(
-            rules=self.contact,
-            consent=tuple(lists["consent"]),
-            suppressed=tuple(lists["suppressed"]),
-            zone=single.get("zone"),
-            one=OneCustomer.of([*lists["consent"], *lists["suppressed"], *zone], given.names),
-            send_hour=single.get("send_hour"),
-            send_scores=scores,
-            limits=limits,
-            allowances=core.Allowances([slot.core for slot in slots], members) if members else None,
-        )
+        return PolicyBinder(self, components, schema, Given.of(constants, functions)).bind()
 
     def learn(
         self,
@@ -373,36 +300,6 @@ class SelectionPolicy:
                     self.text.parse(rule.when, "slots", name, rules, number, "when")
         for number, feature in enumerate(slot.features):
             self.text.parse(feature.expression, "slots", name, "features", number, "expression")
-
-
-def _once(slots: Sequence[BoundSlot], groups: Sequence[range]) -> list[BoundLimit]:
-    """Each component at most once among the slots that one policy fills."""
-    limits = []
-    for group in groups:
-        if len(group) < 2:
-            continue
-        for component in dict.fromkeys(name for at in group for name in slots[at].candidates):
-            members = tuple(
-                (at, slots[at].candidates.index(component))
-                for at in group
-                if component in slots[at].candidates
-            )
-            limits.append(BoundLimit(Cap(at_most=1, components=(component,)), members))
-    return limits
-
-
-def _score_column(source: str | None, schema: pa.Schema) -> str | None:
-    """The column that a send hour names, where it holds the scores of hours."""
-    name = (source or "").strip()
-    return name if name in schema.names and is_scores(schema.field(name).type) else None
-
-
-def _refuse_nested(bound: BoundExpression, schema: pa.Schema) -> None:
-    for name in bound.plan.columns:
-        if pa.types.is_nested(schema.field(name).type):
-            message = f"expected consent to read plain columns, found {name!r} of {schema.field(name).type}"
-            hint = "what is unknown inside of a nested column cannot be seen"
-            raise SelectionError(message, code="condition_type", hint=hint)
 
 
 def _read(path: Path) -> bytes:

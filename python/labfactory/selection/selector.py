@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
-from labfactory._core import base
-from labfactory._core import select as core
 from labfactory.base.errors import SelectionError, nearest
-from labfactory.selection.contact_gate import CODES, Gate
+from labfactory.selection.batch_selector import BatchSelector
+from labfactory.selection.contact_gate import Gate
 from labfactory.selection.decision_input import check_batch, check_seed, check_threads, row_of
 from labfactory.selection.history import History
 from labfactory.selection.moment import Moment
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    import numpy as np
     import numpy.typing as npt
 
     from labfactory.selection.bound_expression import BoundExpression
@@ -190,37 +189,7 @@ class Selector:
         """
         check_threads(threads)
         moment = self.moment(batch, keys=keys, seed=seed, now=now, history=history, planned=planned)
-        hashes = pa.array(base.hash_keys(keys))
-        slots = [slot.columns(batch, hashes) for slot in self._slots]
-        names = [slot.name for slot in self._slots]
-        codes = self._gate.codes(batch, keys, moment)
-        if not self._gate.limits:
-            shared = _shared([codes]) if codes.any() else None
-            decided = [
-                slot.core.decide(
-                    columns,
-                    seed=seed,
-                    version=self._version,
-                    threads=threads,
-                    prices=slot.prices,
-                    shared=shared,
-                    estimates=estimates,
-                )
-                for slot, columns in zip(self._slots, slots, strict=True)
-            ]
-            return pa.RecordBatch.from_arrays([pa.array(one) for one in decided], names)
-        numbers = np.asarray(hashes.fill_null(0))
-        together = core.decide_together(
-            [slot.core for slot in self._slots],
-            slots,
-            **self._limited(batch, codes, numbers, moment),
-            prices=[slot.prices for slot in self._slots],
-            seed=seed,
-            version=self._version,
-            threads=threads,
-            estimates=estimates,
-        )
-        return pa.RecordBatch.from_arrays([pa.array(one) for one in together], names)
+        return self._every.decide(batch, keys, moment, seed=seed, threads=threads, estimates=estimates)
 
     def values(
         self,
@@ -254,22 +223,7 @@ class Selector:
         """
         check_threads(threads)
         moment = self.moment(batch, keys=keys, seed=seed, now=now, history=history, planned=planned)
-        hashes = pa.array(base.hash_keys(keys))
-        codes = self._gate.codes(batch, keys, moment)
-        shared = _shared([codes]) if codes.any() else None
-        is_control = codes == CODES["control"]
-        worth = [
-            slot.core.values(slot.columns(batch, hashes), threads=threads, shared=shared)
-            for slot in self._slots
-        ]
-        for limit in self._gate.limits:
-            own = self._gate.allowance(limit, batch, np.asarray(hashes.fill_null(0)), moment)
-            at_most = getattr(limit.rule, "at_most", 0)
-            spent = np.full(batch.num_rows, at_most <= 0) if own.left is None else own.left <= 0
-            for slot, candidate in limit.members:
-                stopped = spent | own.stops(worth[slot][:, candidate], is_control)
-                worth[slot][stopped, candidate] = np.nan
-        return {slot.name: values for slot, values in zip(self._slots, worth, strict=True)}
+        return self._every.values(batch, keys, moment, threads=threads)
 
     def at(self, *, now: datetime | None = None, history: object = None, planned: object = None) -> Selector:
         """The same selector at a moment: what `decide` takes when it is not told another.
@@ -341,6 +295,10 @@ class Selector:
         return tuple(fields.values())
 
     @cached_property
+    def _every(self) -> BatchSelector:
+        return BatchSelector(self._version, self._slots, self._gate)
+
+    @cached_property
     def _one(self) -> OneSelector:
         return OneSelector(self._version, self._slots, self._gate, self._fields)
 
@@ -349,37 +307,11 @@ class Selector:
     ) -> dict[str, Decision]:
         batch = self.row(customer)
         keys = pa.array([None if key is None else str(key)], pa.utf8())
-        decided = self.decide(
-            batch,
-            keys=keys,
-            seed=seed,
-            now=moment.now,
-            history=moment.history,
-            planned=moment.planned,
-        )
+        decided = self._every.decide(batch, keys, moment, seed=seed, threads=1, estimates=True)
         return {
             name: Decision(**column[0].as_py())
             for name, column in zip(decided.schema.names, decided.columns, strict=True)
         }
-
-    def _limited(
-        self,
-        batch: pa.RecordBatch,
-        codes: npt.NDArray[np.int8],
-        hashes: npt.NDArray[np.uint64],
-        moment: Moment,
-    ) -> dict[str, Any]:
-        columns: list[npt.NDArray[Any]] = [codes]
-        limits: list[tuple[int, int, Sequence[tuple[int, int]], Sequence[int]]] = []
-        for limit in self._gate.limits:
-            own = self._gate.allowance(limit, batch, hashes, moment)
-            if own.left is None:
-                limits.append((getattr(limit.rule, "at_most", 0), -1, limit.members, ()))
-                continue
-            first = len(columns)
-            columns += [own.left, *own.bars]
-            limits.append((0, first, limit.members, range(first + 1, len(columns))))
-        return {"shared": _shared(columns), "limits": limits}
 
     @property
     def _expressions(self) -> list[BoundExpression]:
@@ -411,9 +343,3 @@ class Selector:
         self._gate.check(moment)
         self._is_checked = self._is_checked or moment == self._moment
         return moment
-
-
-def _shared(columns: Sequence[npt.NDArray[Any]]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(
-        [pa.array(column) for column in columns], [str(number) for number in range(len(columns))]
-    )
