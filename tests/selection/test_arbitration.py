@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,11 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labfactory.base.errors import SelectionError
-from labfactory.selection import Arbitration, SelectionPolicy, SlotPolicy
+from labfactory.selection import Arbitration, SelectionPolicy, SlotPolicy, compare
 
 NAMES = ["a", "b", "c"]
 TERMS = {"a": {"value": 12.5, "lever": 1.2}, "b": {"value": "spend * 2", "context": "is_member"}, "c": {}}
 ROWS = 300
+
+
+@dataclass(frozen=True)
+class Block:
+    """What content's components are to selection."""
+
+    name: str
+    eligible: str | None = None
 
 
 def customers() -> pa.RecordBatch:
@@ -97,6 +107,31 @@ def test_dividing_by_nothing_is_the_largest_score_and_what_is_no_number_the_lowe
     highest = float(np.finfo(np.float32).max)
     assert set(scores(bind, "value / 0", batch)[0]) == {highest}
     assert set(scores(bind, "0 / 0", batch)[0]) == {-highest}
+
+
+def test_what_levers_move_is_seen_beside_the_policy_without_them():
+    slot = SlotPolicy.build(
+        components=["a", "b", "c"],
+        features={"spend": "spend"},
+        weights=[[0.0], [0.0], [0.1]],
+        bias=[1.0, 1.1, 0.0],
+        arbitration=Arbitration(terms={"a": {"value": 1.0, "lever": 1.2}, "c": {"lever": "is_member * 2"}}),
+    )
+    batch = pa.record_batch({"spend": [1.0, 1.0, 9.0, 9.0], "is_member": [False, True, False, True]})
+    pulled = SelectionPolicy.build("1", hero=slot)
+    bare = pulled.without_levers("2")
+    assert (bare.version, bare.slots["hero"].arbitration.terms) == ("2", {"a": {"value": 1.0}})
+    assert SelectionPolicy.from_files(bare.files()) == bare
+    blocks = {"hero": [Block(name) for name in "abc"]}
+    selectors = [one.bind(blocks, batch.schema) for one in (pulled, bare)]
+    keys = pa.array(range(4))
+    first, second = (
+        one.decide(batch, keys=keys, seed=1)["hero"].field("component").to_pylist() for one in selectors
+    )
+    assert (first, second) == (["a", "a", "a", "c"], ["b"] * 4)
+    moved = compare(*selectors, batch, keys=keys, seed=1)
+    assert dict(moved.select("before", "customers").iter_rows()) == {"a": 3, "c": 1}
+    assert set(moved["after"]) == {"b"}
 
 
 def test_a_customer_without_a_term_gets_nothing(bind):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import jinja2
@@ -40,6 +40,14 @@ class Arbitration:
 
     formula: str = "propensity * context * value * lever"
     terms: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
+
+    def without(self, term: str) -> Arbitration:
+        """The same formula with a term that is 1 for every component."""
+        kept = {
+            component: {name: value for name, value in given.items() if name != term}
+            for component, given in self.terms.items()
+        }
+        return replace(self, terms={component: given for component, given in kept.items() if given})
 
     def __post_init__(self) -> None:
         terms = {component: dict(given) for component, given in self.terms.items()}

@@ -50,7 +50,12 @@ class BatchSelector:
         hashes = pa.array(base.hash_keys(keys))
         columns = [slot.columns(batch, hashes) for slot in self.slots]
         codes = self.gate.codes(batch, keys, moment)
-        how: dict[str, Any] = {"seed": seed, "version": self.version, "threads": threads, "estimates": estimates}
+        how: dict[str, Any] = {
+            "seed": seed,
+            "version": self.version,
+            "threads": threads,
+            "estimates": estimates,
+        }
         if self.gate.limits:
             decided = core.decide_together(
                 [slot.core for slot in self.slots],

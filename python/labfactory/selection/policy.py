@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -183,6 +183,23 @@ class SelectionPolicy:
     def files(self) -> dict[str, bytes]:
         """The policy as files: equal bytes for equal policies, whatever they were read from."""
         return write_policy(self.version, self.slots, self.contact, self.limits)
+
+    def without_levers(self, version: str) -> SelectionPolicy:
+        """The policy as it would choose if nobody pulled a lever: what levers cost is seen beside it.
+
+        Args:
+            version: Of the new policy.
+
+        Returns:
+            The same policy with every lever 1.
+        """
+        slots = {
+            name: slot
+            if slot.arbitration is None
+            else replace(slot, arbitration=slot.arbitration.without("lever"))
+            for name, slot in self.slots.items()
+        }
+        return replace(self, version=version, slots=slots, text=PolicyText())
 
     def bind(
         self,
