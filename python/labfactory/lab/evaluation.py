@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from labfactory.base.canonical import canonical_json, parse_json
-from labfactory.base.errors import HandoffError, StatisticsError
+from labfactory.base.errors import StatisticsError
 from labfactory.lab.comparison import (  # pydantic reads annotations at run time
     Arm,
     Check,
@@ -19,6 +19,7 @@ from labfactory.lab.comparison import (  # pydantic reads annotations at run tim
 from labfactory.lab.departure import Departure  # noqa: TC001
 from labfactory.lab.evaluation_table import table_of
 from labfactory.lab.flags import Flag  # noqa: TC001
+from labfactory.lab.json_record import read_record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -214,7 +215,7 @@ class Evaluation:
         Raises:
             StatisticsError: `evaluation_malformed`, naming the first field that is not as expected.
         """
-        record = _read(data)
+        record = read_record(_Record, data, expected="an evaluation", code="evaluation_malformed")
         treatments = dict.fromkeys(row.variant for row in record.rows)
         try:
             arms = [
@@ -244,22 +245,6 @@ _FRAME_SCHEMA = {
     for each in fields(Comparison)
     if isinstance(each.type, str)
 }
-
-
-def _read(data: bytes) -> _Record:
-    # Only reading needs pydantic, and it takes a while to import.
-    from pydantic import TypeAdapter, ValidationError
-
-    try:
-        parse_json(data)
-        return TypeAdapter(_Record).validate_json(data, strict=True)
-    except HandoffError as error:
-        raise StatisticsError(error.message, code="evaluation_malformed") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
-        message = f"expected an evaluation, found at {place}: {first['msg'].lower()}"
-        raise StatisticsError(message, code="evaluation_malformed") from error
 
 
 def _check_complete(evaluation: Evaluation, found: Any) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from labfactory.base.canonical import canonical_json, parse_json, sha256_hex
-from labfactory.base.errors import HandoffError, StatisticsError, UsageError
+from labfactory.base.canonical import canonical_json, sha256_hex
+from labfactory.base.errors import UsageError
 from labfactory.lab.departure import Departure
+from labfactory.lab.json_record import read_record
 from labfactory.lab.stop_rules import StopRules
 
 if TYPE_CHECKING:
@@ -174,18 +175,9 @@ class Preregistration:
             StatisticsError: `preregistration_malformed`, with what is wrong.
             UsageError: `preregistration`.
         """
-        # Only reading needs pydantic, and it takes a while to import.
-        from pydantic import TypeAdapter, ValidationError
-
-        try:
-            return TypeAdapter(Preregistration).validate_python(parse_json(data))
-        except HandoffError as error:
-            raise StatisticsError(error.message, code="preregistration_malformed") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            message = f"expected a preregistration, found at {place}: {first['msg'].lower()}"
-            raise StatisticsError(message, code="preregistration_malformed") from error
+        return read_record(
+            Preregistration, data, expected="a preregistration", code="preregistration_malformed"
+        )
 
     def _departures(self, evaluation: Evaluation) -> Iterator[Departure]:
         for code, planned, found in (

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from scipy import special
 
-from labfactory.base.canonical import canonical_json, parse_json, sha256_hex
-from labfactory.base.errors import HandoffError, StatisticsError
+from labfactory.base.canonical import canonical_json, sha256_hex
+from labfactory.base.errors import StatisticsError
 from labfactory.lab.comparison import Arm, Comparison
 from labfactory.lab.estimators import SMALLEST_P
 from labfactory.lab.evaluation import Evaluation
 from labfactory.lab.flags import Flag  # noqa: TC001 (pydantic reads annotations at run time)
+from labfactory.lab.json_record import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,19 +206,9 @@ class OffPolicyEvaluation:
         Raises:
             StatisticsError: `evaluation_malformed`, naming the first field that is not as expected.
         """
-        # Only reading needs pydantic, and it takes a while to import.
-        from pydantic import TypeAdapter, ValidationError
-
-        try:
-            parse_json(data)
-            return TypeAdapter(OffPolicyEvaluation).validate_json(data, strict=True)
-        except HandoffError as error:
-            raise StatisticsError(error.message, code="evaluation_malformed") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            message = f"expected an off-policy evaluation, found at {place}: {first['msg'].lower()}"
-            raise StatisticsError(message, code="evaluation_malformed") from error
+        return read_record(
+            OffPolicyEvaluation, data, expected="an off-policy evaluation", code="evaluation_malformed"
+        )
 
     def __repr__(self) -> str:
         cells = list(self._cells())
