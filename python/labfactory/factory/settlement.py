@@ -149,8 +149,8 @@ class Settling:
             choices = allocation.choices[first * own.slots : last * own.slots]
             limited.fill(settled, choices, own, source_rows)
             first = last
-        index.flush()  # type: ignore[attr-defined]
-        score.flush()  # type: ignore[attr-defined]
+        index.flush()
+        score.flush()
         done = {"allocation": allocation.to_dict()}
         self.shelf.put("settled", done)
         return done

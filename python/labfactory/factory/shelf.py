@@ -80,7 +80,9 @@ class Shelf:
         with np.load(self.folder.parent / found["file"]["name"], allow_pickle=False) as file:
             return {array: file[array] for array in file.files}
 
-    def mapped(self, name: str, shape: tuple[int, ...], kind: type[np.generic]) -> npt.NDArray[Any]:
+    def mapped(
+        self, name: str, shape: tuple[int, ...], kind: type[np.generic]
+    ) -> np.memmap[tuple[int, ...], np.dtype[Any]]:
         """An array that lies in a file, to be written; it holds zeros."""
         with storage(self.folder):
             return np.lib.format.open_memmap(self.folder / f"{name}.npy", "w+", kind, shape)

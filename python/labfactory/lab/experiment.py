@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from labfactory.assignment import Assigner, Sticky, assign_customers, bucketing_named
 from labfactory.base.canonical import canonical_json, sha256_hex
-from labfactory.base.errors import UsageError, nearest
+from labfactory.base.errors import UsageError
 from labfactory.lab.adjustment import Welch
 from labfactory.lab.evaluate import evaluate
 from labfactory.lab.history import check_earlier
@@ -16,9 +15,10 @@ from labfactory.lab.options import Options
 from labfactory.lab.reading import ResponseColumns
 from labfactory.lab.responses import aggregated, prepared
 from labfactory.lab.stop_rules import StopRules
+from labfactory.lab.variants import planned_shares, variant_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import pyarrow as pa
@@ -32,15 +32,7 @@ if TYPE_CHECKING:
     from labfactory.lab.multiplicity import Correction
     from labfactory.lab.preregistration import Preregistration
     from labfactory.lab.sequential import StopRule
-
-
-class Named(Protocol):
-    """Anything with a name, such as a variant of a library."""
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        ...
+    from labfactory.lab.variants import Named
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -85,14 +77,13 @@ class Experiment:
         metrics: Mapping[str, Metric],
         allocation: Mapping[str, float] | Sequence[float] | None = None,
     ) -> None:
-        names = tuple(variant if isinstance(variant, str) else variant.name for variant in variants)
-        _check_names(name, names)
+        names = variant_names(variants, experiment=name)
         _check_metrics(name, metrics)
         for field, value in (
             ("name", name),
             ("hypothesis", hypothesis),
             ("variants", names),
-            ("weights", _weights(allocation, names)),
+            ("weights", planned_shares(allocation, names)),
             ("named_metrics", tuple(metrics.items())),
         ):
             object.__setattr__(self, field, value)
@@ -312,7 +303,7 @@ class Experiment:
             earlier=tuple(earlier),
         )
         check_earlier(earlier, experiment=self.name, control=control, method=options.method)
-        columns = _columns(variant, key, exposed_at, segments, estimator)
+        columns = ResponseColumns.of(estimator, variant, key, exposed_at, segments)
         found = evaluate(self, prepared(responses, self, columns, options, threads=threads), options)
         return found if preregistration is None else preregistration.recorded(found)
 
@@ -364,25 +355,8 @@ class Experiment:
             >>> experiment.evaluate(parts[0].merge(*parts[1:]), control="plain").units
             {'plain': 3, 'warm': 3}
         """
-        columns = _columns(variant, key, exposed_at, segments, estimator)
+        columns = ResponseColumns.of(estimator, variant, key, exposed_at, segments)
         return aggregated(responses, self, columns, estimator, threads=threads)
-
-
-def _columns(
-    variant: str, key: str | None, exposed_at: str | None, segments: Sequence[str], estimator: Estimator
-) -> ResponseColumns:
-    split = [*segments, *([] if estimator.stratum is None else [estimator.stratum])]
-    return ResponseColumns(variant, key, exposed_at, tuple(dict.fromkeys(split)))
-
-
-def _check_names(name: str, variants: tuple[str, ...]) -> None:
-    if not name:
-        message = "expected a name for the experiment, found an empty text"
-        raise UsageError(message, code="experiment")
-    if len(variants) < 2 or len(set(variants)) < len(variants) or not all(variants):
-        found = ", ".join(variants) or "none"
-        message = f"expected two or more variants of different names in {name!r}, found {found}"
-        raise UsageError(message, code="experiment")
 
 
 def _check_metrics(name: str, metrics: Mapping[str, Metric]) -> None:
@@ -390,24 +364,3 @@ def _check_metrics(name: str, metrics: Mapping[str, Metric]) -> None:
         found = ", ".join(f"{each} {metric.role}" for each, metric in metrics.items()) or "no metric"
         message = f"expected a goal among the metrics of {name!r}, found {found}"
         raise UsageError(message, code="experiment", hint="the goal is what the hypothesis is about")
-
-
-def _weights(
-    allocation: Mapping[str, float] | Sequence[float] | None, variants: tuple[str, ...]
-) -> tuple[float, ...]:
-    if allocation is None:
-        return (1.0 / len(variants),) * len(variants)
-    if isinstance(allocation, Mapping):
-        unknown = [name for name in allocation if name not in variants]
-        if unknown:
-            message = f"expected shares of the variants, found one of {unknown[0]!r}"
-            raise UsageError(message, code="unknown_variant", hint=nearest(unknown[0], variants))
-        allocation = [allocation.get(name, 0.0) for name in variants]
-    shares = tuple(map(float, allocation))
-    # A billionth covers the rounding of shares such as 1/3 written out.
-    is_whole = abs(sum(shares) - 1.0) <= 1e-9
-    if len(shares) != len(variants) or not is_whole or min(shares) < 0:
-        found = ", ".join(map(str, shares))
-        message = f"expected {len(variants)} shares of 0 or more, summing to 1, found {found}"
-        raise UsageError(message, code="weights")
-    return shares

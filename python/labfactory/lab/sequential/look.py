@@ -89,7 +89,8 @@ class Look:
 class StopRule(Protocol):
     """When an experiment may be read and stopped: a frozen value with one question.
 
-    `AlwaysValid`, `GroupSequential`, `BetaBinomial` and `Betting` are such rules.
+    `AlwaysValid`, `GroupSequential`, `BetaBinomial`, `Betting` and, of quantiles, `ExactQuantile` are such
+    rules.
     """
 
     @property
