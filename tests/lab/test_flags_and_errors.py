@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -344,3 +345,51 @@ def test_a_quantile_with_little_beyond_it_is_rough(make_experiment: Callable[...
     flags = experiment.evaluate(frame(many, SOME), control="plain").flags
     assert Flag("few_events", "orders", "warm", 0) in flags
     assert Flag("few_events", "orders", "plain", 10) not in flags
+
+
+@pytest.mark.parametrize("metric", [Quantile("orders", 0.5), Mean("orders", percentiles=(0.01, 0.99))])
+@pytest.mark.parametrize("kind", [pa.string(), pa.string_view(), pa.list_(pa.string())], ids=str)
+def test_columns_without_numbers_are_refused_also_where_rows_are_held(
+    make_experiment: Callable[..., Experiment], metric: Quantile | Mean, kind: pa.DataType
+) -> None:
+    value: Any = ["1"] if pa.types.is_list(kind) else "1"
+    table = pa.table({"variant": ["plain", "warm"], "orders": pa.array([value, value], kind)})
+    refused(
+        lambda: make_experiment(metrics={"orders": metric}).evaluate(table, control="plain"),
+        SourceError,
+        "column_type",
+        "expected booleans or numbers in column 'orders'",
+    )
+
+
+@pytest.mark.parametrize("offset", [2**62, 2**64 - 41], ids=["rounded", "all rounded to one"])
+def test_integers_that_doubles_do_not_tell_apart_are_named(
+    make_experiment: Callable[..., Experiment], offset: int
+) -> None:
+    outcomes = [offset + i for i in range(40)]
+    table = pa.table({"variant": ["plain", "warm"] * 20, "orders": pa.array(outcomes, pa.uint64())})
+    found = make_experiment().evaluate(table, control="plain")
+    assert {(flag.code, flag.variant) for flag in found.flags} == {
+        ("coarse_outcome", "plain"),
+        ("coarse_outcome", "warm"),
+    }
+    # The same outcomes less a number that all have.
+    clear = make_experiment().evaluate(frame(range(0, 40, 2), range(1, 40, 2)), control="plain")
+    assert clear.rows[0].difference == 1.0
+    assert clear.flags == ()
+
+
+def test_large_outcomes_that_lie_far_apart_are_not_coarse(make_experiment: Callable[..., Experiment]) -> None:
+    far = [2.0**60 * value for value in SOME]
+    assert make_experiment().evaluate(frame(far, far), control="plain").flags == (
+        make_experiment().evaluate(frame(SOME, SOME), control="plain").flags
+    )
+
+
+def test_units_without_a_time_of_exposure_are_counted(make_experiment: Callable[..., Experiment]) -> None:
+    times = [dt.datetime(2026, 1, 1 + i % 4) if i % 8 else None for i in range(80)]
+    found = make_experiment().evaluate(frame(SOME, SOME, seen=times), control="plain", exposed_at="seen")
+    assert Flag("missing_exposure", count=10) in found.flags
+    known = [dt.datetime(2026, 1, 1 + i % 4) for i in range(80)]
+    found = make_experiment().evaluate(frame(SOME, SOME, seen=known), control="plain", exposed_at="seen")
+    assert found.flags == ()

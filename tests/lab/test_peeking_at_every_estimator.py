@@ -23,7 +23,7 @@ from labfactory.lab import (
 from labfactory.lab.adjustment import Contrast
 from labfactory.lab.co_moments import CoMoments
 from labfactory.lab.judgement import by_test
-from labfactory.lab.quantile import quantile_sample
+from labfactory.lab.quantile import quantile_sample, rank_widening
 from labfactory.lab.robust import robust_contrast
 from labfactory.lab.sequential.spending import SpendingFunction, spending_bounds
 
@@ -106,16 +106,17 @@ def test_equal_arms_differ_at_any_look_no_more_often_than_alpha_says(name: str, 
     random = np.random.default_rng(23)
     is_treated = np.arange(UNITS) % 2 == 1
     fixed, rules = np.zeros((RUNS, 5)), bounds(SCHEDULES[schedule])
-    z = np.zeros((RUNS, 5))
+    crossed = np.zeros((len(rules), RUNS, 5), bool)
     for run in range(RUNS):
         data = experiment(random)
         for place, units in enumerate(SCHEDULES[schedule].tolist()):
             came = data[:, :units]
             read = contrast(name, [came[:, ~is_treated[:units]], came[:, is_treated[:units]]])
             assert read is not None
-            z[run, place] = abs(read.treatment.mean - read.control.mean) / math.sqrt(read.variance)
+            z = abs(read.treatment.mean - read.control.mean) / math.sqrt(read.variance)
+            crossed[:, run, place] = [z >= rank_widening(read, rule) * rule for rule in rules[:, place]]
             fixed[run, place] = by_test(read, alpha=ALPHA).p
-    found = np.array([(z >= rule).any(axis=1).mean() for rule in rules])
+    found = crossed.any(axis=2).mean(axis=1)
     error = math.sqrt(ALPHA * (1 - ALPHA) / RUNS)
     assert abs((fixed[:, -1] < ALPHA).mean() - ALPHA) < 4 * error
     assert (found < ALPHA + 4 * error).all()

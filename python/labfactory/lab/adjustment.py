@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -45,9 +45,7 @@ class Contrast:
         """The same estimates, all variances multiplied by a factor."""
         if factor == 1.0:
             return self
-        samples = [
-            Sample(each.count, each.mean, each.variance * factor) for each in (self.control, self.treatment)
-        ]
+        samples = [replace(each, variance=each.variance * factor) for each in (self.control, self.treatment)]
         shared = None if self.shared is None else tuple(factor * each for each in self.shared)
         return Contrast(samples[0], samples[1], self.degrees, shared)  # type: ignore[arg-type]
 

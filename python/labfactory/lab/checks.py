@@ -34,6 +34,8 @@ _ROUGH_UNITS = 5
 _ROUGH_EVENTS = 10
 # A mean of which one unit makes a tenth of the variance is far from normal.
 _LARGE_SHARE = 0.1
+# From here on doubles hold not every integer; rounded to a tenth of a deviation they vary a thousandth more.
+_LEAST_ROUNDED, _COARSE = 2.0**53, 0.1
 
 
 @dataclass(slots=True)
@@ -51,9 +53,17 @@ def row_findings(found: Findings, sums: Aggregates) -> None:
         ("missing_key", sums.keys.missing),
         ("duplicate_key", sums.keys.repeated),
         ("multiple_exposure", sums.keys.exposed_twice),
+        ("missing_exposure", _unexposed(sums)),
     ):
         if count:
             found.flags.append(Flag(code, count=count))
+
+
+def _unexposed(sums: Aggregates) -> int:
+    if DAY not in sums.dimensions:
+        return 0
+    place = 1 + sums.dimensions.index(DAY)
+    return sum(int(sums.counts[row, 0]) for row, cell in enumerate(sums.cells) if cell[place] is None)
 
 
 def arm_findings(
@@ -155,12 +165,21 @@ def _arm_metric_findings(found: Findings, name: str, metric: Metric, variant: st
         return
     if metric.kind == "proportion" and (events := _rarer(sample)) < _ROUGH_EVENTS:
         found.flags.append(Flag("few_events", name, variant, events))
-    if sample.variance == 0:
+    if metric.kind in ("mean", "count") and _is_coarse(sums, name, variant, sample):
+        found.flags.append(Flag("coarse_outcome", name, variant))
+    elif sample.variance == 0:
         found.flags.append(
             Flag("underflow" if _differ(sums, name, variant) else "zero_variance", name, variant)
         )
     elif metric.kind in ("mean", "count"):
         _outlier_share(found, name, variant, moments, sums)
+
+
+def _is_coarse(sums: Aggregates, name: str, variant: str, sample: Sample) -> bool:
+    """Whether doubles tell outcomes apart by no less than they lie apart."""
+    place = sums.layout.sets[sums.layout.place(name)].members[0]
+    largest = max(map(abs, sums.range(variant, place)))
+    return largest >= _LEAST_ROUNDED and math.ulp(largest) >= _COARSE * math.sqrt(sample.variance)
 
 
 def _differ(sums: Aggregates, name: str, variant: str) -> bool:

@@ -14,7 +14,9 @@ from labfactory.lab.estimators import Difference, is_noninferior
 from labfactory.lab.history import earlier_looks
 from labfactory.lab.judgement import Judgement, by_test, is_testable, untested, with_lift
 from labfactory.lab.multiplicity import adjust
+from labfactory.lab.quantile import rank_widening
 from labfactory.lab.robust import robust_contrast
+from labfactory.lab.sequential.exact import ExactRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from labfactory.lab.estimators import Sample
     from labfactory.lab.metric import Metric
     from labfactory.lab.options import Options
+    from labfactory.lab.sequential import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,16 +153,21 @@ def _judged(
     rule = options.rules.of_metric(name)
     if rule is None:
         return by_test(contrast, alpha=options.alpha)
-    look = rule.look(
-        contrast.control,
-        contrast.treatment,
-        alpha=options.alpha,
-        share=options.share(treatment),
-        history=earlier_looks(options.earlier, name, treatment, rule=rule.name),
-    )
+    history = earlier_looks(options.earlier, name, treatment, rule=rule.name)
+
+    def look_at(of: Contrast) -> Look:
+        share = options.share(treatment)
+        return rule.look(of.control, of.treatment, alpha=options.alpha, share=share, history=history)
+
+    look = look_at(contrast)
+    if not isinstance(rule, ExactRule):
+        widening = rank_widening(contrast, _critical(look, contrast))
+        if widening > 1:
+            contrast = contrast.scaled(widening**2)
+            look = look_at(contrast)
     if look.lower is None or look.upper is None or look.p is None:
         return replace(untested(contrast), p=look.p)
-    critical = (look.upper - look.lower) / (2 * math.sqrt(contrast.variance))
+    critical = _critical(look, contrast)
     judged = with_lift(contrast, Difference(look.value, look.lower, look.upper, look.p, critical))
     if contrast.shared is None:
         # The method's own lift, which inverts its own test.
@@ -170,6 +178,13 @@ def _judged(
             relative_upper=look.relative_upper,
         )
     return judged
+
+
+def _critical(look: Look, contrast: Contrast) -> float:
+    """Standard errors from the difference to its bounds; infinite where it has none."""
+    if look.lower is None or look.upper is None:
+        return math.inf
+    return (look.upper - look.lower) / (2 * math.sqrt(contrast.variance))
 
 
 def _method(name: str, metric: Metric, options: Options) -> str:

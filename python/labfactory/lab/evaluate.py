@@ -61,7 +61,7 @@ def evaluate(experiment: Experiment, responses: Responses, options: Options) -> 
     segments, interactions = segmented(experiment.metrics, responses, options)
     started, ended = _period(responses.sums, options)
     found = Findings()
-    row_findings(found, total)
+    row_findings(found, responses.sums)
     found.flags.extend(_peeked(experiment, options))
     arm_findings(found, arms, experiment.allocation, ratio, responses.sums, options)
     metric_findings(found, experiment.metrics, total, responses, names)
@@ -115,7 +115,7 @@ def _few_units(rows: Sequence[Comparison], options: Options) -> list[Flag]:
 
 def _untestable(row: Comparison, flags: Sequence[Flag]) -> list[Flag]:
     """A difference without an interval, where no flag has said yet why."""
-    told = {"one_unit", "zero_variance", "underflow", "arm_missing"}
+    told = {"one_unit", "zero_variance", "underflow", "arm_missing", "coarse_outcome"}
     if row.difference is None or row.lower is not None or row.p is not None:
         return []
     if any(flag.code in told and flag.metric == row.metric for flag in flags):

@@ -8,6 +8,7 @@ from typing import Final
 _MEANINGS: Final = {
     "arm_missing": "a variant with planned weight has no units",
     "baseline_not_positive": "the control mean is not above 0, a relative lift means nothing",
+    "coarse_outcome": "outcomes of 2^53 or more are rounded to doubles by a tenth of their spread or more",
     "duplicate_key": "rows repeat a unit that was counted before",
     "estimated_propensity": "propensities of decisions are estimates, not exact",
     "few_events": "fewer than ten events or non-events, or outcomes beyond a quantile: the interval is rough",
@@ -15,6 +16,7 @@ _MEANINGS: Final = {
     "heavy_weight": "one decision carries over a tenth of all weight",
     "low_effective_sample": "weights leave under a hundredth of the decisions, intervals are rough",
     "missing_covariate": "units have no covariate, it is read as 0",
+    "missing_exposure": "units have no time of exposure, their outcomes in conversion windows are 0",
     "missing_key": "rows have no key",
     "missing_outcome": "units have no outcome and are left out",
     "missing_propensity": "decisions have no propensity and are left out",

@@ -21,6 +21,7 @@ from labfactory.lab.keys import KeyLog
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from labfactory.lab.adjustment import Estimator
     from labfactory.lab.sum_layout import Number, SumLayout
 
 # 2^18 rows of some outcomes stay near the cache and give every thread many blocks.
@@ -46,6 +47,18 @@ class ResponseColumns:
     key: str | None = None
     exposed_at: str | None = None
     split: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(
+        estimator: Estimator,
+        variant: str,
+        key: str | None,
+        exposed_at: str | None,
+        segments: Sequence[str],
+    ) -> ResponseColumns:
+        """The columns of an evaluation: split by its segments and by the strata of the estimator."""
+        split = [*segments, *([] if estimator.stratum is None else [estimator.stratum])]
+        return ResponseColumns(variant, key, exposed_at, tuple(dict.fromkeys(split)))
 
 
 def summed(
@@ -107,6 +120,22 @@ def named_batches(responses: Any, wanted: Sequence[str]) -> Iterator[dict[str, p
     names = list(dict.fromkeys(wanted))
     for batch in batches(responses, columns=names, max_rows=_BATCH_ROWS):
         yield dict(zip(names, batch.columns, strict=True))
+
+
+def check_numbers(kind: pa.DataType, column: str) -> None:
+    """Refuse a column that holds no numbers, as the core does.
+
+    Raises:
+        SourceError: `column_type`.
+    """
+    of = value_type(kind)
+    if not (pa.types.is_boolean(of) or pa.types.is_null(of) or pa.types.is_decimal(of) or _is_number(of)):
+        message = f"expected booleans or numbers in column {column!r}, found {kind}"
+        raise SourceError(message, code="column_type")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def as_text(variant: pa.Array) -> pa.Array:

@@ -17,7 +17,7 @@ from labfactory.lab.compare import Responses, RowFigures
 from labfactory.lab.groups import encoded
 from labfactory.lab.metric import Quantile
 from labfactory.lab.quantile import quantile_samples
-from labfactory.lab.reading import ResponseColumns, instants, named_batches, summed, windowed
+from labfactory.lab.reading import ResponseColumns, check_numbers, instants, named_batches, summed, windowed
 from labfactory.lab.sum_layout import SumLayout
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def _bounds(table: pa.Table, outcome: Outcome, columns: ResponseColumns) -> Limi
     """Percentiles of the outcomes of all assigned units pooled; None where the bounds are stated."""
     if outcome.percentiles is None:
         return None
+    check_numbers(table[outcome.column].type, outcome.column)
     batch = {
         name: table[name].combine_chunks()
         for name in (outcome.column, columns.variant, columns.exposed_at, outcome.at)
