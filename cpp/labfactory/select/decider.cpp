@@ -9,6 +9,7 @@
 #include "labfactory/base/dispatch.hpp"
 #include "labfactory/select/exponential.hpp"
 #include "labfactory/select/squarecb.hpp"
+#include "labfactory/select/ucb.hpp"
 
 namespace labfactory::select {
 
@@ -40,6 +41,15 @@ float steepness_of(double temperature) {
   return static_cast<float>(std::min(kLog2E / temperature, kMost));
 }
 
+// Whether candidates may be taken before the deviations of all are known.
+bool comes_late(const Slot& slot, const DecisionInput& input) {
+  const SlotSettings& settings = slot.settings();
+  const Base base = settings.exploration.base;
+  const bool is_taken_first = base == Base::ucb || (base == Base::thompson && !input.has_estimates);
+  return is_taken_first && settings.uncertainty.has_factors() && slot.model().is_sum() &&
+         settings.arbitration.is_empty();
+}
+
 // Bases whose scores are the sums that choose() has in its registers.
 bool keeps_sums(const Slot& slot) {
   const Base base = slot.settings().exploration.base;
@@ -50,7 +60,7 @@ bool keeps_sums(const Slot& slot) {
 }  // namespace
 
 Scratch::Scratch(const Slot& slot)
-    : contest(slot.settings().exploration.base == Base::thompson ? slot.model().candidates() : 0) {
+    : contest(is_uncertain(slot.settings().exploration.base) ? slot.model().candidates() : 0) {
   const Model& model = slot.model();
   const SlotSettings& settings = slot.settings();
   const auto candidates = static_cast<std::size_t>(model.candidates());
@@ -86,7 +96,8 @@ Decider::Decider(const Slot& slot, const DecisionInput& input, const Output& out
       prices_(input.prices.begin(), input.prices.end()),
       has_scores_(shares_limits || (exploration_.base != Base::best && exploration_.base != Base::beta) ||
                   !model_.is_sum() || !settings_.arbitration.is_empty()),
-      scores_late_(!shares_limits && keeps_sums(slot)) {
+      scores_late_(!shares_limits && keeps_sums(slot)),
+      deviations_late_(!shares_limits && comes_late(slot, input)) {
   for (const Column* const column : input.conditions) conditions_.emplace_back(*column);
   if (exploration_.base == Base::beta && !input.prices.empty()) {
     priced_race_ = BetaRace(settings_.beliefs, input.prices);
@@ -203,6 +214,11 @@ void Decider::admit(std::int64_t rows, Scratch& scratch) const {
     }
     return;
   }
+  if (!deviations_late_) spread(scratch);
+}
+
+void Decider::spread(Scratch& scratch) const {
+  const Arbitration& arbitration = settings_.arbitration;
   settings_.uncertainty.deviations(kernels_, scratch.features.data(), scratch.products,
                                    scratch.deviations.data());
   if (!model_.is_sum()) {
@@ -297,11 +313,21 @@ void Decider::draw(std::int64_t first, std::int64_t rows, Scratch& scratch) cons
     scratch.splits[r] = split(numbers[r], rate, eligible);
     numbers[r] = scratch.splits[r].base;
   }
+  if (deviations_late_) {
+    const auto strength = static_cast<float>(exploration_.strength);
+    scratch.is_late = settings_.uncertainty.lengths(scratch.features.data(), strength, scratch.norms.data());
+    if (!scratch.is_late) spread(scratch);
+  }
   draw_base(rows, numbers.data(), scratch);
 }
 
 Beliefs Decider::beliefs(const Scratch& scratch) const {
-  return {scratch.scores.data(), scratch.deviations.data(), prices(), base(scratch), model_.candidates()};
+  return {.means = scratch.scores.data(),
+          .deviations = scratch.is_late ? nullptr : scratch.deviations.data(),
+          .prices = prices(),
+          .mask = base(scratch),
+          .candidates = model_.candidates(),
+          .late = {&kernels_, &settings_.uncertainty, scratch.features.data(), scratch.norms.data()}};
 }
 
 void Decider::draw_base(std::int64_t rows, const double* numbers, Scratch& scratch) const {
@@ -320,8 +346,7 @@ void Decider::draw_base(std::int64_t rows, const double* numbers, Scratch& scrat
                exploration_.strength, numbers, scratch.weights.data(), scratch.draws.data());
       return;
     case Base::ucb:
-      kernels_.argmax(scratch.ranks.data(), prices(), mask, candidates, &scratch.second);
-      return;
+      return draw_bounds(scratch);
     case Base::thompson:
       return draw_beliefs(rows, scratch);
     case Base::beta:
@@ -330,6 +355,17 @@ void Decider::draw_base(std::int64_t rows, const double* numbers, Scratch& scrat
         if (scratch.counts[r] > 1) draw_beta(r, numbers[r], scratch);
       }
   }
+}
+
+void Decider::draw_bounds(Scratch& scratch) const {
+  if (scratch.is_late) {
+    const auto strength = static_cast<float>(exploration_.strength);
+    if (take_highest_bound(kernels_, beliefs(scratch), strength, scratch.contest, scratch.second.candidate)) {
+      return;
+    }
+    spread(scratch);
+  }
+  kernels_.argmax(scratch.ranks.data(), prices(), base(scratch), model_.candidates(), &scratch.second);
 }
 
 void Decider::draw_beliefs(std::int64_t rows, Scratch& scratch) const {

@@ -41,7 +41,9 @@ struct Scratch {
   Aligned<std::uint32_t> steps;                                    // of a screen: its rows
   Aligned<std::int16_t> keys;                                      // and its candidates' keys
   int unscreened = 0;  // blocks to score whole, as a screen left too many of the last one
-  std::array<double, kBlockRows> likely{};  // of Base::thompson: of the one taken
+  std::array<double, kBlockRows> likely{};            // of Base::thompson: of the one taken
+  alignas(64) std::array<float, kBlockRows> norms{};  // where deviations come late
+  bool is_late = false;
   alignas(64) std::array<std::uint64_t, kBlockRows> customers{};
   Best best{};
   Best second{};
@@ -102,6 +104,9 @@ class Decider {
 
   std::int64_t choose(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   std::int64_t take_best(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  // The deviations of all scores, and what is made of them.
+  void spread(Scratch& scratch) const;
+  void draw_bounds(Scratch& scratch) const;
   void gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   static void gate_row(std::size_t r, Reason gate, Scratch& scratch);
   void read_terms(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
@@ -127,6 +132,7 @@ class Decider {
   std::vector<float> prices_;  // padded to whole groups; empty: none
   bool has_scores_;            // a matrix of scores is made, else choose() keeps them in registers
   bool scores_late_;           // choose() writes it, as the scores are its sums
+  bool deviations_late_;       // nobody needs those of candidates that cannot be taken
 };
 
 }  // namespace labfactory::select

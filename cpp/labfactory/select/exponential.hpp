@@ -57,4 +57,11 @@ inline constexpr double kTailBelow[3] = {1.0, 7.3700164250e-1, 1.2021132975e-1};
 inline constexpr double kFar[4] = {6.6579051150, 3.0812263860, 4.2868294337e-1, 1.7337203997e-2};
 inline constexpr double kFarBelow[3] = {1.0, 2.4197894225e-1, 1.2258202635e-2};
 
+// The quantile of 1 - q is at most sqrt(a (w - 1) + b²) - b + 10^-3 for w = -log2 q >= 1, a = 1.845, b
+// = 1.01; and of q = n · 2^-32, n a float32 with the bits i, w is at most 159 - i · 2^-23, as log2 m >= m - 1
+// in [1, 2].
+inline constexpr float kBoundSlope = 1.845F * 0x1p-23F;
+inline constexpr float kBoundOrigin = 1.845F * 158.0F + 1.01F * 1.01F;
+inline constexpr float kBoundShift = 1.01F - 0.001F;
+
 }  // namespace labfactory::select

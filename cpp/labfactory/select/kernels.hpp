@@ -15,6 +15,10 @@ inline constexpr std::int64_t kBlockRows = 64;  // rows decided at a time: a wor
 inline constexpr std::int64_t kGroup = 6;       // candidates that share one reading of the features
 inline constexpr std::int64_t kStride = 8;      // candidates between two running totals of a draw
 
+inline constexpr int kStripRows = 16;  // rows of a factor that one customer's features are multiplied by
+inline constexpr float kLeastSpread = 0x1p-60F;  // more than squares that underflow sum up to
+inline constexpr float kBoundSlack = 0x1p-20F;   // of a mean, for what rounding takes off
+
 inline constexpr std::int64_t kDraws = 8;   // random numbers made at a time
 inline constexpr std::int64_t kNodes = 32;  // of the quadrature over a score's distribution
 
@@ -29,6 +33,22 @@ struct Best {
 struct FeatureRange {
   std::int64_t first = 0;
   std::int64_t last = 0;
+};
+
+// What draws are bounded by before they are made; all [candidates][kBlockRows].
+struct Outlook {
+  const float* means = nullptr;
+  const float* deviations = nullptr;  // or nullptr: at most scales[c] · norms[r] + kLeastSpread
+  const float* scales = nullptr;
+  const float* norms = nullptr;
+  const float* prices = nullptr;
+  const std::uint64_t* mask = nullptr;
+  std::int64_t candidates = 0;
+  float strength = 0.0F;  // what deviations are multiplied by, or more
+  const std::uint64_t* customers = nullptr;
+  const std::uint32_t* components = nullptr;
+  std::uint32_t purpose = 0;
+  const std::uint32_t* key = nullptr;
 };
 
 // What one row's draw came to: the probability of each candidate is its weight / total.
@@ -88,6 +108,20 @@ struct Kernels {
   // ranges[g].last) weigh 0.
   void (*spread)(const float* features, const float* factor, const FeatureRange* ranges, std::int64_t count,
                  std::int64_t groups, float* deviations);
+
+  // The same for one row: `feature` is its first, `factor` packed as [strips][count][kStripRows].
+  float (*spread_one)(const float* feature, const float* factor, const FeatureRange* ranges,
+                      std::int64_t count, std::int64_t strips);
+
+  // What no draw of a candidate is above:
+  //   bounds[c][r] = means[c][r] - prices[c] + quantile bound · strength · deviation, and a little more,
+  // and for each row the eligible candidate with the highest bound.
+  void (*outlook)(const Outlook& view, float* bounds, Best* best);
+
+  // Which eligible candidates are not below the floor of their row:
+  //   reaching[c] bit r = !(bounds[c][r] - prices[c] < floor[r]).
+  void (*above)(const float* bounds, const float* prices, const std::uint64_t* mask, std::int64_t candidates,
+                const float* floor, std::uint64_t* reaching);
 
   // The same as choose() without `scores`, scoring only those that the screen leaves; false where those are
   // too many, and `best` is then for choose() to find.

@@ -190,6 +190,55 @@ bool screen(const ScreenView& view, const float* features, const float* prices, 
   return rivals <= kMostRivals;
 }
 
+float spread_one(const float* feature, const float* factor, const FeatureRange* ranges, std::int64_t count,
+                 std::int64_t strips) {
+  float variance = 0.0F;
+  for (std::int64_t row = 0; row < strips * kStripRows; ++row) {
+    const std::int64_t s = row / kStripRows;
+    float sum = 0.0F;
+    for (std::int64_t f = ranges[s].first; f < ranges[s].last; ++f) {
+      sum = std::fma(feature[f * kBlockRows], factor[(s * count + f) * kStripRows + row % kStripRows], sum);
+    }
+    variance += bounded(sum) * bounded(sum);
+  }
+  return std::sqrt(variance);
+}
+
+void outlook(const Outlook& view, float* bounds, Best* best) {
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
+    best->rank[r] = -std::numeric_limits<float>::infinity();
+    best->score[r] = best->rank[r];
+    best->candidate[r] = -1;
+    for (std::int64_t c = 0; c < view.candidates; ++c) {
+      const std::int64_t at = c * kBlockRows + r;
+      const auto words =
+          philox4x32({static_cast<std::uint32_t>(view.customers[r]),
+                      static_cast<std::uint32_t>(view.customers[r] >> 32), view.purpose, view.components[c]},
+                     {view.key[0], view.key[1]});
+      const float deviation =
+          view.deviations == nullptr ? view.scales[c] * view.norms[r] + kLeastSpread : view.deviations[at];
+      const float mean = view.prices == nullptr ? view.means[at] : view.means[at] - view.prices[c];
+      const float size = mean < 0.0F ? -mean : mean;
+      bounds[at] = (mean + size * kBoundSlack) + (quantile_bound(words[1]) * view.strength) * deviation;
+      if (!is_eligible(view.mask, c, r) || !(bounds[at] > best->rank[r])) continue;
+      best->rank[r] = bounds[at];
+      best->candidate[r] = static_cast<std::int32_t>(c);
+    }
+  }
+}
+
+void above(const float* bounds, const float* prices, const std::uint64_t* mask, std::int64_t candidates,
+           const float* floor, std::uint64_t* reaching) {
+  for (std::int64_t c = 0; c < candidates; ++c) {
+    reaching[c] = 0;
+    for (std::int64_t r = 0; r < kBlockRows; ++r) {
+      const float bound = bounds[c * kBlockRows + r] - (prices == nullptr ? 0.0F : prices[c]);
+      const bool is_above = is_eligible(mask, c, r) && !(bound < floor[r]);
+      reaching[c] |= static_cast<std::uint64_t>(is_above) << r;
+    }
+  }
+}
+
 void sigmoid(float* scores, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
     const auto z = static_cast<double>(scores[i]);
@@ -275,8 +324,9 @@ void race(const float* at, float mean, float inverse_deviation, float* product) 
 }  // namespace
 
 const Kernels& kernels_plain() {
-  static constexpr Kernels table = {&read,  &score,   &choose, &spread,   &screen,  &sigmoid, &argmax,
-                                    &count, &softmax, &reach,  &uniforms, &normals, &race};
+  static constexpr Kernels table = {&read,  &score,    &choose,  &spread, &spread_one, &outlook,
+                                    &above, &screen,   &sigmoid, &argmax, &count,      &softmax,
+                                    &reach, &uniforms, &normals, &race};
   return table;
 }
 

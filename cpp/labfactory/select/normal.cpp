@@ -1,5 +1,6 @@
 #include "labfactory/select/normal.hpp"
 
+#include <bit>
 #include <cmath>
 
 #include "labfactory/select/exponential.hpp"
@@ -43,6 +44,13 @@ double normal_quantile(double p) {
   const double z = tail <= 5.0 ? cubic(kTail, tail - 1.6) / quadratic(kTailBelow, tail - 1.6)
                                : cubic(kFar, tail - 5.0) / quadratic(kFarBelow, tail - 5.0);
   return q < 0.0 ? -z : z;
+}
+
+float quantile_bound(std::uint32_t upper) {
+  const auto left = static_cast<std::int32_t>(~upper);
+  if (left < 0) return 0.0F;
+  const auto exponent = static_cast<float>(std::bit_cast<std::int32_t>(static_cast<float>(left)));
+  return std::sqrt(kBoundOrigin - exponent * kBoundSlope) - kBoundShift;
 }
 
 const std::array<HermiteNode, 32>& hermite_nodes() {

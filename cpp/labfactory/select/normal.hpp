@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 
 namespace labfactory::select {
 
@@ -12,6 +13,9 @@ namespace labfactory::select {
 [[nodiscard]] double exponential(double x);
 // The quantile of p in (0, 1); relative error 10^-7 (Wichura 1988, algorithm AS 241, PPND7).
 [[nodiscard]] double normal_quantile(double p);
+
+// At least normal_quantile(p), and at least 0, for any p whose first 32 bits are these.
+[[nodiscard]] float quantile_bound(std::uint32_t upper);
 
 // Gauss-Hermite quadrature for a standard normal variable: E f(Z) ≈ Σ weight · f(node), exact for polynomials
 // up to degree 63. Nodes ascend.

@@ -18,6 +18,11 @@ constexpr float kMostDeviations = 8.3F;
 constexpr float kFarNode = 6.5F;
 constexpr float kFarTail = 5.5F;
 
+// Where more than an eighth of the candidates may come up, bounds cost less than their draws.
+constexpr std::int64_t kManyShare = 8;
+// For the rounding of a bound's products.
+constexpr float kOutlookRoom = 1.0F + 0x1p-16F;
+
 float price_of(const Beliefs& beliefs, std::int64_t candidate) {
   return beliefs.prices == nullptr ? 0.0F : beliefs.prices[candidate];
 }
@@ -56,7 +61,8 @@ void Thompson::flush(const Beliefs& beliefs, Contest& contest) const {
     const std::int32_t c = contest.candidates[i];
     const auto r = static_cast<std::size_t>(contest.rows[i]);
     const std::int64_t at = c * kBlockRows + static_cast<std::int64_t>(r);
-    const double deviation = static_cast<double>(strength_) * static_cast<double>(beliefs.deviations[at]);
+    const double deviation =
+        static_cast<double>(strength_) * static_cast<double>(beliefs.deviation(c, contest.rows[i]));
     const double mean = static_cast<double>(beliefs.means[at]) - static_cast<double>(price_of(beliefs, c));
     const double drawn = mean + deviation * contest.numbers[i];
     const bool is_higher = contest.best[r] < 0 || drawn > contest.highest[r] ||
@@ -68,22 +74,63 @@ void Thompson::flush(const Beliefs& beliefs, Contest& contest) const {
   contest.pairs = 0;
 }
 
-void Thompson::draw(const Beliefs& beliefs, const std::int32_t* tops, std::uint64_t open,
-                    std::span<const std::uint64_t> customers, Contest& contest) const {
-  contest.best.fill(-1);
-  contest.floor.fill(std::numeric_limits<float>::infinity());
+void Thompson::draw_first(const Beliefs& beliefs, const std::int32_t* first, std::uint64_t open,
+                          std::span<const std::uint64_t> customers, Contest& contest) const {
   for_bits(open, [&](std::int32_t r) {
-    if (tops[r] >= 0) add(beliefs, tops[r], r, customers[static_cast<std::size_t>(r)], contest);
+    if (first[r] >= 0) add(beliefs, first[r], r, customers[static_cast<std::size_t>(r)], contest);
   });
   flush(beliefs, contest);
   for (std::size_t r = 0; r < contest.best.size(); ++r) {
     if (contest.best[r] >= 0) contest.floor[r] = rounded_down(contest.highest[r]);
   }
-  kernels_->reach(beliefs.means, beliefs.deviations, beliefs.prices, beliefs.mask, beliefs.candidates,
-                  kMostDeviations * strength_, contest.floor.data(), contest.reaching.data());
+}
+
+void Thompson::look_out(const Beliefs& beliefs, const std::int32_t* tops, std::uint64_t open,
+                        std::span<const std::uint64_t> customers, Contest& contest) const {
+  const bool is_late = beliefs.deviations == nullptr;
+  Best best;
+  kernels_->outlook({.means = beliefs.means,
+                     .deviations = beliefs.deviations,
+                     .scales = is_late ? beliefs.late.uncertainty->stretches().data() : nullptr,
+                     .norms = beliefs.late.norms,
+                     .prices = beliefs.prices,
+                     .mask = beliefs.mask,
+                     .candidates = beliefs.candidates,
+                     .strength = strength_ * kOutlookRoom,
+                     .customers = customers.data(),
+                     .components = components_.data(),
+                     .purpose = stream_->purpose(),
+                     .key = stream_->key().data()},
+                    contest.bounds.data(), &best);
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
+    if (tops[r] < 0 || best.candidate[r] < 0) best.candidate[r] = tops[r];
+  }
+  draw_first(beliefs, best.candidate, open, customers, contest);
+  kernels_->above(contest.bounds.data(), nullptr, beliefs.mask, beliefs.candidates, contest.floor.data(),
+                  contest.reaching.data());
+  for (std::uint64_t& rows : contest.reaching) rows &= open;
+}
+
+void Thompson::draw(const Beliefs& beliefs, const std::int32_t* tops, std::uint64_t open,
+                    std::span<const std::uint64_t> customers, Contest& contest) const {
+  contest.best.fill(-1);
+  contest.floor.fill(std::numeric_limits<float>::infinity());
+  bool are_many = beliefs.deviations == nullptr;
+  if (!are_many) {
+    draw_first(beliefs, tops, open, customers, contest);
+    kernels_->reach(beliefs.means, beliefs.deviations, beliefs.prices, beliefs.mask, beliefs.candidates,
+                    kMostDeviations * strength_, contest.floor.data(), contest.reaching.data());
+    std::int64_t pairs = 0;
+    for (const std::uint64_t rows : contest.reaching) pairs += std::popcount(rows);
+    are_many = pairs * kManyShare > beliefs.candidates * kBlockRows;
+  }
+  if (are_many) look_out(beliefs, tops, open, customers, contest);
   for (std::int64_t c = 0; c < beliefs.candidates; ++c) {
     for_bits(contest.reaching[static_cast<std::size_t>(c)], [&](std::int32_t r) {
-      if (tops[r] != c) add(beliefs, c, r, customers[static_cast<std::size_t>(r)], contest);
+      // The highest so far was drawn.
+      if (contest.best[static_cast<std::size_t>(r)] != c) {
+        add(beliefs, c, r, customers[static_cast<std::size_t>(r)], contest);
+      }
     });
   }
   flush(beliefs, contest);

@@ -10,16 +10,34 @@
 
 #include "labfactory/select/kernels.hpp"
 #include "labfactory/select/sample.hpp"
+#include "labfactory/select/uncertainty.hpp"
 
 namespace labfactory::select {
 
+// What finds the deviations of a block one by one, where not all of them are needed.
+struct Late {
+  [[nodiscard]] float deviation(std::int64_t candidate, std::int64_t row) const {
+    return uncertainty->deviation(*kernels, features, candidate, row);
+  }
+
+  const Kernels* kernels;
+  const Uncertainty* uncertainty;
+  const float* features;
+  const float* norms;  // at least the lengths of the features
+};
+
 // The scores of a block: all [candidates][kBlockRows].
 struct Beliefs {
+  [[nodiscard]] float deviation(std::int64_t candidate, std::int64_t row) const {
+    return deviations == nullptr ? late.deviation(candidate, row) : deviations[candidate * kBlockRows + row];
+  }
+
   const float* means;
-  const float* deviations;
-  const float* prices;  // [candidates], or nullptr
+  const float* deviations;  // or nullptr: `late` has them
+  const float* prices;      // [candidates], or nullptr
   const std::uint64_t* mask;
   std::int64_t candidates;
+  Late late;
 };
 
 // What a worker needs for a block.
@@ -29,10 +47,12 @@ struct Contest {
 
   explicit Contest(std::int64_t candidates)
       : reaching(static_cast<std::size_t>(candidates)),
-        rivals(static_cast<std::size_t>(candidates * kBlockRows)) {}
+        rivals(static_cast<std::size_t>(candidates * kBlockRows)),
+        bounds(static_cast<std::size_t>(candidates * kBlockRows)) {}
 
   std::vector<std::uint64_t> reaching;
   std::vector<std::int32_t> rivals;  // [kBlockRows][candidates]: who has a chance against the one taken
+  std::vector<float> bounds;         // [candidates][kBlockRows]: what no draw is above
   std::array<std::int32_t, kBlockRows> rival_counts{};
   std::array<double, kBlockRows> highest{};
   std::array<std::int32_t, kBlockRows> best{};
@@ -57,7 +77,9 @@ class Thompson {
 
   // For each row in `open` the candidate with the highest draw, the lowest of equals; -1 for others. `tops`:
   // the candidate with the highest mean. It is drawn first; a draw is never further than kMostDeviations from
-  // its mean, so those that cannot come up to it are not drawn.
+  // its mean, so those that cannot come up to it are not drawn. Where that leaves many, or deviations come
+  // late, all have a bound by the first bits of their number, and those that cannot come up to the draw of
+  // the highest bound are left out.
   void draw(const Beliefs& beliefs, const std::int32_t* tops, std::uint64_t open,
             std::span<const std::uint64_t> customers, Contest& contest) const;
 
@@ -69,6 +91,11 @@ class Thompson {
   void add(const Beliefs& beliefs, std::int64_t candidate, std::int32_t row, std::uint64_t customer,
            Contest& contest) const;
   void flush(const Beliefs& beliefs, Contest& contest) const;
+  // Draws the candidates `first` and sets the floors to the highest draws.
+  void draw_first(const Beliefs& beliefs, const std::int32_t* first, std::uint64_t open,
+                  std::span<const std::uint64_t> customers, Contest& contest) const;
+  void look_out(const Beliefs& beliefs, const std::int32_t* tops, std::uint64_t open,
+                std::span<const std::uint64_t> customers, Contest& contest) const;
   [[nodiscard]] double chance(const Beliefs& beliefs, std::int64_t row, std::int32_t taken,
                               std::span<const std::int32_t> rivals) const;
 

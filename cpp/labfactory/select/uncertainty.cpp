@@ -6,6 +6,7 @@
 #include <string>
 
 #include "labfactory/base/error.hpp"
+#include "labfactory/select/stretch.hpp"
 
 namespace labfactory::select {
 
@@ -20,17 +21,17 @@ void expect(std::size_t expected, std::size_t found) {
 
 }  // namespace
 
-Uncertainty::Factor::Factor(std::span<const float> numbers, std::int64_t features) {
-  const std::int64_t groups = (features + kGroup - 1) / kGroup;
-  packed.resize(static_cast<std::size_t>(groups * features * kGroup));
+Uncertainty::Factor::Factor(std::span<const float> numbers, std::int64_t features, std::int64_t together) {
+  const std::int64_t groups = (features + together - 1) / together;
+  packed.resize(static_cast<std::size_t>(groups * features * together));
   ranges.resize(static_cast<std::size_t>(groups));
   for (std::int64_t g = 0; g < groups; ++g) {
     FeatureRange& range = ranges[static_cast<std::size_t>(g)];
     for (std::int64_t f = 0; f < features; ++f) {
       bool is_used = false;
-      for (std::int64_t row = g * kGroup; row < std::min(features, (g + 1) * kGroup); ++row) {
+      for (std::int64_t row = g * together; row < std::min(features, (g + 1) * together); ++row) {
         const float number = numbers[static_cast<std::size_t>(row * features + f)];
-        packed[static_cast<std::size_t>((g * features + f) * kGroup + row % kGroup)] = number;
+        packed[static_cast<std::size_t>((g * features + f) * together + row % together)] = number;
         is_used = is_used || number != 0.0F;
       }
       if (!is_used) continue;
@@ -71,9 +72,40 @@ Uncertainty Uncertainty::full(std::span<const float> factors, std::int64_t candi
   made.candidates_ = candidates;
   made.features_ = features;
   for (std::size_t at = 0; at < factors.size(); at += size) {
-    made.factors_.emplace_back(factors.subspan(at, size), features);
+    const std::span<const float> own = factors.subspan(at, size);
+    made.factors_.emplace_back(own, features, kGroup);
+    if (is_shared) continue;
+    made.strips_.emplace_back(own, features, kStripRows);
+    made.stretches_.push_back(stretch_bound(own, features));
   }
   return made;
+}
+
+bool Uncertainty::lengths(const float* features, float strength, float* out) const {
+  // Far below the largest float32, so that neither a draw nor a bound overflows.
+  constexpr float kMost = 0x1p+90F;
+  std::fill_n(out, kBlockRows, 0.0F);
+  for (std::int64_t f = 0; f < features_; ++f) {
+    for (std::int64_t r = 0; r < kBlockRows; ++r) {
+      out[r] += features[f * kBlockRows + r] * features[f * kBlockRows + r];
+    }
+  }
+  const float room = 1.0F + static_cast<float>(features_ + 8) * 0x1p-23F;
+  float longest = 1.0F;
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
+    out[r] = std::sqrt(out[r]) * room + kLeastSpread;
+    longest = std::max(longest, out[r]);
+  }
+  const float widest = std::max(*std::ranges::max_element(stretches_), 1.0F);
+  return strength >= 0.0F && longest < kMost && longest * widest < kMost &&
+         longest * widest * std::max(strength, 1.0F) < kMost;
+}
+
+float Uncertainty::deviation(const Kernels& kernels, const float* features, std::int64_t candidate,
+                             std::int64_t row) const {
+  const Factor& strips = strips_[static_cast<std::size_t>(candidate)];
+  return kernels.spread_one(features + row, strips.packed.data(), strips.ranges.data(), features_,
+                            strips.groups());
 }
 
 void Uncertainty::deviations(const Kernels& kernels, const float* features, std::vector<float>& scratch,
@@ -87,8 +119,7 @@ void Uncertainty::deviations(const Kernels& kernels, const float* features, std:
     return;
   }
   for (const Factor& factor : factors_) {
-    kernels.spread(features, factor.packed.data(), factor.ranges.data(), features_,
-                   static_cast<std::int64_t>(factor.ranges.size()), out);
+    kernels.spread(features, factor.packed.data(), factor.ranges.data(), features_, factor.groups(), out);
     out += kBlockRows;
   }
   for (auto c = static_cast<std::int64_t>(factors_.size()); c < candidates_; ++c) {

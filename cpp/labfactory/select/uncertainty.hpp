@@ -26,14 +26,27 @@ class Uncertainty {
 
   [[nodiscard]] bool is_empty() const { return !variances_ && factors_.empty(); }
 
+  // Whether each candidate has a factor of its own, so that deviations can be found one by one.
+  [[nodiscard]] bool has_factors() const { return !stretches_.empty(); }
+  // Of each candidate at least what its deviation is, as a multiple of the features' length.
+  [[nodiscard]] std::span<const float> stretches() const { return stretches_; }
+  // At least the lengths of a block's features; whether deviations, times `strength`, and all that is made of
+  // them are finite.
+  [[nodiscard]] bool lengths(const float* features, float strength, float* out) const;
+  // One of deviations(), the same bits.
+  [[nodiscard]] float deviation(const Kernels& kernels, const float* features, std::int64_t candidate,
+                                std::int64_t row) const;
+
   // Standard deviations [candidates][kBlockRows], from the features of a block.
   void deviations(const Kernels& kernels, const float* features, std::vector<float>& scratch,
                   float* out) const;
 
  private:
-  // A factor packed for spread(): of a triangular one half is left out.
+  // A factor packed for kernels, so many rows together; of a triangular one half is left out.
   struct Factor {
-    Factor(std::span<const float> numbers, std::int64_t features);
+    Factor(std::span<const float> numbers, std::int64_t features, std::int64_t together);
+
+    [[nodiscard]] std::int64_t groups() const { return static_cast<std::int64_t>(ranges.size()); }
 
     std::vector<float> packed;
     std::vector<FeatureRange> ranges;
@@ -43,6 +56,8 @@ class Uncertainty {
   std::int64_t features_ = 0;
   std::optional<Model> variances_;
   std::vector<Factor> factors_;
+  std::vector<Factor> strips_;  // the same for one row
+  std::vector<float> stretches_;
 };
 
 }  // namespace labfactory::select
