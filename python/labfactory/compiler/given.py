@@ -23,7 +23,7 @@ class CreativeOptions(TypedDict, total=False):
 
 
 class CompileOptions(CreativeOptions, total=False):
-    """The keywords of `Template.compile` and `Template.check`: all that a `Given` holds."""
+    """The keywords of `compile_creative` and `review_creative`: all that a `Given` holds."""
 
     optional: Iterable[str]
 

@@ -10,11 +10,12 @@ from labfactory.compiler.link import Sources, compile_sources, review_sources
 from labfactory.compiler.syntax import parse_template
 
 if TYPE_CHECKING:
-    from typing import Unpack
+    from collections.abc import Iterable, Mapping
 
-    from labfactory.compiler.given import CompileOptions
+    from labfactory.compiler.functions import Functions
     from labfactory.compiler.plan import Plan
     from labfactory.compiler.review import Review
+    from labfactory.compiler.tables import Table
 
 
 class Template:
@@ -53,24 +54,31 @@ class Template:
     def __repr__(self) -> str:
         return f"Template({self.name!r}, {len(self.source)} characters)"
 
-    def compile(self, schema: Any, **given: Unpack[CompileOptions]) -> Plan:
+    def compile(
+        self,
+        schema: Any,
+        *,
+        optional: Iterable[str] = (),
+        functions: Functions | None = None,
+        constants: Mapping[str, object] | None = None,
+        tables: Mapping[str, Table | tuple[Any, str]] | None = None,
+        translations: object = None,
+        locale: str | None = None,
+    ) -> Plan:
         """Compiles the template against a schema.
 
         Args:
             schema: A schema, or a frame, table or reader that has one; no row is read.
-            given: What templates may use beside the columns, by keyword:
-
-                - `optional`: columns that may be absent; they are undefined then.
-                - `functions`: `lf.Functions` that the template may call.
-                - `constants`: values that names stand for: none, booleans, numbers, text, and lists of them.
-                - `tables`: catalogues by the names that the template knows them by: `lf.Table`, or a frame
-                  and its key column.
-                - `translations`: what `{% trans %}` and gettext's functions say, where the environment has
-                  `jinja2.ext.i18n`: `gettext.GNUTranslations` or the like for all rows, or a mapping of such
-                  by locale; that of None serves the locales that have none. Without it messages stay as they
-                  are.
-                - `locale`: the column of each row's locale, where translations are by locale. Rows of a
-                  locale that has no translations are skipped.
+            optional: Columns that may be absent; they are undefined then.
+            functions: What the template may call.
+            constants: Values that names stand for: none, booleans, numbers, text, and lists of them.
+            tables: Catalogues by the names that the template knows them by: `lf.Table`, or a frame and its
+                key column.
+            translations: What `{% trans %}` and gettext's functions say, where the environment has
+                `jinja2.ext.i18n`: `gettext.GNUTranslations` or the like for all rows, or a mapping of such by
+                locale; that of None serves the locales that have none. Without it messages stay as they are.
+            locale: The column of each row's locale, where translations are by locale. Rows of a locale that
+                has no translations are skipped.
 
         Returns:
             The plan.
@@ -78,15 +86,38 @@ class Template:
         Raises:
             CompileError: The template cannot run natively on this schema; the error says where and why.
         """
-        return compile_sources(self._sources(), schema, Given(**given))
+        given = Given(
+            optional=optional,
+            functions=functions,
+            constants=constants,
+            tables=tables,
+            translations=translations,
+            locale=locale,
+        )
+        return compile_sources(self._sources(), schema, given)
 
-    def check(self, data: Any, **given: Unpack[CompileOptions]) -> Review:
+    def check(
+        self,
+        data: Any,
+        *,
+        optional: Iterable[str] = (),
+        functions: Functions | None = None,
+        constants: Mapping[str, object] | None = None,
+        tables: Mapping[str, Table | tuple[Any, str]] | None = None,
+        translations: object = None,
+        locale: str | None = None,
+    ) -> Review:
         """Looks for what its author may not have meant, without compiling.
 
         Args:
             data: A schema, or a frame, table, batch, reader or file, of which the first 65,536 rows say which
                 columns hold nulls and how long texts are.
-            given: As for `compile`.
+            optional: As for `compile`.
+            functions: As for `compile`.
+            constants: As for `compile`.
+            tables: As for `compile`.
+            translations: As for `compile`.
+            locale: As for `compile`.
 
         Returns:
             Unknown columns and fields, all of them; what prints None; tests that are always true or false;
@@ -102,7 +133,15 @@ class Template:
             <template>:1:18: prints_none: prints None where the value is null
             asset: at most 25 bytes
         """
-        return review_sources(self._sources(), data, Given(**given))
+        given = Given(
+            optional=optional,
+            functions=functions,
+            constants=constants,
+            tables=tables,
+            translations=translations,
+            locale=locale,
+        )
+        return review_sources(self._sources(), data, given)
 
     def _sources(self) -> Sources:
         return Sources.lone(self.source, self.environment, self.name)
