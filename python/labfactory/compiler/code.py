@@ -168,7 +168,8 @@ class Code:
         """The first of `count` consecutive fresh registers."""
         first = self.top
         self.top += count
-        self._most = max(self._most, self.top)
+        if self.top > self._most:
+            self._most = self.top
         return first
 
     def keep(self) -> int:
@@ -314,7 +315,10 @@ class Code:
         cells: list[int] = []
         for row in self.finish():
             cells.append(opcodes[row.opcode])
-            cells += [self._resolved(operand) for operand in row.operands]
+            cells += [
+                operand if type(operand) is int and operand < _KEPT else self._resolved(operand)
+                for operand in row.operands
+            ]
             cells += _NO_OPERANDS[len(row.operands) :]
             cells.append(row.span)
         return cells

@@ -19,8 +19,10 @@ class _Tracking(FrameSymbolVisitor):
 
     def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> None:
         kind = type(node)
-        if kind is nodes.Name:
-            self.visit_Name(node, *args, **kwargs)  # type: ignore[arg-type]
+        if isinstance(node, nodes.Name):
+            # Most names were seen before.
+            if node.ctx != "load" or args or kwargs or node.name not in self.symbols.refs:
+                self.visit_Name(node, *args, **kwargs)
         elif kind not in _NO_NAMES:
             if kind.__name__ in _TOLD:
                 super().visit(node, *args, **kwargs)
