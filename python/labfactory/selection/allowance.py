@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labfactory.selection.contact import span_of
-from labfactory.selection.history import microseconds_of
-from labfactory.selection.zones import window_end, window_start, zone_of
+from labfactory.selection.contact import CALENDAR, span_of
+from labfactory.selection.history import microseconds_of, used_of
+from labfactory.selection.moment import window_of
+from labfactory.selection.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime, timedelta, tzinfo
+    from datetime import datetime, timedelta
 
     import numpy.typing as npt
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from labfactory.selection.moment import Moment
     from labfactory.selection.planned import Planned
 
-_CALENDAR = ("day", "week", "month")
 _NONE = -np.inf
 
 
@@ -107,23 +107,15 @@ def _windows(
 ) -> Iterator[tuple[npt.NDArray[np.bool_], datetime, int]]:
     """The customers of each window, when it began, and until when what is planned shares one with now."""
     codes, names = zones
-    if rule.per not in _CALENDAR:
+    if rule.per not in CALENDAR:
         span = span_of(rule.per)
         yield np.ones(len(codes), dtype=bool), now - span, microseconds_of(now + span)
         return
     known = [zone_of(name) if name else None for name in names]
-    spans = [window_of(rule, now, zone) for zone in known]
+    spans = [window_of(rule.per, now, zone) for zone in known]
     for span_found in dict.fromkeys(spans):
         numbers = [number for number, one in enumerate(spans) if one == span_found]
         yield np.isin(codes, numbers), *span_found
-
-
-def window_of(rule: Cap, now: datetime, zone: tzinfo | None) -> tuple[datetime, int]:
-    """When a cap's window began, and until when what is planned shares one with now, in microseconds."""
-    if rule.per in _CALENDAR:
-        return window_start(now, rule.per, zone), microseconds_of(window_end(now, rule.per, zone)) - 1
-    span = span_of(rule.per)
-    return now - span, microseconds_of(now + span)
 
 
 @dataclass(frozen=True)
@@ -154,7 +146,7 @@ class _Reserve:
         is_there = np.arange(width) < counts[own, None]
         places = np.minimum(first[own, None] + np.arange(width), len(ahead.hashes) - 1)
         worth = np.where(is_there, ahead.worth[places], _NONE)
-        if self.rule.per in _CALENDAR:
+        if self.rule.per in CALENDAR:
             bars[:, rows[own]] = self._bars(worth, used[own], len(bars))
             return
         span = _length(span_of(self.rule.per))
@@ -192,39 +184,40 @@ class _Reserve:
 
 def bars_of(
     rule: Cap,
-    past: Sequence[int],
+    past: list[int],
     planned: Sequence[tuple[int, float]],
-    window: tuple[datetime, int],
-    now: datetime,
+    window: tuple[int, int],
+    now: int,
     choices: int,
 ) -> list[float]:
-    """The bars of one customer.
+    """The bars of one customer; all times in microseconds.
 
     Args:
         rule: The cap.
-        past: When the customer got what it counts, in microseconds.
+        past: When the customer got what it counts, ascending.
         planned: When more of it is planned, ascending, and what it is worth.
-        window: What `window_of` tells.
+        window: When the cap's window began, and until when what is planned shares one with now.
         now: The moment.
         choices: How many choices a decision can make.
     """
     start, until = window
-    last = microseconds_of(now)
-    ahead = [(moment, worth) for moment, worth in planned if last < moment <= until]
+    ahead = [(moment, worth) for moment, worth in planned if now < moment <= until]
+    if not ahead:
+        return []
     bars = [_NONE] * choices
-    if rule.per in _CALENDAR:
-        ends = [(microseconds_of(start), ahead)] if ahead else []
+    if rule.per in CALENDAR:
+        ends = [(start, ahead)]
     else:
         span = _length(span_of(rule.per))
         ends = [(moment - span, ahead[: at + 1]) for at, (moment, _) in enumerate(ahead)]
     for first, within in ends:
-        room = rule.at_most - sum(first <= moment <= last for moment in past)
+        room = rule.at_most - used_of(past, first, now)
         falling = sorted((worth for _, worth in within), reverse=True)
         for choice in range(choices):
             place = room - 1 - choice
             if place < len(falling):
                 bars[choice] = max(bars[choice], falling[place] if place >= 0 else np.inf)
-    return [] if all(bar == _NONE for bar in bars) else bars
+    return bars if max(bars, default=_NONE) > _NONE else []
 
 
 def _length(span: timedelta) -> int:

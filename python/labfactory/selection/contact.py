@@ -13,6 +13,8 @@ from labfactory.base.errors import SelectionError
 # A thousand years: with the years that a moment may have, no window reaches past the calendar.
 _LONGEST_HOURS = 365_250 * 24
 _MOST = 2**31 - 1
+CALENDAR = ("day", "week", "month")
+"""Windows of the customer's calendar; others roll."""
 _SPAN = re.compile(r"(\d+) (hour|day)s?")
 
 
@@ -116,7 +118,7 @@ class Cap(Scope):
 
     def __post_init__(self) -> None:
         _check_count(self.at_most, "a cap", 0)
-        if self.per not in ("message", "day", "week", "month"):
+        if self.per not in ("message", *CALENDAR):
             span_of(self.per)
         if self.planned and self.per == "message":
             message = "expected a cap over time where what is planned counts, found one per message"

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from labfactory.assignment import Holdout
 from labfactory.base.errors import SelectionError, SourceError, nearest
 from labfactory.selection.allowance import Allowance, cap_allowance
-from labfactory.selection.contact import Cap, ContactRules, Rest, Scope
+from labfactory.selection.contact import CALENDAR, Cap, ContactRules, Rest, Scope
 from labfactory.selection.decision import REASONS
 from labfactory.selection.send_scores import best_times
 from labfactory.selection.zones import zone_of
@@ -191,7 +191,7 @@ class Gate:
         if isinstance(rule, Rest):
             is_resting = _counts(history.resting(rule, now), hashes) > 0
             return Allowance(np.where(is_resting, 0, UNLIMITED).astype(np.int32))
-        is_rolling = rule.per not in ("day", "week", "month")
+        is_rolling = rule.per not in CALENDAR
         zones = (np.zeros(len(hashes), np.int64), ["UTC"]) if is_rolling else self._zones(batch)
         return cap_allowance(rule, limit.choices, hashes, zones, moment)
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from labfactory.selection.contact import span_of
+from labfactory.selection.contact import CALENDAR, span_of
 from labfactory.selection.history import microseconds_of
-from labfactory.selection.zones import window_start, zone_of
+from labfactory.selection.zones import window_end, window_start, zone_of
 
 if TYPE_CHECKING:
-    from datetime import datetime, time
+    from datetime import datetime, time, tzinfo
 
     from labfactory.selection.history import History
     from labfactory.selection.planned import Planned
@@ -28,6 +28,9 @@ class Moment:
     history: History | None = None
     planned: Planned | None = None
     starts: dict[tuple[str, str | None], int] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    ends: dict[tuple[str, str | None], int] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
     clocks: dict[str, time | None] = field(init=False, repr=False, compare=False, default_factory=dict)
@@ -54,10 +57,25 @@ class Moment:
         found = self.starts.get((per, zone))
         if found is None:
             assert self.now is not None, "the gate was checked"
-            is_rolling = per not in ("day", "week", "month")
-            known = zone_of(zone) if zone else None
-            start = self.now - span_of(per) if is_rolling else window_start(self.now, per, known)
-            found = microseconds_of(start)
+            found = microseconds_of(window_of(per, self.now, zone_of(zone) if zone else None)[0])
             if len(self.starts) < _MOST_ZONES:
                 self.starts[per, zone] = found
         return found
+
+    def end(self, per: str, zone: str | None) -> int:
+        """Until when what is planned shares a window of a cap with now, in microseconds; as `start`."""
+        found = self.ends.get((per, zone))
+        if found is None:
+            assert self.now is not None, "the gate was checked"
+            found = window_of(per, self.now, zone_of(zone) if zone else None)[1]
+            if len(self.ends) < _MOST_ZONES:
+                self.ends[per, zone] = found
+        return found
+
+
+def window_of(per: str, now: datetime, zone: tzinfo | None) -> tuple[datetime, int]:
+    """When a cap's window began, and until when what is planned shares one with now, in microseconds."""
+    if per in CALENDAR:
+        return window_start(now, per, zone), microseconds_of(window_end(now, per, zone)) - 1
+    span = span_of(per)
+    return now - span, microseconds_of(now + span)

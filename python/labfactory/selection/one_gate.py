@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from labfactory.selection.allowance import bars_of, window_of
+from labfactory.selection.allowance import bars_of
 from labfactory.selection.contact import Cap
 from labfactory.selection.contact_gate import CODES, UNLIMITED
 from labfactory.selection.history import is_resting, used_of
-from labfactory.selection.zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -44,36 +43,37 @@ class OneGate(NamedTuple):
         is_reached = code in (0, CODES["control"])
         return CODES["quiet_hours"] if is_reached and self._is_quiet() else code
 
-    def left(self, key_hash: int | None) -> list[int]:
-        """How many choices each limit leaves the customer, as `Gate.allowance`."""
-        rules, history = self.gate.over_time, self.moment.history
+    def allowances(self, key_hash: int | None) -> tuple[list[int], list[list[float]]]:
+        """What each limit leaves the customer, and the bars of its choices, as `Gate.allowance`."""
+        gate, rules = self.gate, self.gate.over_time
         if not rules:
-            return self.gate.untouched
-        assert history is not None, "the gate was checked"
-        contacts = history.by_customer.contacts(key_hash, rules)
-        if not any(contacts):
-            return self.gate.untouched
-        own = iter(contacts)
-        return [self._left(limit, own) for limit in self.gate.limits]
+            return gate.untouched, gate.unbarred
+        assert self.moment.history is not None, "the gate was checked"
+        contacts = self.moment.history.by_customer.contacts(key_hash, rules)
+        left = gate.untouched
+        if any(contacts):
+            own = iter(contacts)
+            left = [self._left(limit, own) for limit in gate.limits]
+        if self.moment.planned is None:
+            return left, gate.unbarred
+        planned = self.moment.planned.of_customer(key_hash, rules)
+        return left, self._bars(contacts, planned) if planned else gate.unbarred
 
-    def bars(self, key_hash: int | None) -> list[list[float]]:
-        """What the customer's choices must be worth more than, as `Gate.allowance`."""
-        if self.moment.planned is None or not self.gate.over_time:
-            return self.gate.unbarred
+    def _bars(self, contacts: list[list[int]], planned: list[list[tuple[int, float]]]) -> list[list[float]]:
         bars = list(self.gate.unbarred)
-        rules, now, history = self.gate.over_time, self.moment.now, self.moment.history
-        assert now is not None, "the gate was checked"
-        assert history is not None, "the gate was checked"
-        planned = iter(self.moment.planned.of_customer(key_hash, rules))
-        contacts = iter(history.by_customer.contacts(key_hash, rules))
+        moment, zone, place = self.moment, self._zone, 0
         for number, limit in enumerate(self.gate.limits):
             rule = limit.rule
-            if isinstance(rule, Cap) and not rule.is_over_time:
-                continue
-            past, ahead = next(contacts), next(planned)
-            if ahead and isinstance(rule, Cap):
-                window = window_of(rule, now, zone_of(self._zone) if self._zone else None)
-                bars[number] = bars_of(rule, past, ahead, window, now, limit.choices)
+            if isinstance(rule, Cap):
+                if not rule.is_over_time:
+                    continue
+                if planned[place]:
+                    window = moment.start(rule.per, zone), moment.end(rule.per, zone)
+                    past = contacts[place]
+                    bars[number] = bars_of(
+                        rule, past, planned[place], window, moment.microseconds, limit.choices
+                    )
+            place += 1
         return bars
 
     def _stopped(self) -> int:

@@ -72,6 +72,6 @@ class OneSelector:
         draw = Draw(hashed, seed, self.version, code)
         if contact is None or not gate.limits:
             return {slot.name: decide_slot(slot, customer, draw) for slot in self.slots}
-        left, bars = contact.left(hashed), contact.bars(hashed)
+        left, bars = contact.allowances(hashed)
         made = decide_slots(self.slots, gate, customer, draw, left, bars)
         return {slot.name: one for slot, one in zip(self.slots, made, strict=True)}

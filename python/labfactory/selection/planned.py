@@ -126,13 +126,15 @@ class Planned:
     def of_customer(self, key: int | None, rules: Sequence[Cap | Rest]) -> list[list[tuple[int, float]]]:
         """What each rule is about of what is planned for a customer: microseconds, ascending, and worth.
 
+        Empty where nothing is planned.
+
         Args:
             key: The hash of the customer's key; None has none.
             rules: The same object for the same rules: what they match is found once.
         """
         rows = self.contacts.by_customer.rows(key)
         if not len(rows):
-            return [[] for _ in rules]
+            return []
         # Kept with the rules themselves, so that no other object gets their number.
         _, matching = self.found.get(
             id(rules), lambda: (rules, [self.contacts.matching(rule) for rule in rules])
