@@ -354,6 +354,8 @@ void check_tape(Random& random, const Program& program, int& done) {
       REQUIRE(event.outcome == expected.event.outcome);
       REQUIRE(event.constant == expected.event.constant);
       REQUIRE(event.span == expected.event.span);
+      const bool tells = event.kind == RowEvent::Kind::skipped && event.constant < 0;
+      if (tells) REQUIRE(taped.reason() == plain.reason());
     }
     ++row;
   }

@@ -33,7 +33,7 @@ Assembler::Dictionaries make_dictionaries(const Program& program) {
   dictionaries.statuses = names({"ok", "skipped", "error"});
   dictionaries.codes = names({kOutcomes.begin(), kOutcomes.end()});
   dictionaries.templates = names(program.sources);
-  std::vector<std::string> reasons;
+  std::vector<std::string>& reasons = dictionaries.reason_texts;
   dictionaries.reason_of_constant.assign(program.constants.size(), 0);
   for (const Instruction& instruction : program.code) {
     if (instruction.opcode != Opcode::skip) continue;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "labfactory/arrow/builder.hpp"
@@ -63,6 +64,7 @@ class Assembler {
   struct Dictionaries {
     ArrayPointer statuses;
     ArrayPointer reasons;
+    std::vector<std::string> reason_texts;  // what `reasons` holds
     ArrayPointer codes;
     ArrayPointer templates;
     std::vector<std::int32_t> reason_of_constant;

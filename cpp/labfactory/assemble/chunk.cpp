@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <optional>
 
 namespace labfactory {
 
@@ -82,9 +83,32 @@ Chunk::Chunk(const Program& program, const Assembler::Dictionaries& dictionaries
   }
 }
 
-void Chunk::commit(const RowEvent& event) {
-  notes_.push_back({rows(), event});
+void Chunk::commit(const RowEvent& event, std::string_view reason) {
+  std::int32_t entry = -1;
+  if (event.kind == RowEvent::Kind::skipped) {
+    entry = event.constant < 0 ? entry_of(reason)
+                               : dictionaries_.reason_of_constant[static_cast<std::size_t>(event.constant)];
+  }
+  notes_.push_back({rows(), event, entry});
   ends_.commit_nothing();
+}
+
+// The entry of a reason that a row tells.
+std::int32_t Chunk::entry_of(std::string_view reason) {
+  const auto& known = dictionaries_.reason_texts;
+  const auto found = std::find(known.begin(), known.end(), reason);
+  if (found != known.end()) return static_cast<std::int32_t>(found - known.begin());
+  const auto next = static_cast<std::int32_t>(known.size() + own_reasons_.size());
+  return own_reasons_.try_emplace(std::string(reason), next).first->second;
+}
+
+ArrayPointer Chunk::reasons() const {
+  if (own_reasons_.empty()) return dictionaries_.reasons;
+  const auto& known = dictionaries_.reason_texts;
+  std::vector<std::optional<std::string_view>> texts(known.begin(), known.end());
+  texts.resize(known.size() + own_reasons_.size());
+  for (const auto& [text, entry] : own_reasons_) texts[static_cast<std::size_t>(entry)] = text;
+  return make_text_array(texts);
 }
 
 bool Chunk::grow(std::size_t part) {
@@ -123,11 +147,11 @@ ArrayPointer Chunk::notes() const {
   Sparse<std::int32_t> source(rows());
   Sparse<std::int32_t> line(rows());
   Sparse<std::int32_t> place(rows());
-  for (const auto& [row, event] : notes_) {
+  for (const auto& [row, event, why] : notes_) {
     const bool is_skipped = event.kind == RowEvent::Kind::skipped;
     status[static_cast<std::size_t>(row)] = is_skipped ? kSkipped : kError;
     if (is_skipped) {
-      reason.set(row, dictionaries_.reason_of_constant[static_cast<std::size_t>(event.constant)]);
+      reason.set(row, why);
     } else {
       code.set(row, static_cast<std::int8_t>(event.outcome));
     }
@@ -139,7 +163,7 @@ ArrayPointer Chunk::notes() const {
   return make_struct_array(
       rows(),
       {{"status", column("c", rows(), 0, {}, SharedBuffer(std::move(status)), dictionaries_.statuses)},
-       {"reason", reason.take("i", dictionaries_.reasons)},
+       {"reason", reason.take("i", reasons())},
        {"code", code.take("c", dictionaries_.codes)},
        {"template", source.take("i", dictionaries_.templates)},
        {"line", line.take("i")},

@@ -5,6 +5,9 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "labfactory/assemble/assembler.hpp"
@@ -34,8 +37,8 @@ class Chunk {
   }
   [[nodiscard]] std::int64_t bytes(std::size_t part) const { return cursors_[part].at - texts_[part].data(); }
 
-  // Keeps the row under way without text: skipped or failed.
-  void commit(const RowEvent& event);
+  // Keeps the row under way without text: skipped or failed. The reason is why, where a skip has no constant.
+  void commit(const RowEvent& event, std::string_view reason);
   // Doubles the memory of a part; false when it would pass 2 GiB.
   [[nodiscard]] bool grow(std::size_t part);
 
@@ -45,8 +48,11 @@ class Chunk {
   struct Note {
     std::int64_t row;
     RowEvent event;
+    std::int32_t reason;  // its entry in the dictionary
   };
 
+  std::int32_t entry_of(std::string_view reason);
+  [[nodiscard]] ArrayPointer reasons() const;
   [[nodiscard]] ArrayPointer notes() const;
   ArrayPointer text_array(std::size_t part, const SharedBuffer& validity, std::int64_t nulls);
 
@@ -58,6 +64,7 @@ class Chunk {
   std::vector<PartRows> parts_;
   RowEnds ends_;
   std::vector<Note> notes_;
+  std::unordered_map<std::string, std::int32_t> own_reasons_;  // those of rows, behind the program's
 };
 
 // The notes of rows that are all done.

@@ -71,7 +71,7 @@ bool ChunkWriter::settle(Chunk& chunk, std::int64_t row, RowEvent event) {
   } else if (event.kind == RowEvent::Kind::done) {
     event = {RowEvent::Kind::failed, Outcome::asset_too_large, -1, 0};
   }
-  chunk.commit(event);
+  chunk.commit(event, machine_.reason());
   return true;
 }
 

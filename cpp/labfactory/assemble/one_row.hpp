@@ -30,6 +30,8 @@ class OneRow {
 
   // Makes the asset; done, skipped or failed. Where the memo has requests afterwards, the row waits for them.
   [[nodiscard]] RowEvent assemble();
+  // Why the row is skipped, where its event has no constant; until the row is assembled again.
+  [[nodiscard]] std::string_view reason() const { return machine_.reason(); }
   // The text of a part, until the row is assembled again.
   [[nodiscard]] std::string_view text(std::size_t part) const {
     return {texts_[part].data(), static_cast<std::size_t>(cursors_[part].at - texts_[part].data())};

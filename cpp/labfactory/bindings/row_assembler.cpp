@@ -73,7 +73,7 @@ py::object RowAssembler::assemble(const py::dict& row, const py::object& resolve
   }
   // The interpreter lock is kept: most rows take less than giving it up and waiting for it again.
   const RowEvent event = run(*taken, resolve);
-  return event.kind == RowEvent::Kind::done ? asset(*taken) : failure(event);
+  return event.kind == RowEvent::Kind::done ? asset(*taken) : failure(event, *taken);
 }
 
 RowEvent RowAssembler::run(OneRow& row, const py::object& resolve) const {
@@ -94,13 +94,15 @@ py::object RowAssembler::asset(const OneRow& row) const {
   return parts;
 }
 
-py::tuple RowAssembler::failure(const RowEvent& event) const {
+py::tuple RowAssembler::failure(const RowEvent& event, const OneRow& row) const {
   const Program& program = assembler_->program();
   const bool is_skipped = event.kind == RowEvent::Kind::skipped;
   py::object reason = py::none();
   py::object code = py::none();
   if (is_skipped) {
-    reason = text_object(program.constants[static_cast<std::size_t>(event.constant)].view());
+    reason =
+        text_object(event.constant < 0 ? row.reason()
+                                       : program.constants[static_cast<std::size_t>(event.constant)].view());
   } else {
     code = text_object(kOutcomes.at(static_cast<std::size_t>(event.outcome)));
   }

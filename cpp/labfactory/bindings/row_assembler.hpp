@@ -30,7 +30,7 @@ class RowAssembler {
 
   [[nodiscard]] RowEvent run(OneRow& row, const pybind11::object& resolve) const;
   [[nodiscard]] pybind11::object asset(const OneRow& row) const;
-  [[nodiscard]] pybind11::tuple failure(const RowEvent& event) const;
+  [[nodiscard]] pybind11::tuple failure(const RowEvent& event, const OneRow& row) const;
 
   std::shared_ptr<const Assembler> assembler_;
   std::vector<DataType> columns_;

@@ -23,7 +23,7 @@ struct PartCursor {
 struct RowEvent {
   enum class Kind : std::uint8_t {
     done,
-    skipped,  // constant: the reason
+    skipped,  // constant: the reason, or -1 where the machine tells it
     failed,   // outcome: the code
     full,     // a part's memory is used up (constant: which); run the row again with more
   };
@@ -33,6 +33,8 @@ struct RowEvent {
   std::int32_t span = 0;
 };
 
+// A reason is for counting, not for messages; a longer one is the row error asset_too_large.
+inline constexpr std::size_t kMostReasonBytes = 1024;
 // Intermediate text may take this many times the bytes of the largest asset before a row is stopped.
 inline constexpr std::size_t kArenaShare = 4;
 // Looking at an item of a list is this much cheaper than a step of a loop.

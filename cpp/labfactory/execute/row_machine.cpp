@@ -180,6 +180,10 @@ RowEvent RowMachine::run_once(std::int64_t row) {
         break;
       case Opcode::skip:
         return {RowEvent::Kind::skipped, Outcome::ok, o[0], at->span};
+      case Opcode::skip_as:
+        if (const Outcome r = text_of(scope_, frame[o[0]], reason_); r != Outcome::ok) return failed(r);
+        if (reason_.size() > kMostReasonBytes) return failed(Outcome::asset_too_large);
+        return {RowEvent::Kind::skipped, Outcome::ok, -1, at->span};
       case Opcode::fail:
         return failed(static_cast<Outcome>(o[0]));
       case Opcode::capture:

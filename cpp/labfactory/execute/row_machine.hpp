@@ -26,6 +26,9 @@ class RowMachine {
   // The value that the program gives for a row; it dies at the next call.
   [[nodiscard]] RowEvent evaluate(std::int64_t row, Value& out);
 
+  // Why the row was skipped that was assembled last, where its event has no constant.
+  [[nodiscard]] std::string_view reason() const { return reason_; }
+
   // Asks the memo for every call of a row that waits for one, as far as it can be seen before that one's
   // result.
   void collect(std::int64_t row);
@@ -51,6 +54,7 @@ class RowMachine {
   Captures captures_;
   std::vector<char*> starts_;  // of the row in each part
   Value result_;
+  std::string_view reason_;
   bool collects_ = false;
 };
 

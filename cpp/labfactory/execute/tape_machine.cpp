@@ -469,6 +469,12 @@ RowEvent TapeMachine::run(std::int64_t& current, std::int64_t last, RowEnds& end
       case StepKind::skip:
         output.leave();
         return {RowEvent::Kind::skipped, Outcome::ok, at->other, at->span};
+      case StepKind::skip_as:
+        if (outcome = text_of(scope_, slots[at->source], reason_); outcome != Outcome::ok)
+          return failed(outcome, at->span);
+        if (reason_.size() > kMostReasonBytes) return failed(Outcome::asset_too_large, at->span);
+        output.leave();
+        return {RowEvent::Kind::skipped, Outcome::ok, -1, at->span};
       case StepKind::fail:
         return failed(static_cast<Outcome>(at->other), at->span);
       case StepKind::capture:

@@ -35,6 +35,9 @@ class TapeMachine {
   // the row may have other values the next time.
   [[nodiscard]] RowEvent assemble(std::int64_t row, std::span<PartCursor> parts);
 
+  // Why the row was skipped that was assembled last, where its event has no constant.
+  [[nodiscard]] std::string_view reason() const { return reason_; }
+
  private:
   // Writes rows of the block that is ready, where the template is one run; those that it leaves are run().
   std::int64_t write_straight(std::int64_t first, std::int64_t last, RowEnds& ends);
@@ -57,6 +60,7 @@ class TapeMachine {
   PaddedCopy copy_;
   std::vector<Value> slots_;
   std::vector<Loop> loops_;
+  std::string_view reason_;
   Captures captures_;
   ReadyTexts ready_;
   EntryTextStore entries_;

@@ -90,7 +90,8 @@ void visit_jumps(const Program& program, const Instruction& instruction, const V
 // Whether control may go on with the instruction behind.
 [[nodiscard]] inline bool falls_through(Opcode opcode) {
   return opcode != Opcode::jump && opcode != Opcode::slot && opcode != Opcode::skip &&
-         opcode != Opcode::fail && opcode != Opcode::result && opcode != Opcode::end;
+         opcode != Opcode::skip_as && opcode != Opcode::fail && opcode != Opcode::result &&
+         opcode != Opcode::end;
 }
 
 }  // namespace labfactory

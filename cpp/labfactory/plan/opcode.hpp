@@ -64,6 +64,7 @@ enum class Opcode : std::uint8_t {
   slot,
   part,
   skip,
+  skip_as,
   fail,
   result,
   end,
@@ -175,6 +176,8 @@ inline constexpr std::array kOpcodes = {
     OpcodeShape{"part", {Operand::part}},
     // the row gets no asset; the constant is the reason
     OpcodeShape{"skip", {Operand::constant}},
+    // the same for a reason that the row tells
+    OpcodeShape{"skip_as", {Operand::source}},
     // what Jinja2 would raise here for every row that comes by
     OpcodeShape{"fail", {Operand::outcome}},
     OpcodeShape{"result", {Operand::source}},

@@ -315,6 +315,10 @@ class TapeMaker {
         step.kind = StepKind::skip;
         step.other = o[0];
         break;
+      case Opcode::skip_as:
+        step.kind = StepKind::skip_as;
+        step.source = o[0];
+        break;
       case Opcode::fail:
         step.kind = StepKind::fail;
         step.other = o[0];

@@ -40,6 +40,7 @@ enum class StepKind : std::uint8_t {
   slot,
   part,
   skip,
+  skip_as,
   fail,
   capture,
   captured,

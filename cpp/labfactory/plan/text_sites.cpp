@@ -34,7 +34,8 @@ std::vector<double> expected_uses(const Tape& tape) {
     } else if (step.kind == StepKind::slot) {
       const auto& table = tape.tables[place(step.other)];
       for (const std::int32_t to : table) uses[place(to)] += here / static_cast<double>(table.size());
-    } else if (step.kind != StepKind::skip && step.kind != StepKind::fail && step.kind != StepKind::end) {
+    } else if (step.kind != StepKind::skip && step.kind != StepKind::skip_as && step.kind != StepKind::fail &&
+               step.kind != StepKind::end) {
       uses[at + 1] += here;
     }
   }

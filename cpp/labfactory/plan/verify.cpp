@@ -32,7 +32,7 @@ bool within(std::int32_t index, std::size_t size) {
 
 bool ends(Opcode opcode) {
   return opcode == Opcode::end || opcode == Opcode::result || opcode == Opcode::skip ||
-         opcode == Opcode::fail;
+         opcode == Opcode::skip_as || opcode == Opcode::fail;
 }
 
 // Registers and loops that are surely set when control reaches an instruction, and the captures open there.
@@ -393,6 +393,7 @@ bool is_expression(const Program& program) {
       case Opcode::slot:
       case Opcode::part:
       case Opcode::skip:
+      case Opcode::skip_as:
       case Opcode::fail:
       case Opcode::end:
         return false;

@@ -288,7 +288,7 @@ class Code:
         targets = [operand.target for operand in row.operands if isinstance(operand, Label)]
         if row.opcode == "slot":
             return [label.target for label in self.tables[_target(row.operands[1])]]
-        if row.opcode in ("end", "skip", "fail", "result"):
+        if row.opcode in ("end", "skip", "skip_as", "fail", "result"):
             return []
         if row.opcode == "jump":
             return targets

@@ -63,15 +63,13 @@ def skip_reason(node: nodes.ExprStmt) -> nodes.Expr | None:
 
 
 def lower_skip(statements: Statements, node: nodes.ExprStmt, reason: nodes.Expr) -> None:
-    """Lowers the tag.
-
-    Raises:
-        CompileError: `skip_reason` where the reason is not a constant.
-    """
-    values = statements.values
+    """Lowers the tag: the reason is a constant, or what the row makes of it."""
+    values, code = statements.values, statements.code
     try:
         text = str(values.fold(reason).value)
     except nodes.Impossible:
-        hint = "one tag for each reason, under its condition."
-        values.tree.fail("expected a constant reason for skip", reason, code="skip_reason", hint=hint)
-    statements.code.emit("skip", statements.code.constant(text), span=values.span(node))
+        register, static = values.operand(reason)
+        values.printable(static, reason)
+        code.emit("skip_as", register, span=values.span(node))
+    else:
+        code.emit("skip", code.constant(text), span=values.span(node))

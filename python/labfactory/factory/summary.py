@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from labfactory.factory.line import Assets, Customers
 
 Item = TypeVar("Item")
+# Reasons that a shard counts one by one; templates may make one for each customer.
+_MOST_REASONS = 1_000
+OTHER_REASONS = "other reasons"
 
 
 @dataclass
@@ -58,7 +61,8 @@ class Tally:
             self.size_bytes += batch.size_bytes
             self._quarantine(batch.quarantine)
             for reason, rows in _counted(batch.skipped):
-                self.skip(reason, rows)
+                is_new = (reason or "") not in self.skipped
+                self.skip(OTHER_REASONS if is_new and len(self.skipped) >= _MOST_REASONS else reason, rows)
 
     def _quarantine(self, aside: pa.Table) -> None:
         if aside.num_rows:
