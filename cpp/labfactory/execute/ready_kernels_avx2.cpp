@@ -34,7 +34,6 @@ void copy_short(char* to, const char* from) {
 // eight_digits() of values/text.cpp has those of one.
 constexpr std::int64_t kLanes = 4;
 constexpr long long kMostDigits = 99'999'999;
-constexpr std::uint64_t kAsciiZeros = 0x3030303030303030;
 
 __m256i digits_of(__m256i numbers) {
   // The factor stands for division by 10,000 of a number of 32 bits.
@@ -49,9 +48,31 @@ __m256i digits_of(__m256i numbers) {
   return _mm256_or_si256(tens, _mm256_slli_epi16(ones, 8));
 }
 
-// Zeros in front of the digits of a number; at least the `kept` last ones are none.
-int zeros_before(std::uint64_t digits, int kept) {
-  return __builtin_ctzll(digits | std::uint64_t{1} << (64 - 8 * kept)) / 8;
+// Zeros in front of the digits of four numbers; at least the `kept` last digits of each are none.
+class ZerosBefore {
+ public:
+  ZerosBefore(__m256i digits, int kept) {
+    const __m256i is_zero = _mm256_cmpeq_epi8(digits, _mm256_setzero_si256());
+    others_ = ~static_cast<std::uint32_t>(_mm256_movemask_epi8(is_zero)) | 0x01010101U << (8 - kept);
+  }
+  [[nodiscard]] std::uint32_t of(std::int64_t lane) const {
+    return static_cast<std::uint32_t>(__builtin_ctz(others_ >> (8 * lane)));
+  }
+
+ private:
+  std::uint32_t others_;  // a bit for each digit
+};
+
+char* number_at(char* digits, std::int64_t lane) {
+  return digits + lane * static_cast<std::int64_t>(kNumberBytes);
+}
+
+void store_low(char* to, __m128i pair) {
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), pair);
+}
+
+void store_high(char* to, __m128i pair) {
+  _mm_storeh_pd(reinterpret_cast<double*>(to), _mm_castsi128_pd(pair));
 }
 
 void make_integers(const Reader& reader, int /*precision*/, std::int64_t first, std::int64_t count,
@@ -64,18 +85,19 @@ void make_integers(const Reader& reader, int /*precision*/, std::int64_t first, 
                                              _mm256_cmpgt_epi64(_mm256_setzero_si256(), numbers));
     if (_mm256_testz_si256(is_other, is_other) == 0) {
       for (std::int64_t k = 0; k < kLanes; ++k)
-        make_integer(reader, first + i + k, digits + k * static_cast<std::int64_t>(kNumberBytes), out[i + k]);
+        make_integer(reader, first + i + k, number_at(digits, k), out[i + k]);
       continue;
     }
-    alignas(32) std::uint64_t words[kLanes];
-    _mm256_store_si256(reinterpret_cast<__m256i*>(words), digits_of(numbers));
+    const __m256i words = digits_of(numbers);
+    const __m256i ascii = _mm256_or_si256(words, _mm256_set1_epi8('0'));
+    const ZerosBefore zeros(words, 1);
+    store_low(digits, _mm256_castsi256_si128(ascii));
+    store_high(number_at(digits, 1), _mm256_castsi256_si128(ascii));
+    store_low(number_at(digits, 2), _mm256_extracti128_si256(ascii, 1));
+    store_high(number_at(digits, 3), _mm256_extracti128_si256(ascii, 1));
     for (std::int64_t k = 0; k < kLanes; ++k) {
-      char* const at = digits + k * static_cast<std::int64_t>(kNumberBytes);
-      const std::uint64_t word = words[k];
-      const int skipped = zeros_before(word, 1);
-      const std::uint64_t ascii = word | kAsciiZeros;
-      std::memcpy(at, &ascii, sizeof ascii);
-      out[i + k] = {at + skipped, static_cast<std::uint32_t>(8 - skipped)};
+      const std::uint32_t skipped = zeros.of(k);
+      out[i + k] = {number_at(digits, k) + skipped, 8 - skipped};
     }
   }
   for (; i < count; ++i, digits += kNumberBytes) make_integer(reader, first + i, digits, out[i]);
@@ -98,37 +120,74 @@ bool scale(__m256d numbers, double power, __m256i& out) {
   return _mm256_movemask_pd(is_sure) == 0xf;
 }
 
+// Puts a point into the digits of four numbers.
+class Point {
+ public:
+  explicit Point(int precision) {
+    const __m256i place =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+    const __m256i point = _mm256_set1_epi8(static_cast<char>(8 - precision));
+    const __m256i is_point = _mm256_cmpeq_epi8(place, point);
+    const __m256i is_behind = _mm256_cmpgt_epi8(place, point);
+    point_ = _mm256_and_si256(is_point, _mm256_set1_epi8('.'));
+    // A place whose highest bit is set becomes zero.
+    even_ = _mm256_or_si256(_mm256_add_epi8(place, is_behind),
+                            _mm256_and_si256(is_point, _mm256_set1_epi8(-128)));
+    odd_ = _mm256_add_epi8(even_, _mm256_set1_epi8(8));
+  }
+  // Nine bytes each of the numbers 0 and 2, and of 1 and 3.
+  [[nodiscard]] __m256i even(__m256i ascii) const {
+    return _mm256_or_si256(_mm256_shuffle_epi8(ascii, even_), point_);
+  }
+  [[nodiscard]] __m256i odd(__m256i ascii) const {
+    return _mm256_or_si256(_mm256_shuffle_epi8(ascii, odd_), point_);
+  }
+
+ private:
+  __m256i even_;
+  __m256i odd_;
+  __m256i point_;
+};
+
+void store_halves(char* first, char* second, __m256i bytes) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(first), _mm256_castsi256_si128(bytes));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(second), _mm256_extracti128_si256(bytes, 1));
+}
+
+void put_sign(Piece& piece, char* digits) {
+  char* const at = digits + (piece.text - digits) - 1;
+  *at = '-';
+  piece = {at, piece.size + 1};
+}
+
 void make_fixed(const Reader& reader, int precision, std::int64_t first, std::int64_t count, char* digits,
                 Piece* out) {
   constexpr double kPowers[] = {1, 10, 100, 1000, 1e4, 1e5, 1e6};
   constexpr int kMostPrecision = 6;
   std::int64_t i = 0;
   const bool is_usual = reader.validity == nullptr && precision > 0 && precision <= kMostPrecision;
+  const Point point(precision);
   for (; i + kLanes <= count && is_usual; i += kLanes, digits += kLanes * kNumberBytes) {
     const __m256d numbers = _mm256_loadu_pd(reinterpret_cast<const double*>(reader.values + (first + i) * 8));
     __m256i scaled;
     if (!scale(numbers, kPowers[precision], scaled)) {
       for (std::int64_t k = 0; k < kLanes; ++k)
-        make_fixed_one(reader, precision, first + i + k, digits + k * static_cast<std::int64_t>(kNumberBytes),
-                       out[i + k]);
+        make_fixed_one(reader, precision, first + i + k, number_at(digits, k), out[i + k]);
       continue;
     }
-    alignas(32) std::uint64_t words[kLanes];
-    _mm256_store_si256(reinterpret_cast<__m256i*>(words), digits_of(scaled));
-    const auto signs = static_cast<unsigned>(_mm256_movemask_pd(numbers));
+    const __m256i words = digits_of(scaled);
+    const __m256i ascii = _mm256_or_si256(words, _mm256_set1_epi8('0'));
+    const ZerosBefore zeros(words, precision + 1);
+    // A sign may stand before the digits.
+    store_halves(number_at(digits, 0) + 1, number_at(digits, 2) + 1, point.even(ascii));
+    store_halves(number_at(digits, 1) + 1, number_at(digits, 3) + 1, point.odd(ascii));
     for (std::int64_t k = 0; k < kLanes; ++k) {
-      // A sign may stand before the digits; the point goes between two copies of them.
-      char* const at = digits + k * static_cast<std::int64_t>(kNumberBytes) + 1;
-      const std::uint64_t word = words[k];
-      const int skipped = zeros_before(word, precision + 1);
-      const std::uint64_t ascii = word | kAsciiZeros;
-      const std::uint64_t fraction = (ascii >> (64 - 8 * precision)) << 8 | '.';
-      std::memcpy(at, &ascii, sizeof ascii);
-      std::memcpy(at + 8 - precision, &fraction, sizeof fraction);
-      const int sign = static_cast<int>(signs >> k & 1);
-      char* const begin = at + skipped - sign;
-      if (sign != 0) *begin = '-';
-      out[i + k] = {begin, static_cast<std::uint32_t>(9 - skipped + sign)};
+      const std::uint32_t skipped = zeros.of(k);
+      out[i + k] = {number_at(digits, k) + 1 + skipped, 9 - skipped};
+    }
+    const int signs = _mm256_movemask_pd(numbers);
+    for (std::int64_t k = 0; signs != 0 && k < kLanes; ++k) {
+      if ((signs >> k & 1) != 0) put_sign(out[i + k], number_at(digits, k));
     }
   }
   for (; i < count; ++i, digits += kNumberBytes) make_fixed_one(reader, precision, first + i, digits, out[i]);

@@ -15,7 +15,7 @@
 namespace labfactory {
 
 // Rows of a block: the pieces of some ten texts stay in the first cache.
-inline constexpr std::int64_t kReadyRows = 128;
+inline constexpr std::int64_t kReadyRows = 64;
 
 // Where a step finds what it writes for row `first` + i: at pieces[i].
 struct ReadyText {
