@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <span>
 
 namespace labfactory {
@@ -28,16 +29,16 @@ class Binder {
             .plain = kind,
             .flag = step.flag,
             .relation = step.relation,
-            .target = step.target,
             .source = step.source,
             .column = step.column,
             .parent = step.parent,
-            .other = step.other,
             .to = step.to,
-            .span = step.span,
-            .read_span = step.read_span,
+            .other = step.other,
             .literal_bytes = step.literal_bytes,
-            .literal = tape_.literals.data() + step.literal_at};
+            .literal = tape_.literals.data() + step.literal_at,
+            .target = step.target,
+            .span = step.span,
+            .read_span = step.read_span};
   }
 
  private:
@@ -165,6 +166,19 @@ std::vector<RunPart> bind_runs(std::vector<BoundStep>& steps) {
   return parts;
 }
 
+// Numbers the slots, and lets each know the one that comes next.
+void bind_slots(std::vector<BoundStep>& steps) {
+  const auto is_slot = [](const BoundStep& step) { return step.kind == StepKind::slot; };
+  const BoundStep* next = &*std::find_if(steps.begin(), std::prev(steps.end()), is_slot);
+  std::int32_t number = static_cast<std::int32_t>(std::count_if(steps.begin(), steps.end(), is_slot));
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    if (!is_slot(*step)) continue;
+    step->behind = next;
+    step->source = --number;
+    next = &*step;
+  }
+}
+
 // The whole tape, where it is one run and perhaps a literal.
 StraightRows straight_of(const std::vector<BoundStep>& steps) {
   const BoundStep& head = steps.front();
@@ -189,6 +203,7 @@ BoundTape bind_tape(const Tape& tape, const Cells& cells, const std::vector<Valu
   for (const Step& step : tape.steps) out.steps.push_back(binder.bind(step));
   bind_sites(tape, cells, ready, entries, rows, out.steps);
   out.parts = bind_runs(out.steps);
+  bind_slots(out.steps);
   out.straight = straight_of(out.steps);
   return out;
 }

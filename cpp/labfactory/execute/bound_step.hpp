@@ -14,32 +14,35 @@
 
 namespace labfactory {
 
-// As Step, save where it says otherwise.
-struct BoundStep {
+// As Step, save where it says otherwise. What most steps need is one line of the cache.
+struct alignas(64) BoundStep {
   StepKind kind = StepKind::end;
   StepKind plain = StepKind::end;  // what runs where `kind` does not apply to a row
   bool flag = false;
   Opcode relation = Opcode::equal;
-  std::int32_t target = 0;
   std::int32_t source = 0;
   std::int32_t column = 0;
   std::int32_t parent = 0;
-  std::int32_t other = 0;
   std::int32_t to = 0;
-  std::int32_t span = 0;
-  std::int32_t read_span = 0;
-  bool is_choice = false;  // of ready_*: between literals
+  std::int32_t other = 0;
   std::size_t literal_bytes = 0;
   const char* literal = nullptr;
-  const BoundStep* next = nullptr;   // step behind what is ready, or kept
-  const ReadyText* ready = nullptr;  // of ready_*
   // Of ready_*: it and those behind it that are ready as well, for the same row or item; and the step behind
-  // them all.
+  // them all. Of a slot: the one that comes next, for the last one of a row the first; `source` is its
+  // number.
   const RunPart* run = nullptr;
   const RunPart* run_end = nullptr;
   const BoundStep* behind = nullptr;
-  EntryTexts* entries = nullptr;  // of entry_*
+
+  std::int32_t target = 0;
+  std::int32_t span = 0;
+  std::int32_t read_span = 0;
+  bool is_choice = false;            // of ready_*: between literals
+  const BoundStep* next = nullptr;   // step behind what is ready, or kept
+  const ReadyText* ready = nullptr;  // of ready_*
+  EntryTexts* entries = nullptr;     // of entry_*
 };
+static_assert(sizeof(BoundStep) == 128);
 
 // A tape as one machine runs it; parts and steps point at each other.
 struct BoundTape {

@@ -72,6 +72,7 @@ TapeMachine::TapeMachine(const Program& program, const Tape& tape, const Binding
       captures_(program),
       ready_(program, tape, binding.cells(), slots_, ready_rows_of(program, ready_rows)),
       bound_(bind_tape(tape, binding.cells(), slots_, ready_, entries_, ready_rows > 0 ? binding.rows() : 0)),
+      entrances_(tape, binding.cells(), bound_, ready_rows),
       runs_(run_kernels()) {}
 
 RowEvent TapeMachine::assemble(std::int64_t first, std::int64_t last, RowEnds& ends) {
@@ -79,6 +80,7 @@ RowEvent TapeMachine::assemble(std::int64_t first, std::int64_t last, RowEnds& e
     if (row < ready_first_ || row >= ready_last_) {
       ready_first_ = row;
       ready_last_ = ready_.make(row, last);
+      entrances_.find(row, ready_last_);
     }
     const std::int64_t until = std::min(last, ready_last_);
     if (!bound_.straight.parts.empty() && program_.parts.size() <= 1) {
@@ -131,6 +133,9 @@ RowEvent TapeMachine::run(std::int64_t& current, std::int64_t last, RowEnds& end
   TapeOutput output(parts, copy_);
   Outcome outcome = Outcome::ok;
   Keeping keeping;
+  const Entrance* upcoming = nullptr;  // of the next slot, and then
+  Entrance soon;                       // what it says
+  Entrance later;                      // and the one behind it
 
   const auto begin_row = [&]() __attribute__((always_inline)) {
     if (arena_.used() + arena_.charged() != 0) arena_.reset();
@@ -230,6 +235,23 @@ RowEvent TapeMachine::run(std::int64_t& current, std::int64_t last, RowEnds& end
     const auto first = load_as<std::int32_t>(offsets);
     const auto size = static_cast<std::size_t>(load_as<std::int32_t>(offsets + 4) - first);
     return output.lead_text(at->literal, at->literal_bytes, {reader.values + first, size}, at->flag, escape);
+  };
+  // The component of a slot that is known beforehand. That of the next slot is asked for meanwhile, and that
+  // of the one behind it read, so that nothing waits for either.
+  const auto enter_known = [&]() __attribute__((always_inline)) {
+    const Entrance* const here = entrances_.at(row, at->source);
+    if (here == nullptr) return false;
+    const bool is_expected = here == upcoming;
+    const std::int32_t step = is_expected ? soon.step : here->step;
+    soon = is_expected ? later : here[1];
+    later = here[2];
+    upcoming = here + 1;
+    if (step < 0) return false;
+    entrances_.prefetch(soon);
+    if (at->behind != steps) __builtin_prefetch(at->behind - 1);
+    __builtin_prefetch(at->behind);
+    at = steps + step;
+    return true;
   };
   // Texts that are ready, one behind the other, and goes on behind them; false at the first that is not, or
   // has no room.
@@ -455,6 +477,7 @@ RowEvent TapeMachine::run(std::int64_t& current, std::int64_t last, RowEnds& end
         break;
 
       case StepKind::slot: {
+        if (enter_known()) continue;
         const auto& table = tape_.tables[static_cast<std::size_t>(at->other)];
         if (outcome = read_column_of(*at, value); outcome != Outcome::ok) return failed(outcome, at->span);
         const bool is_known = value.kind == Kind::integer && value.payload.integer >= 0 &&

@@ -11,6 +11,7 @@
 #include "labfactory/execute/binding.hpp"
 #include "labfactory/execute/bound_step.hpp"
 #include "labfactory/execute/captures.hpp"
+#include "labfactory/execute/entrances.hpp"
 #include "labfactory/execute/entry_texts.hpp"
 #include "labfactory/execute/loop.hpp"
 #include "labfactory/execute/ready_texts.hpp"
@@ -66,6 +67,7 @@ class TapeMachine {
   EntryTextStore entries_;
   EntryTextMemory entry_memory_;
   BoundTape bound_;
+  Entrances entrances_;
   const RunKernels& runs_;
   std::vector<char*> starts_;  // of a lone row in each part
   // The rows that are ready.
