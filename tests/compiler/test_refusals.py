@@ -116,3 +116,11 @@ def test_a_list_longer_than_the_core_has_registers_is_refused() -> None:
     with pytest.raises(CompileError, match=r"at most 16,384 values at a time, found 20,0") as caught:
         Template(source).compile(SCHEMA)
     assert caught.value.code == "plan_too_large"
+
+
+def test_seconds_since_the_epoch_are_refused_where_they_depend_on_the_machine() -> None:
+    with pytest.raises(CompileError, match="the method timestamp") as caught:
+        Template("{{ at.timestamp() }}").compile(pa.schema({"at": pa.timestamp("us")}))
+    assert caught.value.code == "refused"
+    assert caught.value.hint is not None
+    assert "without a zone it depends on the machine" in caught.value.hint

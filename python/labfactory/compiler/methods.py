@@ -227,6 +227,8 @@ def _refuse(lowering: Expressions, node: nodes.Call, name: str, value: Static | 
         hint = meant(name, METHODS, "Methods are")
     elif value is not None and value.may_be("floating", "integer"):
         hint = "make it text first, as (value|string)."
+    elif value is not None and name == "timestamp" and value.may_be("timestamp"):
+        hint = "without a zone it depends on the machine: cast the column to a timestamp with zone."
     lowering.refuse(f"a call of the method {name}", node, hint=hint)
 
 
