@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -61,3 +62,21 @@ def test_a_wrong_file_exits_with_2(words: list[str]) -> None:
     Path(words[-1]).write_text(PERSONAS.replace("expect.hero", "expects.hero"), encoding="utf-8")
     result = runner.invoke(app, words)
     assert (result.exit_code, "personas.toml:" in result.stderr) == (2, True)
+
+
+def test_functions_that_a_policy_calls_come_from_a_host(words: list[str], tmp_path: Path) -> None:
+    module = (
+        "import labfactory as lf, pyarrow as pa\n"
+        "@lf.function(returns=pa.bool_(), scalar=True)\n"
+        "def is_green(category):\n"
+        "    return category == 'garden'\n"
+        "functions = lf.Functions(is_green)\n"
+    )
+    (tmp_path / "shop.py").write_text(module, encoding="utf-8")
+    digest = hashlib.sha256(module.encode()).hexdigest()
+    host = tmp_path / "host.toml"
+    host.write_text(f'[functions.shop]\nmodule = "shop.py"\nsha256 = "{digest}"\n', encoding="utf-8")
+    called = POLICY + "suitable = [{ component = 'garden-season', when = 'is_green(favourite_category)' }]\n"
+    Path(words[-2]).write_text(called, encoding="utf-8")
+    assert runner.invoke(app, words).exit_code == 2
+    assert runner.invoke(app, [*words, "--host", str(host)]).exit_code == 0
