@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -251,6 +252,15 @@ COUNTS = pl.DataFrame(
         (COUNTS.with_columns(n=pl.Series([10.5, 20.0])), {}, "invalid_outcome"),
         (COUNTS.with_columns(n=pl.Series([float("inf"), 20.0])), {}, "invalid_outcome"),
         (COUNTS.with_columns(m=pl.Series([11, 2])), {}, "invalid_outcome"),
+        (COUNTS.with_columns(n=pl.Series(["10", "20"])), {}, "column_type"),
+        (COUNTS.with_columns(m=pl.Series(["one", "two"])), {}, "column_type"),
+        (COUNTS.with_columns(n=pl.lit(dt.date(2026, 1, 1))), {}, "column_type"),
+        (COUNTS.with_columns(s=pl.lit("half")), {"shares": "s"}, "column_type"),
+        (
+            COUNTS.with_columns(s=pl.lit("half"), m=pl.Series([0, 1])),
+            {"shares": "s", "units": None},
+            "column_type",
+        ),
     ],
     ids=str,
 )

@@ -75,7 +75,7 @@ def test_a_null_key_is_refused_with_its_row(make_experiment: Callable[..., Exper
     assert caught.value.code == "null_key"
 
 
-@pytest.mark.parametrize("seed", [-1, 2**64])
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "7"])
 def test_a_seed_fits_64_bits(make_experiment: Callable[..., Experiment], seed: int) -> None:
     with pytest.raises(UsageError, match=f"found {seed}") as caught:
         make_experiment().assign(pl.DataFrame({"id": [1]}), key="id", seed=seed)

@@ -208,7 +208,7 @@ class Native(Bucketing):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < 2**64:
+        if not (isinstance(self.seed, int) and 0 <= self.seed < 2**64):
             message = f"expected a seed from 0 to 2^64 - 1, found {self.seed}"
             raise UsageError(message, code="seed")
 

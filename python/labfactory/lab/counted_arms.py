@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from labfactory.base.errors import StatisticsError, UsageError
 from labfactory.lab.many_arms import ManyArms, check_rows, check_shares, parted
-from labfactory.lab.reading import named_batches
+from labfactory.lab.reading import check_numbers, named_batches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +52,7 @@ class CountedArms:
         Raises:
             UsageError: `metric`, for another kind of metric.
             StatisticsError: `no_units`, when no row is left.
+            SourceError: `column_type`, for units, counts or shares that are no numbers.
         """
         for name, metric in metrics.items():
             if metric.kind != "proportion":
@@ -60,7 +61,10 @@ class CountedArms:
         counts = list(dict.fromkeys([units, *(metric.columns[0] for metric in metrics.values())]))
         wanted = [*columns.all, *counts]
         parts = [pa.table(batch) for batch in named_batches(table, wanted)]
-        frame = pl.DataFrame(pa.concat_tables(parts))
+        whole = pa.concat_tables(parts)
+        for name in [*counts, *([] if columns.share is None else [columns.share])]:
+            check_numbers(whole[name].type, name)
+        frame = pl.DataFrame(whole)
         told = [name for name in wanted if name not in (*columns.segments, columns.share)]
         frame = check_rows(frame.drop_nulls(told))
         names = frame[columns.experiment].cast(pl.String)

@@ -14,7 +14,7 @@ from labfactory.base.errors import StatisticsError, UsageError
 from labfactory.lab.co_moments import CoMoments
 from labfactory.lab.groups import Groups
 from labfactory.lab.many_arms import ManyArms, check_rows, check_shares, parted
-from labfactory.lab.reading import named_batches
+from labfactory.lab.reading import check_numbers, named_batches
 from labfactory.lab.sum_layout import SumLayout, figure_count
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ class SummedArms:
         groups = Groups()
         numbers = [number.column for number in layout.numbers]
         for batch in named_batches(rows, [*columns.all, *numbers]):
+            if columns.share is not None:
+                check_numbers(batch[columns.share].type, columns.share)
             one = pa.DictionaryArray.from_arrays(
                 pa.array(np.zeros(len(batch[columns.experiment]), np.int32)), pa.array(["arm"])
             )
