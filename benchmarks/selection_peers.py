@@ -5,7 +5,8 @@ the peers on the one thread that they keep. LABFACTORY_BANDITS names a Python th
 `mabwiser` and `vowpalwabbit`, which pin other versions of NumPy than we do; it times them inside, in rounds that
 alternate with ours. Ours decide by what MABWiser learned, the same weights with the same full covariance of every
 arm, of 20 and of 200 rewards an arm (whose number changes nothing for MABWiser), and are held to its expectations;
-also by variances alone, a form that MABWiser does not have. Nobody finds propensities, which MABWiser has none of.
+also by variances alone, a form that MABWiser does not have. Propensities, which MABWiser has none of, are found with
+`--estimates` alone.
 """
 
 from __future__ import annotations
@@ -126,13 +127,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.selection_peers")
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--estimates", action="store_true", help="find propensities too")
     options = parser.parse_args()
     python = os.environ["LABFACTORY_BANDITS"]
     known = learned(python)
     made = slots(known)
     check(known, made)
     customers = columns(np.random.default_rng(3).standard_normal((options.rows, known["asked"].shape[1])))
-    settings = {"seed": 1, "version": "1", "threads": THREADS, "estimates": False}
+    settings = {"seed": 1, "version": "1", "threads": THREADS, "estimates": options.estimates}
     times: dict[str, list[float]] = {}
     for _ in range(options.rounds):
         for name, one in made.items():
