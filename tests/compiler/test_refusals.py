@@ -124,3 +124,14 @@ def test_seconds_since_the_epoch_are_refused_where_they_depend_on_the_machine() 
     assert caught.value.code == "refused"
     assert caught.value.hint is not None
     assert "without a zone it depends on the machine" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "body", ["{{ a }}", "{{ a|join }}{{ a|join }}", "{{ [a] }}", "{{ varargs }}{{ kwargs }}"]
+)
+def test_a_macro_reads_a_generator_once_and_keeps_it_nowhere(body: str) -> None:
+    call = "m(1, xs|select)" if "varargs" in body else "m(xs|select)"
+    source = f"{{% macro m(a) %}}{body}{{% endmacro %}}{{{{ {call} }}}}"
+    with pytest.raises(CompileError) as caught:
+        Template(source).compile(pa.schema({"xs": pa.list_(pa.string())}))
+    assert caught.value.code == "refused"

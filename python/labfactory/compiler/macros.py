@@ -12,7 +12,7 @@ from labfactory.compiler.growing import share
 from labfactory.compiler.makers import object_given
 from labfactory.compiler.scope import UNASSIGNED, Binding, LoopName, Scope, Variable
 from labfactory.compiler.spread import spread
-from labfactory.compiler.types import NOWHERE, TUPLE, Static, joined
+from labfactory.compiler.types import GENERATOR, NOWHERE, TUPLE, VIEW, Static, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 # A macro may call itself: a schema ends that, as a tree of a given depth does, or this bound for each row.
 MOST_LEVELS = 24
+
+# What is gone through and is no value.
+_READ = (GENERATOR, VIEW)
 
 
 @dataclass(slots=True)
@@ -53,7 +56,8 @@ def _argument(values: Expressions, node: nodes.Expr) -> Binding:
         return Variable(NOWHERE, UNASSIGNED, object=its_object)
     register = values.code.take()
     with values.borrowing(borrows=False):
-        return Variable(register, values.into(node, register))
+        # A macro may be handed a generator, and read it once.
+        return Variable(register, values.into(node, register, lazily=True))
 
 
 def write_macro(values: Expressions, node: nodes.Call, macro: Macro, caller: Macro | None = None) -> None:
@@ -172,7 +176,7 @@ def _tuple(values: Expressions, entries: Sequence[Binding], node: nodes.Node) ->
     first = values.code.take(len(entries) + 1)
     parts = []
     for offset, entry in enumerate(entries):
-        if not isinstance(entry, Variable) or entry.object is not None:
+        if not isinstance(entry, Variable) or entry.object is not None or entry.static.may_be(*_READ):
             values.refuse("varargs that hold more than values", node)
         values.code.emit("move", first + offset, entry.register, span=span)
         parts.append(entry.static)
