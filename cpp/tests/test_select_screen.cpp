@@ -144,6 +144,20 @@ TEST_CASE("features and weights of any magnitude are screened rightly") {
   }
 }
 
+TEST_CASE("biases that are all the same take no part in a screen") {
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    Contest contest(seed, 8 + seed % 2, 30);
+    for (float& bias : contest.b) bias = 2.5F;
+    CHECK(Screen(contest.w, contest.b, {}).view().terms == contest.count);
+    CHECK(check(contest));
+    contest.prices = std::vector<float>(30, 1.5F);
+    CHECK(check(contest));
+    contest.prices[3] = 0.0F;
+    CHECK(Screen(contest.w, contest.b, contest.prices).view().terms == contest.count + 1);
+    CHECK(check(contest));
+  }
+}
+
 TEST_CASE("equals and near ties go to the candidate that the scores prefer") {
   for (unsigned seed = 0; seed < 60; ++seed) {
     Contest contest(seed, 8 + seed % 5, 40);

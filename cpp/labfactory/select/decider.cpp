@@ -76,8 +76,7 @@ Scratch::Scratch(const Slot& slot)
   picks.resize(candidates);
   conditions.resize(slot.condition_count());
   if (slot.screen().is_empty()) return;
-  const auto pairs = static_cast<std::size_t>(slot.screen().view().pairs);
-  steps.resize(pairs * kBlockRows);
+  steps.resize(static_cast<std::size_t>((model.features() + 2) / 2 * kBlockRows));  // also at prices
   keys.resize(matrix);
 }
 

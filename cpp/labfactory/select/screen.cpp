@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <ranges>
 
 namespace labfactory::select {
 
@@ -48,7 +49,11 @@ Screen::Screen(std::span<const float> weights, std::span<const float> bias, std:
   if (count < kFewestFeatures || count > kMostFeatures) return;
   weights_.assign(weights.begin(), weights.end());
   for (const float b : bias) bias_.push_back(b + 0.0F);  // never -0, as in Model
-  view_.pairs = (count + 2) / 2;
+  const bool is_biased = std::ranges::any_of(
+      std::views::iota(std::size_t{1}, bias.size()),
+      [&](std::size_t c) { return bias[c] != bias[0] || (!prices.empty() && prices[c] != prices[0]); });
+  view_.terms = is_biased ? count + 1 : count;
+  view_.pairs = (view_.terms + 1) / 2;
   steps_.resize(static_cast<std::size_t>((candidates + kGroup - 1) / kGroup * kGroup * view_.pairs * 2));
   std::vector<double> values(bias.size());
   std::vector<double> sums(bias.size());  // of each candidate's steps
@@ -73,7 +78,6 @@ Screen::Screen(std::span<const float> weights, std::span<const float> bias, std:
       sums[own] += std::abs(static_cast<int>(step));
     }
   }
-  view_.terms = half_ranges_.back() > 0.0F ? count + 1 : count;
   bound(count, std::ranges::max(sums));
 }
 
