@@ -63,3 +63,21 @@ TEST_CASE("buffers come back from other threads") {
   threads.clear();
   CHECK(BufferPool::outstanding() == before);
 }
+
+TEST_CASE("a thread is given the large buffer that it wrote last") {
+  constexpr std::size_t kBytes = std::size_t{1} << 20;
+  BufferPool::trim();
+  const char* own = nullptr;
+  {
+    PooledBuffer mine = BufferPool::acquire(kBytes);
+    PooledBuffer other;
+    std::thread([&] { other = BufferPool::acquire(kBytes); }).join();
+    own = mine.data();
+    CHECK(other.data() != own);
+    // The other thread's comes back last.
+    const PooledBuffer first = std::move(mine);
+  }
+  const PooledBuffer again = BufferPool::acquire(kBytes);
+  CHECK(again.data() == own);
+  BufferPool::trim();
+}

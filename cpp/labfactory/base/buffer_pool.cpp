@@ -1,10 +1,14 @@
 #include "labfactory/base/buffer_pool.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdlib>
+#include <iterator>
 #include <mutex>
 #include <new>
+#include <thread>
+#include <unordered_map>
 #include <vector>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -24,10 +28,15 @@ constexpr std::size_t kIdleLimit = std::size_t{256} << 20;
 constexpr std::size_t kSmallest = 4096;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kClasses = 64;
+// A buffer that another core wrote last must first leave that core's cache: from this size on a thread is
+// given its own again, if one of the few that came back last is.
+constexpr std::size_t kLeastKnown = std::size_t{256} << 10;
+constexpr std::size_t kLooksBack = 8;
 
 struct State {
   std::mutex mutex;
   std::array<std::vector<char*>, kClasses> idle;
+  std::unordered_map<const char*, std::thread::id> writers;  // of large buffers, idle or not
   std::size_t idle_bytes = 0;
   std::int64_t outstanding = 0;
 };
@@ -59,6 +68,21 @@ std::size_t class_of(std::size_t capacity) {
   return static_cast<std::size_t>(std::countr_zero(capacity));
 }
 
+// An idle buffer, best one that this thread wrote last.
+char* take_idle(State& pool, std::vector<char*>& idle, std::size_t capacity) {
+  auto taken = std::prev(idle.end());
+  if (capacity >= kLeastKnown) {
+    const auto last = idle.rbegin();
+    const auto looked = last + static_cast<std::ptrdiff_t>(std::min(kLooksBack, idle.size()));
+    const auto is_own = [&](const char* data) { return pool.writers[data] == std::this_thread::get_id(); };
+    if (const auto own = std::find_if(last, looked, is_own); own != looked) taken = std::prev(own.base());
+  }
+  char* const data = *taken;
+  idle.erase(taken);
+  pool.idle_bytes -= capacity;
+  return data;
+}
+
 char* allocate(std::size_t capacity) {
   const std::size_t alignment = capacity >= kHugePage ? kHugePage : PooledBuffer::kAlignment;
   void* const memory = std::aligned_alloc(alignment, capacity);
@@ -84,19 +108,25 @@ PooledBuffer BufferPool::acquire(std::size_t bytes) {
     idle.reserve(idle.size() + static_cast<std::size_t>(pool.outstanding) + 1);
     ++pool.outstanding;
     if (!idle.empty()) {
-      char* const data = idle.back();
-      idle.pop_back();
-      pool.idle_bytes -= capacity;
+      char* const data = take_idle(pool, idle, capacity);
+      if (capacity >= kLeastKnown) pool.writers[data] = std::this_thread::get_id();
       return {data, capacity};
     }
   }
+  char* data = nullptr;
   try {
-    return {allocate(capacity), capacity};
+    data = allocate(capacity);
   } catch (...) {
     const std::scoped_lock lock(pool.mutex);
     --pool.outstanding;
     throw;
   }
+  PooledBuffer fresh{data, capacity};
+  if (capacity >= kLeastKnown) {
+    const std::scoped_lock lock(pool.mutex);
+    pool.writers[data] = std::this_thread::get_id();
+  }
+  return fresh;
 }
 
 void BufferPool::give_back(char* data, std::size_t capacity) noexcept {
@@ -110,6 +140,7 @@ void BufferPool::give_back(char* data, std::size_t capacity) noexcept {
       pool.idle_bytes += capacity;
       return;
     }
+    pool.writers.erase(data);
   }
   std::free(data);
 }
@@ -134,6 +165,9 @@ void BufferPool::trim() {
     const std::scoped_lock lock(state().mutex);
     taken.swap(state().idle);
     state().idle_bytes = 0;
+    for (const std::vector<char*>& idle : taken) {
+      for (const char* const data : idle) state().writers.erase(data);
+    }
   }
   for (const std::vector<char*>& idle : taken) {
     for (char* const data : idle) std::free(data);
