@@ -135,3 +135,9 @@ def test_a_macro_reads_a_generator_once_and_keeps_it_nowhere(body: str) -> None:
     with pytest.raises(CompileError) as caught:
         Template(source).compile(pa.schema({"xs": pa.list_(pa.string())}))
     assert caught.value.code == "refused"
+
+
+def test_what_is_undefined_is_no_text_to_reverse() -> None:
+    with pytest.raises(CompileError, match="the generator that reverse gives") as caught:
+        Template("{{ gone|reverse }}", undefined="default").compile(SCHEMA)
+    assert caught.value.code == "refused"

@@ -158,7 +158,8 @@ def lower_reverse(
 ) -> Source:
     """The items from the last on; of a text its characters, as a text."""
     node, count = prepared.call.node, len(source.registers)
-    if not source.is_generator and not source.static.without(NONE, UNDEFINED, "text").kinds:
+    is_text = source.static.may_be("text") and source.static.kinds <= {"text", NONE, UNDEFINED}
+    if not source.is_generator and is_text:
         target = lowering.code.take()
         emit_filter(lowering, node, "reverse", source.registers, target)
         return Source(node, (target,), Static.of("text"))
