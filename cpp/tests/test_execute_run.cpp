@@ -1,4 +1,4 @@
-// Runs of texts that are ready: what joining their parts gives, at every dispatch level, whatever is long,
+// Rows of texts that are ready: what joining their parts gives, at every dispatch level, whatever is long,
 // not ready or has no room; and no store behind the slack.
 #include <doctest/doctest.h>
 
@@ -20,10 +20,10 @@ namespace {
 
 using Random = std::mt19937_64;
 
-std::vector<const RunKernels*> all_kernels() {
-  std::vector<const RunKernels*> all{&run_kernels_plain()};
+std::vector<WriteRows> all_kernels() {
+  std::vector<WriteRows> all{write_rows_plain};
 #if defined(__x86_64__)
-  if (dispatch_level() != Level::baseline) all.push_back(&run_kernels_avx2());
+  if (dispatch_level() != Level::baseline) all.push_back(write_rows_avx2);
 #endif
   return all;
 }
@@ -69,17 +69,14 @@ struct Run {
     }
     return true;
   }
-  [[nodiscard]] std::string joined(std::size_t row, std::size_t count) const {
+  [[nodiscard]] std::string row(std::size_t row) const {
     std::string out;
-    for (std::size_t k = 0; k < count; ++k) {
+    for (std::size_t k = 0; k < parts.size(); ++k) {
       out.append(parts[k].literal, parts[k].literal_bytes);
       const Piece& piece = pieces[k][row];
       if (piece.size != kNotReady) out.append(piece.text, piece.size);
     }
-    return out;
-  }
-  [[nodiscard]] std::string row(std::size_t row) const {
-    return joined(row, parts.size()) + std::string(tail, tail_bytes);
+    return out.append(tail, tail_bytes);
   }
 
   std::vector<std::vector<Piece>> pieces;
@@ -96,25 +93,6 @@ std::size_t bound(const Run& run, std::size_t row) {
 
 }  // namespace
 
-TEST_CASE("a run is its parts joined, up to one that is not ready or has no room") {
-  Random random(11);
-  for (int round = 0; round < 4000; ++round) {
-    const Run run(random, 1);
-    const std::size_t room = random() % 3 == 0 ? random() % 300 : 8000;
-    for (const RunKernels* kernels : all_kernels()) {
-      const auto out = std::make_unique<char[]>(room + kPartSlack);
-      const CopiedRun copied = kernels->copy(run.parts.data(), run.parts.data() + run.parts.size(), 0,
-                                             out.get(), out.get() + room, padded_copy());
-      const auto count = static_cast<std::size_t>(copied.part - run.parts.data());
-      const auto size = static_cast<std::size_t>(copied.to - out.get());
-      REQUIRE(std::string_view(out.get(), size) == run.joined(0, count));
-      if (count == run.parts.size()) continue;
-      const bool is_ready = run.pieces[count][0].size != kNotReady;
-      CHECK((!is_ready || room < bound(run, 0)));
-    }
-  }
-}
-
 TEST_CASE("straight rows are their parts and the tail, one behind the other") {
   Random random(12);
   for (int round = 0; round < 2000; ++round) {
@@ -124,7 +102,7 @@ TEST_CASE("straight rows are their parts and the tail, one behind the other") {
     const std::size_t room = random() % 40'000;
     const std::size_t row_bytes = random() % 3 == 0 ? random() % 900 : 100'000;
     const auto first = static_cast<std::int64_t>(random() % rows);
-    for (const RunKernels* kernels : all_kernels()) {
+    for (const WriteRows write : all_kernels()) {
       const auto out = std::make_unique<char[]>(room + kPartSlack);
       std::vector<std::int32_t> ends(rows, -1);
       const WrittenRows written = kernels->rows(

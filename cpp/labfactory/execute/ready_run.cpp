@@ -13,19 +13,20 @@ void copy_short(char* to, const char* from) {
 }
 
 #include "labfactory/execute/ready_run.inc"
+#include "labfactory/execute/straight_rows.inc"
 
 }  // namespace
 
-const RunKernels& run_kernels_plain() {
-  static constexpr RunKernels kKernels = {copy_run, write_rows};
-  return kKernels;
+WrittenRows write_rows_plain(const StraightRows& straight, std::int64_t first, std::int64_t last,
+                             const RowSpace& space) {
+  return write_straight(straight, first, last, space);
 }
 
-const RunKernels& run_kernels() {
+WriteRows write_rows() {
 #if defined(__x86_64__)
-  if (dispatch_level() != Level::baseline) return run_kernels_avx2();
+  if (dispatch_level() != Level::baseline) return write_rows_avx2;
 #endif
-  return run_kernels_plain();
+  return write_rows_plain;
 }
 
 }  // namespace labfactory

@@ -30,9 +30,6 @@ struct CopiedRun {
   const RunPart* part;
   char* to;
 };
-// Writes the parts first .. last of piece `index` up to a limit that kPartSlack bytes follow.
-using CopyRun = CopiedRun (*)(const RunPart* first, const RunPart* last, std::int64_t index, char* to,
-                              const char* limit, PaddedCopy copy);
 
 // A template that is one run and a literal, written a block of rows at a time.
 struct StraightRows {
@@ -46,16 +43,13 @@ struct StraightRows {
 using WriteRows = WrittenRows (*)(const StraightRows& straight, std::int64_t first, std::int64_t last,
                                   const RowSpace& space);
 
-struct RunKernels {
-  CopyRun copy;
-  WriteRows rows;
-};
-
-// Those of the dispatch level in force; all write the same.
-[[nodiscard]] const RunKernels& run_kernels();
-[[nodiscard]] const RunKernels& run_kernels_plain();
+// That of the dispatch level in force; all write the same.
+[[nodiscard]] WriteRows write_rows();
+[[nodiscard]] WrittenRows write_rows_plain(const StraightRows& straight, std::int64_t first,
+                                           std::int64_t last, const RowSpace& space);
 #if defined(__x86_64__)
-[[nodiscard]] const RunKernels& run_kernels_avx2();
+[[nodiscard]] WrittenRows write_rows_avx2(const StraightRows& straight, std::int64_t first, std::int64_t last,
+                                          const RowSpace& space);
 #endif
 
 }  // namespace labfactory

@@ -16,12 +16,13 @@ void copy_short(char* to, const char* from) {
 }
 
 #include "labfactory/execute/ready_run.inc"
+#include "labfactory/execute/straight_rows.inc"
 
 }  // namespace
 
-const RunKernels& run_kernels_avx2() {
-  static constexpr RunKernels kKernels = {copy_run, write_rows};
-  return kKernels;
+WrittenRows write_rows_avx2(const StraightRows& straight, std::int64_t first, std::int64_t last,
+                            const RowSpace& space) {
+  return write_straight(straight, first, last, space);
 }
 
 }  // namespace labfactory

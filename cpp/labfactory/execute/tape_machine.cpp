@@ -23,6 +23,13 @@ constexpr std::size_t kFormatReserve = 64;
 enum class Written : std::uint8_t { yes, full, failed };
 enum class Copied : std::uint8_t { yes, full, not_ready };
 
+// A call for each of some short runs would cost more than wider copies save.
+void copy_short(char* to, const char* from) {
+  copy_short_text(to, from);
+}
+
+#include "labfactory/execute/ready_run.inc"
+
 // The text of a view that does not hold it itself.
 [[gnu::always_inline]] inline const char* viewed(const Reader& reader, const char* view) {
   return static_cast<const char*>(reader.variadic[load_as<std::int32_t>(view + 8)]) +
@@ -73,7 +80,7 @@ TapeMachine::TapeMachine(const Program& program, const Tape& tape, const Binding
       ready_(program, tape, binding.cells(), slots_, ready_rows_of(program, ready_rows)),
       bound_(bind_tape(tape, binding.cells(), slots_, ready_, entries_, ready_rows > 0 ? binding.rows() : 0)),
       entrances_(tape, binding.cells(), bound_, ready_rows),
-      runs_(run_kernels()) {}
+      write_rows_(write_rows()) {}
 
 RowEvent TapeMachine::assemble(std::int64_t first, std::int64_t last, RowEnds& ends) {
   for (std::int64_t row = first; row < last;) {
@@ -113,7 +120,7 @@ RowEvent TapeMachine::assemble(std::int64_t row, std::span<PartCursor> parts) {
 
 std::int64_t TapeMachine::write_straight(std::int64_t first, std::int64_t last, RowEnds& ends) {
   const WrittenRows written =
-      runs_.rows(bound_.straight, first - ready_first_, last - ready_first_, ends.space());
+      write_rows_(bound_.straight, first - ready_first_, last - ready_first_, ends.space());
   ends.commit(written);
   return first + written.rows;
 }
@@ -258,7 +265,9 @@ RowEvent TapeMachine::run(std::int64_t& current, std::int64_t last, RowEnds& end
   const auto copy_ready = [&](std::int64_t index) __attribute__((always_inline)) {
     const RunPart* const end = at->run_end;
     const BoundStep* const behind = at->behind;
-    const CopiedRun copied = runs_.copy(at->run, end, index, output.at(), output.limit(), copy_);
+    const char* const limit = output.limit();
+    if (limit - output.at() < at->run->room) return false;
+    const CopiedRun copied = put_parts(at->run, end, index, output.at(), [&] { return limit; }, copy_);
     output.set(copied.to);
     at = copied.part == end ? behind : copied.part->step;
     return copied.part == end;

@@ -68,7 +68,7 @@ class TapeMachine {
   EntryTextMemory entry_memory_;
   BoundTape bound_;
   Entrances entrances_;
-  const RunKernels& runs_;
+  WriteRows write_rows_;
   std::vector<char*> starts_;  // of a lone row in each part
   // The rows that are ready.
   std::int64_t ready_first_ = 0;
