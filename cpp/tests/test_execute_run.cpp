@@ -105,9 +105,9 @@ TEST_CASE("straight rows are their parts and the tail, one behind the other") {
     for (const WriteRows write : all_kernels()) {
       const auto out = std::make_unique<char[]>(room + kPartSlack);
       std::vector<std::int32_t> ends(rows, -1);
-      const WrittenRows written = kernels->rows(
-          straight, first, static_cast<std::int64_t>(rows),
-          {out.get(), out.get(), out.get() + room, static_cast<std::int64_t>(row_bytes), ends.data()});
+      const WrittenRows written =
+          write(straight, first, static_cast<std::int64_t>(rows),
+                {out.get(), out.get(), out.get() + room, static_cast<std::int64_t>(row_bytes), ends.data()});
       std::size_t at = 0;
       for (std::int64_t i = 0; i < written.rows; ++i) {
         const std::string expected = run.row(static_cast<std::size_t>(first + i));
