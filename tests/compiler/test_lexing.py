@@ -110,3 +110,10 @@ def test_brackets_without_end_take_no_time(opened: str) -> None:
     with pytest.raises(CompileError):
         Template("{{ " + opened * 100_000)
     assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize("number", ["٣.٥", "1e٣", "9" * 5000])
+def test_a_number_that_python_cannot_read_is_refused_where_it_stands(number: str) -> None:
+    with pytest.raises(CompileError, match="expected a number that Python can read") as caught:
+        Template(f"x\n{{{{ 1 + {number} }}}}")
+    assert (caught.value.code, caught.value.line, caught.value.column) == ("syntax", 2, 8)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jinja2.exceptions import TemplateSyntaxError
 from jinja2.lexer import TOKEN_BLOCK_BEGIN, TOKEN_VARIABLE_BEGIN, Lexer, _Rule
 
 from labfactory.compiler.positions import CLOSED_BY, Positions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from jinja2 import Environment
+    from jinja2.lexer import Token
 
 _CLOSING = frozenset(CLOSED_BY.values())
 # The kinds of Jinja2's tokens that a tag is made of, beside white space. Where names do not begin with digits
@@ -20,6 +22,7 @@ _CLOSING = frozenset(CLOSED_BY.values())
 _LIKELY = ("name", "operator", "string", "float", "integer")
 _FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s", re.VERBOSE: "x"}
 _RUN = "run"
+_MOST_SHOWN = 24
 
 
 class _Taken(NamedTuple):
@@ -138,3 +141,23 @@ class PositionedLexer(Lexer):
             elif kind != "whitespace":
                 yield positions.add(kind, text, start), kind, text
             told = len(texts)
+
+    def wrap(
+        self, stream: Iterable[tuple[int, str, str]], name: str | None = None, filename: str | None = None
+    ) -> Iterator[Token]:
+        """Yields Jinja2's tokens with their values; refuses the numbers that Python itself cannot read."""
+        last = (1, "", "")
+
+        def followed() -> Iterator[tuple[int, str, str]]:
+            nonlocal last
+            for token in stream:
+                last = token
+                yield token
+
+        try:
+            yield from super().wrap(followed(), name, filename)
+        except (SyntaxError, ValueError):
+            # Jinja2 lets through the digits of all scripts, and any number of them.
+            at, _, number = last
+            message = f"expected a number that Python can read, found {number[:_MOST_SHOWN]}"
+            raise TemplateSyntaxError(message, at, name, filename) from None
