@@ -17,18 +17,12 @@
 #include "labfactory/select/sample.hpp"
 #include "labfactory/select/slot.hpp"
 #include "labfactory/select/stretch.hpp"
+#include "select_tables.hpp"
 
 using namespace labfactory;
 using namespace labfactory::select;
 
 namespace {
-
-std::vector<const Kernels*> tables() {
-  std::vector<const Kernels*> found = {&kernels_baseline()};
-  if (dispatch_level() >= Level::avx2) found.push_back(&kernels_avx2());
-  if (dispatch_level() >= Level::avx512) found.push_back(&kernels_avx512());
-  return found;
-}
 
 bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;

@@ -10,19 +10,12 @@
 #include <vector>
 
 #include "labfactory/select/kernels.hpp"
+#include "select_tables.hpp"
 
 using namespace labfactory;
 using namespace labfactory::select;
 
 namespace {
-
-// The tables that this machine can run.
-std::vector<const Kernels*> tables() {
-  std::vector<const Kernels*> found = {&kernels_baseline()};
-  if (dispatch_level() >= Level::avx2) found.push_back(&kernels_avx2());
-  if (dispatch_level() >= Level::avx512) found.push_back(&kernels_avx512());
-  return found;
-}
 
 template <class T>
 bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {

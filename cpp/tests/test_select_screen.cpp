@@ -9,6 +9,7 @@
 
 #include "labfactory/select/kernels.hpp"
 #include "labfactory/select/screen.hpp"
+#include "select_tables.hpp"
 
 using namespace labfactory;
 using namespace labfactory::select;
@@ -17,13 +18,6 @@ namespace {
 
 constexpr float kHighest = std::numeric_limits<float>::max();
 constexpr float kSmallest = std::numeric_limits<float>::denorm_min();
-
-std::vector<const Kernels*> tables() {
-  std::vector<const Kernels*> found = {&kernels_baseline()};
-  if (dispatch_level() >= Level::avx2) found.push_back(&kernels_avx2());
-  if (dispatch_level() >= Level::avx512) found.push_back(&kernels_avx512());
-  return found;
-}
 
 // What a screen and the whole of the scores come to.
 struct Outcome {
