@@ -37,8 +37,7 @@ def span_of(text: str) -> timedelta:
 
 
 def _check_count(number: object, what: str, least: int) -> None:
-    is_whole = isinstance(number, int) and not isinstance(number, bool)
-    if not is_whole or not least <= number <= _MOST:  # type: ignore[operator]
+    if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= _MOST:
         message = f"expected {what} as a whole number from {least} to {_MOST}, found {number!r}"
         raise SelectionError(message, code="contact_rule")
 

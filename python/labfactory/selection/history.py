@@ -167,7 +167,7 @@ class History:
             within &= self.moments <= microseconds_of(now)
             return np.sort(self.hashes[within])
 
-        return self.found.get((rule, start, now), find)  # type: ignore[no-any-return]
+        return self.found.get((rule, start, now), find)
 
     def until(self, rule: Cap, now: datetime) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
         """What a cap is about up to now: the customers' hashes, ascending, and when, ascending for each."""
@@ -177,11 +177,11 @@ class History:
             order = order[(self.matching(rule) & (self.moments <= microseconds_of(now)))[order]]
             return self.hashes[order], self.moments[order]
 
-        return self.found.get((rule, now), find)  # type: ignore[no-any-return]
+        return self.found.get((rule, now), find)
 
     def resting(self, rest: Rest, now: datetime) -> npt.NDArray[np.uint64]:
         """The hashes of the customers whom a rule lets rest at a moment, sorted."""
-        return self.found.get((rest, now), lambda: self._resting(rest, now))  # type: ignore[no-any-return]
+        return self.found.get((rest, now), lambda: self._resting(rest, now))
 
     def _resting(self, rest: Rest, now: datetime) -> npt.NDArray[np.uint64]:
         rows = self.matching(rest, outcome=rest.outcome) & (self.moments <= microseconds_of(now))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+
+T = TypeVar("T")
 
 # Rules of one policy and moment, in all zones, are far fewer.
 _MOST = 1024
@@ -20,9 +22,9 @@ class Kept:
     def __init__(self) -> None:
         self._found: dict[Hashable, Any] = {}
 
-    def get(self, key: Hashable, find: Callable[[], Any]) -> Any:
+    def get(self, key: Hashable, find: Callable[[], T]) -> T:
         """What was found for a key; two threads that ask at once may both find it."""
-        found = self._found.get(key)
+        found: T | None = self._found.get(key)
         if found is None:
             found = find()
             if len(self._found) >= _MOST:

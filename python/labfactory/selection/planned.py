@@ -121,7 +121,7 @@ class Planned:
             order = np.lexsort((moments, hashes))
             return Ahead(hashes[order], moments[order], self.worth[within][order])
 
-        return self.found.get((rule, now, until), find)  # type: ignore[no-any-return]
+        return self.found.get((rule, now, until), find)
 
     def of_customer(self, key: int | None, rules: Sequence[Cap | Rest]) -> list[list[tuple[int, float]]]:
         """What each rule is about of what is planned for a customer: microseconds, ascending, and worth.
