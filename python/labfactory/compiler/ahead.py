@@ -99,9 +99,8 @@ class Ahead:
         values.constant(None, self.next, self.node)
         self.values.undefined("previtem", self.current, self.place)
         self.back.add(code.last())
-        for register in (self.is_found, self.is_over):
-            values.constant(False, register, self.node)  # noqa: FBT003
-            self.peek.add(code.last())
+        self._set(self.is_found, value=False)
+        self._set(self.is_over, value=False)
         values.constant(False, self.is_listed, self.node)  # noqa: FBT003
         self.count.add(code.last())
         values.constant(0, self.length, self.node)
