@@ -35,6 +35,7 @@ Entrances::Entrances(const Tape& tape, const Cells& cells, const BoundTape& boun
 void Entrances::find(std::int64_t first, std::int64_t last) {
   first_ = first;
   count_ = std::min(last - first, rows_);
+  if (count_ == 0) return;
   const std::size_t step = slots_.size();
   for (std::size_t at = 0; at < step; ++at) {
     const Slot& slot = slots_[at];
