@@ -186,6 +186,31 @@ def test_calendar_windows_begin_at_local_midnight_and_never_before_that_of_no_zo
         assert window_start(now, per, None) <= start
 
 
+@pytest.mark.parametrize("zone", [UTC, ZoneInfo("Europe/Berlin"), ZoneInfo("Australia/Lord_Howe")])
+def test_a_rolling_cap_is_as_long_in_whatever_zone_the_moment_is_told(zone):
+    # Berlin's clocks went forward in the night before, Lord Howe's by half an hour backwards a week later.
+    selector = several(ContactRules(caps=(Cap(at_most=1, per="24 hours"),)), {"one": [9, 1, 0, 0]}, BATCH)
+    for now in (datetime(2026, 3, 29, 12, tzinfo=UTC), datetime(2026, 4, 5, 12, tzinfo=UTC)):
+        past = history([{"key": 1, "at": now - timedelta(hours=23, minutes=45)}])
+        past = pa.concat_tables([past, history([{"key": 2, "at": now - timedelta(hours=24, minutes=15)}])])
+        told = now.astimezone(zone)
+        decided = selector.decide(BATCH, keys=KEYS, seed=1, now=told, history=past)
+        assert components(decided, 0) == [None]
+        assert components(decided, 1) == ["a"]
+        one = selector.decide_one({"age": 1}, key=1, seed=1, now=told, history=past)
+        assert one["one"].reason == "capped"
+
+
+def test_both_hours_that_a_clock_shows_twice_are_told_apart():
+    first = datetime(2026, 10, 25, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    second = first.replace(fold=1)  # an hour later; Python finds the two equal
+    selector = several(ContactRules(caps=(Cap(at_most=1, per="day"),)), {"one": [9, 1, 0, 0]}, BATCH)
+    past = History.of(history([{"key": 1, "at": second.astimezone(UTC) - timedelta(minutes=10)}]))
+    for now, expected in ((first, "a"), (second, None)):
+        decided = selector.decide(BATCH, keys=KEYS, seed=1, now=now, history=past)
+        assert components(decided, 0) == [expected]
+
+
 def test_what_is_ignored_twice_in_a_month_rests_for_two():
     def past(*days: float, component: str = "a") -> list[dict]:
         at = [NOW - timedelta(days=day) for day in days]

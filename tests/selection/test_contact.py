@@ -97,6 +97,35 @@ def test_the_end_of_quiet_hours_is_not_quiet(hour, is_quiet):
     assert reasons(rules, batch, now=moment) == ["quiet_hours" if is_quiet else "reached"]
 
 
+@pytest.mark.parametrize(
+    ("hour", "now", "quiet", "expected"),
+    [
+        (20, (1, 19, 45), ("20:30", "08:00"), (2, 19, 0)),  # the rest of the present hour is quiet
+        (20, (1, 19, 15), ("20:30", "08:00"), (1, 19, 15)),
+        (2, (28, 23, 0), ("03:00", "08:00"), (30, 0, 0)),  # skipped in the night to the 29th, when it is 3
+        (2, (28, 23, 0), ("04:00", "08:00"), (29, 1, 0)),
+    ],
+)
+def test_a_send_hour_never_falls_into_quiet_hours(hour, now, quiet, expected):
+    rules = ContactRules(zone="zone", send_hour="hour", quiet_hours=QuietHours(start=quiet[0], end=quiet[1]))
+    for kind in (pa.int8(), pa.uint64()):
+        batch = pa.record_batch({"zone": ["Europe/Berlin"], "hour": pa.array([hour], kind)})
+        timed = SelectionPolicy.build("1", contact=rules, hero=ANY).bind({"hero": [Block("a")]}, batch.schema)
+        found = timed.send_times(batch, now=datetime(2026, 3, *now, tzinfo=UTC))
+        assert found.to_pylist() == [datetime(2026, 3, *expected, tzinfo=UTC)]
+
+
+def test_hours_beyond_any_clock_and_moments_that_are_none_send_nothing():
+    batch = pa.record_batch({"hour": pa.array([2**64 - 1, 24, None], pa.uint64())})
+    rules = ContactRules(send_hour="hour")
+    timed = SelectionPolicy.build("1", contact=rules, hero=ANY).bind({"hero": [Block("a")]}, batch.schema)
+    assert timed.send_times(batch, now=NOW).to_pylist() == [None, None, None]
+    for now in (None, datetime(2026, 7, 1), "2026-07-01"):
+        with pytest.raises(SelectionError, match="`now` with a zone") as raised:
+            timed.send_times(batch, now=now)
+        assert raised.value.code == "decision_input"
+
+
 def test_rules_about_the_moment_need_it_and_its_history():
     batch = pa.record_batch({"age": [1]})
     quiet = ContactRules(quiet_hours=QuietHours(start="22:00", end="08:00"))

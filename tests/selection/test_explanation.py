@@ -205,6 +205,6 @@ def test_the_send_hour_is_the_next_one_where_the_customer_is():
         None,
         None,
     ]
-    with pytest.raises(SelectionError, match="a policy with a send_hour") as raised:
+    with pytest.raises(SelectionError, match="contact rules with a send_hour") as raised:
         selector().send_times(BATCH, now=now)
     assert raised.value.code == "decision_input"

@@ -198,9 +198,10 @@ class Gate:
     def send_times(self, batch: pa.RecordBatch, now: datetime) -> pa.TimestampArray:
         """`Selector.send_times` says what."""
         has_hours = self.send_hour is not None or self.send_scores is not None
-        if not has_hours or now.tzinfo is None:
-            message = f"expected a policy with a send_hour and `now` with a zone, found {now}"
+        if not has_hours:
+            message = "expected contact rules with a send_hour, found none"
             raise SelectionError(message, code="decision_input")
+        _check_now(now)
         codes, names = self._zones(batch)
         if self.send_scores is not None:
             if self.send_scores not in batch.schema.names:
@@ -209,7 +210,8 @@ class Gate:
                 raise SourceError(message, code="missing_column", hint=hint)
             return best_times(batch.column(self.send_scores), (codes, names), self.rules.quiet_hours, now)
         assert self.send_hour is not None, "one of the two is there"
-        hours = np.asarray(self.send_hour.evaluate(batch).fill_null(-1))
+        # What is beyond int64 is no hour, whatever it becomes: it is below 0.
+        hours = np.asarray(self.send_hour.evaluate(batch).cast(pa.int64(), safe=False).fill_null(-1))
         pairs, places = np.unique(np.stack([codes, hours]), axis=1, return_inverse=True)
         moments = [self._next(names[code], int(hour), now) for code, hour in pairs.T]
         return pa.array([moments[place] for place in places.reshape(-1)], pa.timestamp("us", "UTC"))
@@ -220,9 +222,13 @@ class Gate:
         if zone is None or not 0 <= hour < 24 or (quiet is not None and quiet.covers(time(hour))):
             return None
         local = now.astimezone(zone)
-        day = local.date() if local.hour <= hour else local.date() + timedelta(days=1)
-        moment = datetime.combine(day, time(hour), zone).astimezone(UTC)
-        return max(moment, now.astimezone(UTC))
+        first = local.date() if local.hour <= hour else local.date() + timedelta(days=1)
+        for day in (first, first + timedelta(days=1)):
+            moment = max(datetime.combine(day, time(hour), zone).astimezone(UTC), now.astimezone(UTC))
+            # Later in the hour, or where the clock skips it, it may be quiet.
+            if quiet is None or not quiet.covers(moment.astimezone(zone).time()):
+                return moment
+        return None
 
     def _zones(self, batch: pa.RecordBatch) -> tuple[npt.NDArray[np.int64], list[str | None]]:
         """For each customer the number of its zone among the batch's; None is one too."""

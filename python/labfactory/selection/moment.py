@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from labfactory.selection.history import microseconds_of
 from labfactory.selection.zones import window_end, window_start, zone_of
 
 if TYPE_CHECKING:
-    from datetime import datetime, time, tzinfo
+    from datetime import time, tzinfo
 
     from labfactory.selection.history import History
     from labfactory.selection.planned import Planned
@@ -22,7 +23,14 @@ _MOST_ZONES = 4096
 
 @dataclass(frozen=True)
 class Moment:
-    """What a decision depends on beside the batch."""
+    """What a decision depends on beside the batch.
+
+    Args:
+        now: The moment; kept in UTC, whatever its zone, since there an hour is as long as the clock says, and
+            no two moments are equal.
+        history: What customers got.
+        planned: What they are to get.
+    """
 
     now: datetime | None = None
     history: History | None = None
@@ -34,6 +42,12 @@ class Moment:
         init=False, repr=False, compare=False, default_factory=dict
     )
     clocks: dict[str, time | None] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        now = self.now
+        # `Gate.check` refuses what is no moment, and those at the calendar's ends, which UTC may lack.
+        if isinstance(now, datetime) and now.tzinfo is not None and MINYEAR < now.year < MAXYEAR:
+            object.__setattr__(self, "now", now.astimezone(UTC))
 
     @cached_property
     def microseconds(self) -> int:

@@ -104,11 +104,13 @@ class Selector:
     def send_times(self, batch: pa.RecordBatch, *, now: datetime) -> pa.TimestampArray:
         """When to send to each customer: the next time that it is the `send_hour`, or the best-scored hour.
 
-        Hours are those of the customer's clock; a `send_hour` comes within a day. Scores are a list of 24
-        numbers, one for each hour of the day, or of 168, one for each hour of the week from Monday 00:00: of
-        the hours that begin within the next 24 or 168 hours, and of the one that it is now, the best-scored
-        that is not quiet, the earliest of equals. An hour is quiet when its beginning is, the present one
-        when now is. Of scored hours, what the clock skips is not taken, and what it repeats comes twice.
+        Hours are those of the customer's clock. A `send_hour` comes within a day, or a day later where that
+        would be in quiet hours: the rest of the present hour, or an hour that the clock skips. Scores are a
+        list of 24 numbers, one for each hour of the day, or of 168, one for each hour of the week from Monday
+        00:00: of the hours that begin within the next 24 or 168 hours, and of the one that it is now, the
+        best-scored that is not quiet, the earliest of equals. An hour is quiet when its beginning is, the
+        present one when now is. Of scored hours, what the clock skips is not taken, and what it repeats comes
+        twice.
 
         Args:
             batch: The customers, with the columns that the contact rules read, and that of the scores.
