@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -190,6 +191,57 @@ TEST_CASE("a dictionary index under a null is not looked at") {
                                     [](ArrowSchema&, ArrowArray&) {});
   CHECK(batch->root().text(0) == "x");
   CHECK_FALSE(batch->root().is_valid(1));
+}
+
+TEST_CASE("views that leave their buffers are refused wherever they stand") {
+  using View = std::array<std::int32_t, 4>;  // bytes, the first of them, buffer, offset
+  const auto code = [](const View& view, bool is_valid = true) {
+    std::vector<View> views(5, View{13, 0, 1, 7});
+    views[1] = {12, 0, 99, 99};
+    views[3] = view;
+    const std::vector<std::uint8_t> validity = {static_cast<std::uint8_t>(is_valid ? 31 : 23)};
+    const ArrayPointer array = node(
+        "vu", 5,
+        {validity, views, std::vector<char>(8), std::vector<char>(20), std::vector<std::int64_t>{8, 20}});
+    return code_of_changed(array, [](ArrowSchema&, ArrowArray& exported) { exported.null_count = -1; });
+  };
+  CHECK(code({20, 0, 1, 0}) == "none");
+  for (const View& view : {View{20, 0, 1, 1},
+                           {13, 0, 0, 0},
+                           {13, 0, 2, 0},
+                           {13, 0, -1, 0},
+                           {13, 0, 1, -1},
+                           {13, 0, 1, INT32_MAX},
+                           {INT32_MAX, 0, 1, 0},
+                           {-1, 0, 1, 0}}) {
+    CHECK(code(view) == "arrow_malformed");
+    CHECK(code(view, false) == "none");
+  }
+}
+
+TEST_CASE("buffers of views are there, as large as said") {
+  const std::vector<std::array<std::int32_t, 4>> views = {{13, 0, 0, 0}};
+  const ArrayPointer array =
+      node("vu", 1, {SharedBuffer(), views, std::vector<char>(13), std::vector<std::int64_t>{13}});
+  const auto code = [&](const std::function<void(ArrowArray&)>& change) {
+    return code_of_changed(array, [&](ArrowSchema&, ArrowArray& exported) { change(exported); });
+  };
+  const std::int64_t negative = -1;
+  CHECK(code([](ArrowArray&) {}) == "none");
+  CHECK(code([](ArrowArray& exported) { exported.n_buffers = 3; }) == "arrow_malformed");
+  CHECK(code([](ArrowArray& exported) { exported.buffers[2] = nullptr; }) == "arrow_malformed");
+  CHECK(code([](ArrowArray& exported) { exported.buffers[3] = nullptr; }) == "arrow_malformed");
+  CHECK(code([&](ArrowArray& exported) { exported.buffers[3] = &negative; }) == "arrow_malformed");
+}
+
+TEST_CASE("of a dictionary larger than its batch the entries that rows have are looked at") {
+  const auto code = [](std::int8_t entry) {
+    ArrayData array = *make_array(std::vector<std::int8_t>{0, entry});
+    array.dictionary = make_text_array({0, 1, 2, 5, 3}, std::vector<char>(5));
+    return code_of_changed(std::make_shared<const ArrayData>(array), [](ArrowSchema&, ArrowArray&) {});
+  };
+  CHECK(code(2) == "none");
+  CHECK(code(3) == "arrow_malformed");
 }
 
 TEST_CASE("broken schemas are refused, and released") {

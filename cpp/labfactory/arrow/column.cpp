@@ -140,6 +140,31 @@ std::uint64_t largest(const char* indices, std::int64_t count) {
   return most;
 }
 
+// One view of a text.
+struct View {
+  std::uint32_t size;
+  std::uint32_t prefix;
+  std::uint32_t buffer;
+  std::uint32_t offset;
+};
+
+constexpr std::uint32_t kMostInlined = 12;
+
+// Whether what lies behind the view is all there; negative numbers count as too large.
+bool is_inside(const View& view, const std::int64_t* sizes, std::uint32_t buffers) {
+  if (view.size <= kMostInlined) return true;
+  constexpr std::uint32_t kMost = std::numeric_limits<std::int32_t>::max();
+  return view.size <= kMost && view.offset <= kMost && view.buffer < buffers &&
+         std::int64_t{view.offset} + view.size <= sizes[view.buffer];
+}
+
+// Whether each of them holds its text itself.
+bool are_inlined(const char* views, std::int64_t count) {
+  std::uint32_t most = 0;
+  for (std::int64_t i = 0; i < count; ++i) most = std::max(most, load_at<View>(views, i).size);
+  return most <= kMostInlined;
+}
+
 }  // namespace
 
 Column::Column(const DataType& type, const ArrowArray& array, std::int64_t start, std::int64_t length)
@@ -208,6 +233,18 @@ void Column::bind_buffers(const ArrowArray& array) {
   if (is_view(layout_)) {
     variadic_ = array.buffers + 2;
     variadic_count_ = array.n_buffers - 3;
+    bind_variadic();
+  }
+}
+
+void Column::bind_variadic() const {
+  if (variadic_count_ == 0) return;
+  const std::int64_t* const sizes = variadic_bytes();
+  if (sizes == nullptr) malformed("expected the sizes of the buffers of views, found none");
+  for (std::int64_t i = 0; i < variadic_count_; ++i) {
+    if (sizes[i] < 0) malformed("a buffer of " + std::to_string(sizes[i]) + " bytes");
+    if (sizes[i] > 0 && variadic_[i] == nullptr)
+      malformed("expected a buffer of " + std::to_string(sizes[i]) + " bytes, found none");
   }
 }
 
@@ -264,9 +301,32 @@ void Column::check_values(std::int64_t first, std::int64_t count) const {
     check_fields(first, count);
   } else if (layout_ == Layout::dictionary) {
     check_entries(first, count);
-    // A dictionary larger than the batch is trusted: reading all of it for each batch would cost more than
-    // the rows.
-    if (dictionary_->length() <= count) dictionary_->check_values(0, dictionary_->length());
+    check_dictionary(first, count);
+  } else if (is_view(layout_)) {
+    check_views(first, count);
+  }
+}
+
+void Column::check_views(std::int64_t first, std::int64_t count) const {
+  if (are_inlined(values_ + first * static_cast<std::int64_t>(sizeof(View)), count)) return;
+  const std::int64_t* const sizes = variadic_bytes();
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const auto view = load_at<View>(values_, i);
+    // Under a null any view may stand.
+    if (is_inside(view, sizes, static_cast<std::uint32_t>(variadic_count_)) || !is_valid(i)) continue;
+    malformed("a view of " + std::to_string(view.size) + " bytes at row " + std::to_string(i) +
+              " that leaves its buffer");
+  }
+}
+
+// All of it once, or the entries that the rows have where it is larger than they are many.
+void Column::check_dictionary(std::int64_t first, std::int64_t count) const {
+  if (dictionary_->length() <= count) {
+    dictionary_->check_values(0, dictionary_->length());
+    return;
+  }
+  for (std::int64_t i = first; i < first + count; ++i) {
+    if (validity_ == nullptr || bit(validity_, base_ + i)) dictionary_->check_values(entry(i), 1);
   }
 }
 

@@ -172,8 +172,8 @@ class Column {
   [[nodiscard]] const Column* field(std::string_view name) const;
   [[nodiscard]] std::size_t child_count() const { return children_.size(); }
 
-  // Reads the offsets and indices of these rows, here and below: Error(source, "arrow_malformed") when they
-  // leave their buffers. The Batch does it once.
+  // Reads the offsets, indices and views of these rows, here and below: Error(source, "arrow_malformed") when
+  // they leave their buffers. The Batch does it once.
   void check_values(std::int64_t first, std::int64_t count) const;
 
   // Itself; Error(source, "arrow_format") when this format cannot be read.
@@ -225,10 +225,13 @@ class Column {
   }
 
   void bind_buffers(const ArrowArray& array);
+  void bind_variadic() const;
   void bind_children(const ArrowArray& array);
   void bind_nulls(const ArrowArray& array);
   void check_fields(std::int64_t first, std::int64_t count) const;
   void check_entries(std::int64_t first, std::int64_t count) const;
+  void check_dictionary(std::int64_t first, std::int64_t count) const;
+  void check_views(std::int64_t first, std::int64_t count) const;
   [[noreturn]] void refuse() const;
   [[noreturn]] void malformed(const std::string& found) const;
 
