@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import jinja2
 import pyarrow as pa
 import pytest
 
 from labfactory.base.errors import CompileError, UsageError
-from labfactory.compiler import Expression, Template, lower
+from labfactory.compiler import Environment, Expression, Template, lower
 
 SCHEMA = pa.schema({"ﬁ": pa.string(), "fi": pa.string(), "x": pa.string()})
 
@@ -22,6 +23,44 @@ def test_a_name_that_python_writes_differently_is_read_as_it_stands() -> None:
     row = {"ﬁ": "one", "fi": "other", "x": "x"}
     assert Template("{{ ﬁ }}").compile(SCHEMA).assemble_one(row) == "one"
     assert Template("{{ fi }}").compile(SCHEMA).assemble_one(row) == "other"
+
+
+GATHERED = [
+    "{% set v %}a{% include 'part' without context %}{% endset %}{{ v }}",
+    "{% filter upper %}a{% include ['none', 'part'] without context %}{% endfilter %}",
+    "{% macro m() %}{% if x %}{% include 'part' without context %}{% endif %}{% endmacro %}{{ m() }}",
+    "{% macro m() %}{{ caller() }}{% endmacro %}"
+    "{% call m() %}a{% include 'part' without context %}{% endcall %}",
+    "{% for item in [x] recursive %}a{% include 'part' ignore missing without context %}{% endfor %}",
+]
+AT_ONCE = [
+    "{% for item in [x] %}a{% include 'part' without context %}{% endfor %}",
+    "{% set v %}a{% block b %}{% include 'part' without context %}{% endblock %}{% endset %}{{ v }}",
+    "{% set v %}a{% include 'part' %}{% include 'outer' %}{% endset %}{{ v }}",
+]
+PARTS = {"part": "p", "outer": "{% include 'part' without context %}"}
+
+
+def as_jinja2_renders(source: str) -> str:
+    return jinja2.Environment(loader=jinja2.DictLoader(PARTS)).from_string(source).render(x="x")
+
+
+@pytest.mark.parametrize("source", GATHERED)
+def test_an_include_without_context_whose_text_jinja2_loses_is_refused(source: str) -> None:
+    try:
+        assert "ap" not in as_jinja2_renders(source)
+    except TypeError:
+        pass
+    with pytest.raises(CompileError, match="include without context") as caught:
+        Environment(loader=PARTS).from_string(source)
+    assert caught.value.code == "refused"
+    assert caught.value.line == 1
+
+
+@pytest.mark.parametrize("source", AT_ONCE)
+def test_an_include_without_context_whose_text_goes_out_at_once_renders(source: str) -> None:
+    plan = Environment(loader=PARTS).from_string(source).compile(SCHEMA)
+    assert plan.assemble_one({"ﬁ": "", "fi": "", "x": "x"}) == as_jinja2_renders(source)
 
 
 def test_autoescape_by_a_constant_given_to_compile_is_refused() -> None:

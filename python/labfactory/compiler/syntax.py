@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from labfactory.compiler.environment import Environment
 
+# Their text is gathered before it goes anywhere.
+_GATHERING = (nodes.AssignBlock, nodes.CallBlock, nodes.FilterBlock, nodes.Macro)
 # Python's parser and ours recurse once a nesting level; a source nested deeper than this is no content.
 _TOO_DEEP = "nested too deeply, expected at most a few hundred levels"
 
@@ -132,6 +134,8 @@ def _parse(source: str, name: str, reader: Reader, state: str | None) -> SyntaxT
     tree = SyntaxTree(name, source, body, lexer.positions, jinja, reader.autoescape)
     try:
         _check_names(tree)
+        if "without" in source:
+            _check_includes(tree, tree.body)
     except RecursionError:
         raise CompileError(_TOO_DEEP, code="too_deep", template=name) from None
     return tree
@@ -170,6 +174,20 @@ def _check_names(tree: SyntaxTree) -> None:
             if other != node.name:
                 message = f"the names {other!r} and {node.name!r}, which are one to Python, are not covered"
                 tree.fail(message, node)
+
+
+def _check_includes(tree: SyntaxTree, node: nodes.Node, *, is_gathered: bool = False) -> None:
+    """Refuses includes without context whose text is gathered: Jinja2 puts it before what gathers it."""
+    if isinstance(node, nodes.Include) and is_gathered and not node.with_context:
+        message = "an include without context inside what gathers its text, which Jinja2 puts elsewhere,"
+        hint = "include it with context, or outside of macros, call, set and filter blocks, recursive loops."
+        tree.fail(f"{message} is not covered", node, hint=hint)
+    if isinstance(node, nodes.Block):
+        is_gathered = False
+    elif isinstance(node, _GATHERING) or (isinstance(node, nodes.For) and node.recursive):
+        is_gathered = True
+    for child in node.iter_child_nodes():
+        _check_includes(tree, child, is_gathered=is_gathered)
 
 
 def _nodes(node: nodes.Node) -> Iterator[nodes.Node]:
