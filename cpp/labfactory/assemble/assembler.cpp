@@ -53,9 +53,7 @@ Assembler::Assembler(std::shared_ptr<const Program> program)
     : program_(std::move(program)),
       tape_(make_tape(*program_)),
       dictionaries_(make_dictionaries(*program_)),
-      bytes_a_row_(std::make_unique<std::atomic<std::int64_t>[]>(parts())) {
-  for (std::size_t part = 0; part < parts(); ++part) bytes_a_row_[part] = kFirstBytesARow;
-}
+      bytes_a_row_(std::make_unique<std::atomic<std::int64_t>[]>(parts())) {}
 
 void AssembleOptions::check() const {
   if (threads < 1) {
@@ -78,6 +76,10 @@ ArrayPointer Assembler::no_text() const {
   return Chunk(*program_, dictionaries_, capacities, 0, 0).finish().text;
 }
 
+bool Assembler::knows_row_bytes() const {
+  return bytes_a_row_[0].load(std::memory_order_relaxed) != 0;
+}
+
 std::int64_t Assembler::row_bytes() const {
   std::int64_t bytes = 1;
   for (std::size_t part = 0; part < parts(); ++part) bytes += row_bytes(part);
@@ -85,7 +87,8 @@ std::int64_t Assembler::row_bytes() const {
 }
 
 std::int64_t Assembler::row_bytes(std::size_t part) const {
-  return bytes_a_row_[part].load(std::memory_order_relaxed);
+  const std::int64_t known = bytes_a_row_[part].load(std::memory_order_relaxed);
+  return known == 0 ? kFirstBytesARow : known;
 }
 
 void Assembler::remember(const Chunk& chunk) const {

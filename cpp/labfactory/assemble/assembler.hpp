@@ -50,6 +50,8 @@ class Assembler {
   [[nodiscard]] ArrayPointer silent_notes(std::int64_t rows) const;
   // The text of no rows.
   [[nodiscard]] ArrayPointer no_text() const;
+  // Whether a chunk has shown what a row takes.
+  [[nodiscard]] bool knows_row_bytes() const;
   // Text of a row, all parts together, as it was last; a guess at first.
   [[nodiscard]] std::int64_t row_bytes() const;
   [[nodiscard]] std::int64_t row_bytes(std::size_t part) const;
@@ -77,7 +79,7 @@ class Assembler {
   std::shared_ptr<const Program> program_;
   Tape tape_;
   Dictionaries dictionaries_;
-  // Bytes a row that each part took last, so that the next buffers start at the right size.
+  // Bytes a row that each part took last, so that the next buffers start at the right size; 0 until then.
   std::unique_ptr<std::atomic<std::int64_t>[]> bytes_a_row_;
 };
 

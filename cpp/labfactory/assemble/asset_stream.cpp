@@ -24,6 +24,9 @@ constexpr std::int64_t kLeastPieceRows = 64;
 constexpr std::int64_t kMostLeastRows = 4096;
 // Until a piece has shown what a row takes, few rows are memory enough.
 constexpr std::int64_t kFirstRows = 512;
+// With fewer, whoever is late with the oldest piece finds no room for another when he is done.
+constexpr std::int64_t kPiecesAThread = 2;
+constexpr std::int64_t kMostPieces = 512;
 
 // Down by a sixteenth at most: readers keep what is the same in all chunks of as many rows.
 std::int64_t rounded(std::int64_t rows) {
@@ -44,7 +47,15 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
         batch_bytes_(options.batch_bytes),
         threads_(options.threads),
         next_row_(first),
-        pieces_(static_cast<std::size_t>(options.threads == 1 ? 1 : options.threads + 1)) {}
+        pieces_(options.threads == 1
+                    ? std::size_t{1}
+                    : static_cast<std::size_t>(std::min(kPiecesAThread * options.threads, kMostPieces))) {}
+
+  // Has helpers begin before the first chunk is asked for, where there is work for more than one thread.
+  void start() {
+    const std::scoped_lock lock(mutex_);
+    if (next_row_ + rows() < binding_->rows()) call_helpers();
+  }
 
   Assets next() {
     std::unique_lock lock(mutex_);
@@ -105,10 +116,10 @@ class AssetStream::Making : public std::enable_shared_from_this<Making> {
     const std::int64_t row_bytes = assembler_->row_bytes();
     // A sixteenth less than a chunk holds, for the usual spread.
     std::int64_t most = std::min(kPieceBytes, batch_bytes_) / 16 * 15 / row_bytes;
-    if (taken_ <= threads_) most = std::min(most, kFirstRows);
+    if (!assembler_->knows_row_bytes()) most = std::min(most, kFirstRows);
     const std::int64_t least = std::clamp(kLeastPieceBytes / row_bytes, kLeastPieceRows, kMostLeastRows);
     const std::int64_t left = binding_->rows() - next_row_;
-    const std::int64_t share = threads_ == 1 ? left : left / (2 * threads_);
+    const std::int64_t share = threads_ == 1 ? left : left / (std::int64_t{2} * threads_);
     const std::int64_t wanted =
         std::clamp(std::min(most, std::max(share, least)), std::int64_t{1}, kMostChunkRows);
     return std::min(left, rounded(wanted));
@@ -203,7 +214,9 @@ AssetStream::~AssetStream() {
 
 std::shared_ptr<AssetStream::Making> AssetStream::begin() {
   forks_ = forks();
-  return std::make_shared<Making>(assembler_, binding_, options_, next_row_);
+  auto making = std::make_shared<Making>(assembler_, binding_, options_, next_row_);
+  making->start();
+  return making;
 }
 
 ArrayPointer AssetStream::example() {
