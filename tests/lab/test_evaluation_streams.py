@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from labfactory.base.errors import SourceError
-from labfactory.lab import Evaluation, Experiment, Mean
+from labfactory.lab import Bayes, Cuped, Evaluation, Experiment, Mean, Regression, Welch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,6 +141,28 @@ def test_a_mean_of_1e8_keeps_a_variance_of_1(make_experiment: Callable[..., Expe
     row = evaluated(make_experiment(), data).row("orders", "warm")
     expected = stats.ttest_ind(values[1] - 1e8, values[0] - 1e8, equal_var=False)
     assert row.p == pytest.approx(expected.pvalue, rel=1e-6)
+
+
+@pytest.mark.parametrize("offset", [1e8, 1e12, 1e15])
+@pytest.mark.parametrize("estimator", [Welch(), Cuped("x"), Regression("x"), Bayes(prior_sd=None)])
+def test_a_difference_of_large_means_is_that_of_the_outcomes(
+    make_experiment: Callable[..., Experiment], estimator: Any, offset: float
+) -> None:
+    random = np.random.default_rng(3)
+    x = random.normal(size=600)
+    y = offset + (x + random.normal(size=600))
+    arms = np.array(["plain", "warm"])[random.integers(0, 2, 600)]
+    found = evaluated(
+        make_experiment(), pa.table({"variant": arms, "orders": y, "x": x}), estimator=estimator
+    )
+    # Without the offset, which is exact: the outcomes are already rounded by it.
+    small = evaluated(
+        make_experiment(), pa.table({"variant": arms, "orders": y - offset, "x": x}), estimator=estimator
+    )
+    row, other = found.row("orders", "warm"), small.row("orders", "warm")
+    assert (row.difference, row.lower, row.upper) == pytest.approx(
+        (other.difference, other.lower, other.upper), rel=1e-9
+    )
 
 
 def test_a_reader_is_read_once_and_then_refused(three_arms: Experiment, responses: pa.Table) -> None:

@@ -20,7 +20,9 @@ from labfactory.lab import (
     Mean,
     Proportion,
     Quantile,
+    Ratio,
     Regression,
+    Welch,
     ZTest,
 )
 
@@ -377,6 +379,55 @@ def test_integers_that_doubles_do_not_tell_apart_are_named(
     clear = make_experiment().evaluate(frame(range(0, 40, 2), range(1, 40, 2)), control="plain")
     assert clear.rows[0].difference == 1.0
     assert clear.flags == ()
+
+
+@pytest.mark.parametrize("kind", [pl.Int64, pl.UInt64])
+@pytest.mark.parametrize(
+    ("metric", "estimator"),
+    [
+        (Quantile("orders", 0.5), Welch()),
+        (Mean("orders", percentiles=(None, 0.9)), Welch()),
+        (Mean("orders"), Regression("before", errors="hc2")),
+    ],
+)
+def test_whole_numbers_beyond_2_to_the_53_are_read_where_rows_are_held(
+    make_experiment: Callable[..., Experiment], metric: Any, estimator: Any, kind: Any
+) -> None:
+    large = [2**62 + 2**56 * number for number in range(20)]
+    data = frame(large, large[5:], before=[*large, *large[5:]]).with_columns(
+        pl.col("orders").cast(kind), pl.col("before").cast(kind)
+    )
+    as_floats = data.with_columns(pl.col("orders", "before").cast(pl.Float64))
+    rows = [
+        make_experiment(metrics={"orders": metric})
+        .evaluate(each, control="plain", estimator=estimator)
+        .row("orders", "warm")
+        for each in (data, as_floats)
+    ]
+    assert rows[0] == rows[1]
+    assert rows[0].control_n == 20
+
+
+def test_quantiles_and_ratios_that_no_double_can_square_are_an_error(
+    make_experiment: Callable[..., Experiment],
+) -> None:
+    quantile = make_experiment(metrics={"orders": Quantile("orders", 0.9)})
+    large = [1e200 * value for value in SOME]
+    refused(
+        lambda: quantile.evaluate(frame(large, large), control="plain"),
+        StatisticsError,
+        "overflow",
+        "larger in 'orders' of 'plain'",
+    )
+    ratio = make_experiment(metrics={"orders": Ratio("orders", "visits")})
+    for tiny in (1e-200, 5e-324):
+        data = frame(SOME, SOME, visits=[tiny] * 80)
+        refused(
+            lambda data=data: ratio.evaluate(data, control="plain"),
+            StatisticsError,
+            "overflow",
+            "ratio whose square fits a double",
+        )
 
 
 def test_large_outcomes_that_lie_far_apart_are_not_coarse(make_experiment: Callable[..., Experiment]) -> None:

@@ -15,6 +15,7 @@ __all__ = [
     "cast_values",
     "check_columns",
     "check_names",
+    "float_values",
     "is_text",
     "plain_table",
     "plain_type",
@@ -106,6 +107,11 @@ def cast_values(values: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> Any:
     pyarrow alone cannot decode a dictionary of views, which is how Polars hands its categories over.
     """
     return values.cast(plain_type(values.type, decoded=False)).cast(kind)
+
+
+def float_values(values: pa.Array | pa.ChunkedArray) -> Any:
+    """Numbers as doubles, null where they are; whole ones beyond 2^53 are rounded, which a cast refuses."""
+    return values.cast(plain_type(values.type, decoded=True)).cast(pa.float64(), safe=False)
 
 
 def plain_table(table: pa.Table) -> pa.Table:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labfactory.base.columns import cast_values
+from labfactory.base.columns import cast_values, float_values
 from labfactory.lab.reading import as_text, core_batch, instants, wanted_columns
 
 if TYPE_CHECKING:
@@ -57,5 +57,5 @@ def arm_rows(
 
 def _clipped(values: pa.Array, number: Number) -> NDArray[np.float64]:
     """As floats within their bounds; NaN where they are null."""
-    floats = cast_values(values, pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    floats = float_values(values).fill_null(np.nan).to_numpy(zero_copy_only=False)
     return np.asarray(np.clip(floats, number.lower, number.upper))

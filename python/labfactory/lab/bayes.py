@@ -119,8 +119,8 @@ class Bayes(Welch):
         return self._normal(metric, contrast, alpha)
 
     def _normal(self, metric: Metric, contrast: Contrast, alpha: float) -> Judgement:
-        control, treatment = contrast.control.mean, contrast.treatment.mean
-        variance, mean = contrast.variance, treatment - control
+        control, mean = contrast.control.mean, contrast.treatment.minus(contrast.control)
+        variance = contrast.variance
         if self.prior_sd is not None and control != 0:
             # Precisions add; the prior of the lift becomes one of the difference by the control's value.
             prior_variance = (self.prior_sd * control) ** 2

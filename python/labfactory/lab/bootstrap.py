@@ -84,7 +84,7 @@ class Replicates:
 
     def judge(self, contrast: Contrast, treatment: str, *, alpha: float) -> Judgement:
         """Percentile intervals of the difference and of the lift."""
-        value = contrast.treatment.mean - contrast.control.mean
+        value = contrast.treatment.minus(contrast.control)
         stretch = math.sqrt(self.variance_factor)
         before = contrast.control.mean + stretch * (self.control - contrast.control.mean)
         after = contrast.treatment.mean + stretch * (self.treatments[treatment] - contrast.treatment.mean)

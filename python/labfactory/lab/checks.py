@@ -236,7 +236,9 @@ def _covariate_sample(moments: CoMoments, place: int) -> Sample | None:
     if moments.count < 2:
         return None
     variance = float(moments.products[place, place]) / (moments.count - 1)
-    return Sample(moments.count, float(moments.means[place]), max(variance, 0.0))
+    return Sample(
+        moments.count, float(moments.means[place]), max(variance, 0.0), rest=float(moments.rests[place])
+    )
 
 
 def _novelty(
@@ -256,7 +258,7 @@ def _novelty(
         before, after = (part.moments(name, each).linearised(metric).sample for each in (control, treatment))
         if min(before.count, after.count) < 2 or math.isnan(before.mean + after.mean):
             return
-        differences.append((after.mean - before.mean, before.mean_variance + after.mean_variance))
+        differences.append((after.minus(before), before.mean_variance + after.mean_variance))
     _, p = heterogeneity(differences)
     if p is None:
         return

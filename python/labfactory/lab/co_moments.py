@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labfactory.base.errors import StatisticsError
 from labfactory.lab.estimators import Sample
 
 if TYPE_CHECKING:
@@ -61,30 +62,37 @@ class CoMoments:
 
         Other metrics are left as they are.
 
+        Raises:
+            StatisticsError: `overflow`, for a denominator so small that no double holds the ratio's square.
+
         References:
             Deng, Knoblich and Lu (2018), "Applying the delta method in metric analytics", eq. 4.
         """
         if metric.kind != "ratio":
             return self
-        denominator = self.means[1]
-        ratio = self.means[0] / denominator if denominator else np.nan
         numbers = len(self.means)
+        above, below = float(self.means[0]), float(self.means[1])
         onto = np.zeros((numbers - 1, numbers))
-        if denominator:
-            onto[0, :2] = 1.0 / denominator, -ratio / denominator
         onto[1:, 2:] = np.eye(numbers - 2)
-        return CoMoments(
-            self.count,
-            np.array([ratio, *self.means[2:]]),
-            np.array([0.0, *self.rests[2:]]),
-            onto @ self.products @ onto.T,
-        )
+        ratio = np.nan
+        if below:
+            with np.errstate(over="ignore", invalid="ignore"):
+                ratio = float(np.divide(above, below))
+                onto[0, :2] = np.divide([1.0, -ratio], below)
+                products = onto @ self.products @ onto.T
+            if not (np.isfinite(ratio) and np.isfinite(products).all()):
+                message = f"expected a ratio whose square fits a double, found {above:g} over {below:g}"
+                raise StatisticsError(message, code="overflow", hint="measure both in other units")
+        else:
+            products = onto @ self.products @ onto.T
+        means, rests = np.array([ratio, *self.means[2:]]), np.array([0.0, *self.rests[2:]])
+        return CoMoments(self.count, means, rests, products)
 
     @property
     def sample(self) -> Sample:
         """The first number alone."""
         variance = float(self.products[0, 0]) / (self.count - 1) if self.count > 1 else 0.0
-        return Sample(self.count, float(self.means[0]), max(variance, 0.0))
+        return Sample(self.count, float(self.means[0]), max(variance, 0.0), rest=float(self.rests[0]))
 
 
 @cache

@@ -154,10 +154,13 @@ def _adjusted(
     part belongs to the arm alone; the second is shared, and falls out of the difference when the slopes are
     equal.
     """
-    values, own = [], []
+    values: list[tuple[float, float]] = []
+    own = []
     for arm, slope in zip(arms, slopes, strict=True):
         distance = (arm.means[1:] - together.means[1:]) + (arm.rests[1:] - together.rests[1:])
-        values.append(float(arm.means[0] - slope @ distance))
+        moved = float(slope @ distance)
+        value = float(arm.means[0]) - moved
+        values.append((value, (float(arm.means[0]) - value) - moved + float(arm.rests[0])))
         residual = (
             arm.products[0, 0] - 2 * (slope @ arm.products[1:, 0]) + slope @ arm.products[1:, 1:] @ slope
         )
@@ -165,15 +168,17 @@ def _adjusted(
         own.append(max(float(residual), 0.0) / freedom / arm.count if freedom > 0 else 0.0)
     counts = [arm.count for arm in arms]
     if min(counts) - 1 - spent < 1:
-        samples = [Sample(count, value, 0.0) for count, value in zip(counts, values, strict=True)]
+        samples = [
+            Sample(count, value, 0.0, rest=rest) for count, (value, rest) in zip(counts, values, strict=True)
+        ]
         return Contrast(samples[0], samples[1], None)
     gap = slopes[1] - slopes[0]
     mean_covariance = together.covariance[1:, 1:] / together.count
     # What the pooled mean adds where slopes differ is no arm's own: half to each.
     common = float(gap @ mean_covariance @ gap) / 2
     control, treatment = (
-        Sample(count, value, (part + common) * count)
-        for count, value, part in zip(counts, values, own, strict=True)
+        Sample(count, value, (part + common) * count, rest=rest)
+        for count, (value, rest), part in zip(counts, values, own, strict=True)
     )
     degrees = welch_degrees(
         (own[0] + common, counts[0] - 1 - spent), (own[1] + common, counts[1] - 1 - spent)

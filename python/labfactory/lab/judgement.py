@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from labfactory.lab.estimators import Difference, Sample, lift_over, relative_lift, two_sided
@@ -43,7 +43,7 @@ class Judgement:
 
 def untested(contrast: Contrast) -> Judgement:
     """The difference alone, where nothing more is known."""
-    value = contrast.treatment.mean - contrast.control.mean
+    value = contrast.treatment.minus(contrast.control)
     return Judgement(value, relative=lift_over(contrast.control.mean, value))
 
 
@@ -83,7 +83,7 @@ def _marginal(contrast: Contrast) -> tuple[Sample, Sample, float]:
         return control, treatment, 0.0
     first, second, covariance = contrast.shared
     return (
-        Sample(control.count, control.mean, first * control.count),
-        Sample(treatment.count, treatment.mean, second * treatment.count),
+        replace(control, variance=first * control.count),
+        replace(treatment, variance=second * treatment.count),
         covariance,
     )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import special
 
-from labfactory.base.columns import cast_values, plain_type
+from labfactory.base.columns import float_values, plain_type
 from labfactory.base.errors import StatisticsError
 from labfactory.lab.arm_rows import arm_codes
 from labfactory.lab.reading import check_numbers
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # The interval of ranks whose width gives the standard error: 95 %, as in the paper.
 _Z = -float(special.ndtri(0.025))
+# Differences of such values, squared, times their number.
+_LARGEST = 1e145
 
 
 def quantile_samples(
@@ -44,7 +46,7 @@ def quantile_samples(
         By arm: clusters (or rows), the quantile, and count times its variance; None without a value.
 
     Raises:
-        StatisticsError: `invalid_outcome`, for a value that is not finite.
+        StatisticsError: `invalid_outcome`, for a value that is not finite; `overflow`.
         SourceError: `column_type`, for a column without numbers.
     """
     check_numbers(table[metric.column].type, metric.column)
@@ -52,7 +54,7 @@ def quantile_samples(
     values = table[metric.column].combine_chunks()
     known = pc.and_(arms.is_valid(), values.is_valid())
     codes = arms.filter(known).to_numpy(zero_copy_only=False)
-    numbers = cast_values(values.filter(known), pa.float64()).to_numpy(zero_copy_only=False)
+    numbers = float_values(values.filter(known)).to_numpy(zero_copy_only=False)
     clusters = None
     if metric.cluster is not None:
         clusters = _clusters(table[metric.cluster]).filter(known).to_numpy(zero_copy_only=False)
@@ -67,6 +69,11 @@ def quantile_samples(
                 f"found {count} other values in variant {name!r}"
             )
             raise StatisticsError(message, code="invalid_outcome", hint="make unknown outcomes null")
+        if mine.size and max(abs(mine.min()), abs(mine.max())) > _LARGEST:
+            message = (
+                f"expected outcomes whose squares fit a double, found larger in {metric.column!r} of {name!r}"
+            )
+            raise StatisticsError(message, code="overflow", hint="measure in a larger unit")
         samples[name] = (
             quantile_sample(mine, metric.q, None if clusters is None else clusters[is_mine])
             if mine.size

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from labfactory._core import stats as core
-from labfactory.base.columns import is_text, value_type
+from labfactory.base.columns import float_values, is_text, value_type
 from labfactory.base.errors import SourceError, StatisticsError
 from labfactory.base.sources import batches
 from labfactory.lab.aggregates import Aggregates
@@ -228,7 +228,7 @@ def windowed(
         or pa.types.is_dictionary(values.type)
         or is_text(values.type)
     ):
-        values = values.cast(pa.float64())
+        values = float_values(values)
     # A null outcome stays null, whenever it would have been.
     nothing = pa.scalar(0).cast(pa.int8()).cast(values.type)
     return pc.if_else(pc.or_(is_inside, values.is_null()), values, nothing)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from labfactory.base.columns import cast_values, plain_table
+from labfactory.base.columns import float_values, plain_table
 from labfactory.base.errors import StatisticsError, UsageError
 from labfactory.lab.aggregates import Aggregates
 from labfactory.lab.arm_rows import arm_rows
@@ -160,7 +160,7 @@ def _bounds(table: pa.Table, outcome: Outcome, columns: ResponseColumns) -> Limi
     }
     counted = windowed(batch, outcome.column, instants(batch, columns.exposed_at), outcome.at, outcome.within)
     known = batch[columns.variant].is_valid()
-    values = cast_values(counted.filter(known).drop_null(), pa.float64()).to_numpy(zero_copy_only=False)
+    values = float_values(counted.filter(known).drop_null()).to_numpy(zero_copy_only=False)
     if not values.size or not np.isfinite(values).all():
         # What is wrong with them is said where they are summed.
         return None, None

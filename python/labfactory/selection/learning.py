@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from labfactory._core import base as core_base
 from labfactory.assignment import key_texts
 from labfactory.base.canonical import canonical_json
-from labfactory.base.columns import plain_table
+from labfactory.base.columns import float_values, plain_table
 from labfactory.base.errors import SelectionError
 from labfactory.base.sources import batches
 from labfactory.compiler import Expression
@@ -283,7 +283,7 @@ def _numbers(feature: Feature, people: pa.RecordBatch, given: Given) -> Floats:
     columns = []
     for values in BoundFeature(feature, BoundExpression(plan)).evaluate(people):
         whole = values.cast(pa.int8()) if pa.types.is_boolean(values.type) else values
-        numbers = pc.fill_null(whole.cast(pa.float64()), float("nan")).to_numpy(zero_copy_only=False)
+        numbers = pc.fill_null(float_values(whole), float("nan")).to_numpy(zero_copy_only=False)
         columns.append(np.where(np.isfinite(numbers), numbers, missing))
     found: Floats = np.stack(columns, axis=1)
     return found

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy import special
 
+from labfactory.base.columns import float_values
 from labfactory.base.errors import StatisticsError, UsageError
 from labfactory.base.sources import batches
 from labfactory.lab.metric import Quantile, Ratio
@@ -233,7 +234,7 @@ def _days(column: pa.ChunkedArray) -> float:
 
 
 def _floats(column: pa.ChunkedArray) -> Values:
-    return _array(column.cast(pa.float64()).to_numpy())
+    return _array(float_values(column).to_numpy())
 
 
 def _array(values: ArrayLike) -> Values:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from labfactory.base.columns import cast_values, is_text, value_type
+from labfactory.base.columns import cast_values, float_values, is_text, value_type
 from labfactory.base.errors import SourceError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _encoded(name: str, values: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     if is_text(kind) or pa.types.is_boolean(kind):
         return _categories(cast_values(values, pa.string()))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _standard(cast_values(values, kind).cast(pa.float64()).to_numpy())
+        return _standard(float_values(values).to_numpy())
     message = f"expected numbers, text or booleans in column {name!r}, found {kind}"
     raise SourceError(message, code="column_type", hint="Cast the column before.")
 

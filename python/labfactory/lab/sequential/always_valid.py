@@ -114,7 +114,7 @@ class AlwaysValid:
         if min(control.count, treatment.count) < self.burn_in:
             log_p = 0.0
         elif error > 0:
-            z = (treatment.mean - control.mean) / error
+            z = treatment.minus(control) / error
             critical = self.critical(units, alpha=alpha, alternative=alternative)
             log_p = float(self.log_p(np.array(z), np.array(units), alpha=alpha, alternative=alternative))
         return normal_look(

@@ -94,7 +94,7 @@ class ExactRule(ABC):
         wealth = self._wealth(control, treatment, alpha=alpha, alternative=alternative, share=share)
         log_p, threshold = wealth.log_p(), -math.log(alpha)
         lower, upper = wealth.absolute_bounds(threshold)
-        value = treatment.mean - control.mean
+        value = treatment.minus(control)
         relative = lift_over(control.mean, value)
         lifts = Bounds(None, None) if relative is None else wealth.relative_bounds(threshold)
         return Look(

@@ -149,7 +149,7 @@ class GroupSequential:
                 history=history,
                 stop="finished" if is_last else None,
             )
-        z = (treatment.mean - control.mean) / error
+        z = treatment.minus(control) / error
         z = -z if alternative == "less" else z
         schedule = tuple(units), tuple(shares)
         bounds = spending_bounds(self._spending, *schedule, alpha, alternative)

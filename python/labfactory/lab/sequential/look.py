@@ -244,7 +244,7 @@ def normal_look(
         stop: Why the rule stops when the data are not significant.
         stagewise_p: As the look holds it.
     """
-    value = treatment.mean - control.mean
+    value = treatment.minus(control)
     control, treatment = steadied(control, treatment)
     error = standard_error(control, treatment)
     lower = upper = relative_lower = relative_upper = None
