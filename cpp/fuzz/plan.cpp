@@ -203,7 +203,7 @@ void check_expression(const Program& program, const Binding& binding) {
   RowMachine rows(program, binding);
   std::array<Value, kRows> values{};
   std::array<Outcome, kRows> outcomes{};
-  blocks.evaluate(0, values, outcomes);
+  if (!blocks.evaluate(0, values, outcomes)) return;
   for (std::int64_t row = 0; row < kRows; ++row) {
     Value value;
     const RowEvent event = rows.evaluate(row, value);

@@ -2,6 +2,7 @@
 // agree.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <optional>
 #include <random>
 #include <string>
@@ -306,6 +307,19 @@ bool same(const Value& a, const Value& b) {
   return a.length == b.length && a.payload.integer == b.payload.integer;
 }
 
+std::vector<std::string> texts_of(const ArrayPointer& array) {
+  ArrowSchema schema{};
+  ArrowArray exported{};
+  export_schema(*array, &schema);
+  export_array(array, &exported);
+  const auto batch = import_array(&schema, &exported);
+  std::vector<std::string> out;
+  for (std::int64_t row = 0; row < batch->length(); ++row) {
+    out.emplace_back(batch->root().is_valid(row) ? batch->root().text(row) : "null");
+  }
+  return out;
+}
+
 struct Assembled {
   RowEvent event;
   std::string text;
@@ -369,13 +383,13 @@ TEST_CASE("block and row machine agree on random expressions") {
   for (int round = 0; round < 4000; ++round) {
     const Program program = random_program(random, true);
     if (!passes(program) || !is_expression(program)) continue;
-    ++ran;
     const Binding binding(program, random_batch(random));
     BlockMachine blocks(program, binding);
     RowMachine rows(program, binding);
     std::vector<Value> values(kRows);
     std::vector<Outcome> outcomes(kRows);
-    blocks.evaluate(0, values, outcomes);
+    if (!blocks.evaluate(0, values, outcomes)) continue;
+    ++ran;
     for (std::int64_t row = 0; row < kRows; ++row) {
       Value value;
       const RowEvent event = rows.evaluate(row, value);
@@ -385,6 +399,31 @@ TEST_CASE("block and row machine agree on random expressions") {
     }
   }
   CHECK(ran > 500);
+}
+
+TEST_CASE("rows that take too much fail by themselves, whatever the rows beside them take") {
+  Random random(20261123);
+  Program program = random_program(random, true);
+  program.constants.push_back(program.keep_text(std::string(100, 'x')));
+  const auto text = static_cast<std::int32_t>(program.constants.size() - 1);
+  // 100 bytes times x, five times, where x is 0, 1, -7, 40 or of 64 bits: only those of 40 take 20,000 bytes.
+  program.tables.clear();
+  program.code = {{Opcode::column, {1, 0}, 0}, {Opcode::constant, {0, text}, 0}};
+  for (std::int32_t times = 0; times < 5; ++times) program.code.push_back({Opcode::multiply, {2, 0, 1}, 0});
+  program.code.push_back({Opcode::result, {2}, 0});
+  const std::shared_ptr<const Batch> batch = random_batch(random);
+  for (const std::int64_t bytes : {std::int64_t{100}, std::int64_t{4000}, std::int64_t{5000}}) {
+    program.limits = {40, bytes};
+    verify(program);
+    const Evaluated blocks = evaluate(program, batch, LogicalType::text, Machine::block);
+    const Evaluated rows = evaluate(program, batch, LogicalType::text, Machine::row);
+    const std::vector<std::string> codes = texts_of(blocks.codes);
+    CHECK(codes == texts_of(rows.codes));
+    CHECK(texts_of(blocks.values) == texts_of(rows.values));
+    const bool takes_too_much = std::find(codes.begin(), codes.end(), "asset_too_large") != codes.end();
+    CHECK(takes_too_much);
+    CHECK(std::find(codes.begin(), codes.end(), "null") != codes.end());
+  }
 }
 
 TEST_CASE("random templates that pass the verifier run to an end within their limits") {

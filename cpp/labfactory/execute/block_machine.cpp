@@ -3,6 +3,8 @@
 #include <cstring>
 #include <limits>
 
+#include "labfactory/execute/row_event.hpp"
+
 namespace labfactory {
 
 namespace {
@@ -13,8 +15,13 @@ constexpr std::int32_t kGone = std::numeric_limits<std::int32_t>::max();
 
 BlockMachine::BlockMachine(const Program& program, const Binding& binding)
     : program_(program),
-      scope_{arena_, binding.cells(), program.undefined,
-             static_cast<std::size_t>(program.limits.asset_bytes)},
+      scope_{arena_,
+             binding.cells(),
+             program.undefined,
+             static_cast<std::size_t>(program.limits.asset_bytes),
+             nullptr,
+             kLooksAStep * static_cast<std::size_t>(program.limits.work)},
+      most_arena_bytes_(kArenaShare * static_cast<std::size_t>(program.limits.asset_bytes)),
       is_target_(program.code.size(), false),
       registers_(std::make_unique<Value[]>(static_cast<std::size_t>(program.registers) * kBlockRows)),
       resume_(kBlockRows) {
@@ -28,7 +35,7 @@ BlockMachine::BlockMachine(const Program& program, const Binding& binding)
   }
 }
 
-void BlockMachine::evaluate(std::int64_t first, std::span<Value> values, std::span<Outcome> outcomes) {
+bool BlockMachine::evaluate(std::int64_t first, std::span<Value> values, std::span<Outcome> outcomes) {
   first_ = first;
   values_ = values;
   outcomes_ = outcomes;
@@ -51,7 +58,9 @@ void BlockMachine::evaluate(std::int64_t first, std::span<Value> values, std::sp
       }
     }
     if (!active_.empty()) step(program_.code[at]);
+    if (is_over()) return false;
   }
+  return true;
 }
 
 void BlockMachine::fail(Row row, Outcome outcome) {
@@ -85,6 +94,7 @@ void BlockMachine::step(const Instruction& instruction) {
   for (const Row row : active_) {
     const Frame<kBlockRows> frame{registers_.get() + row};
     const Outcome outcome = compute(program_, scope_, instruction, frame, first_ + row);
+    if (is_over()) return;
     if (outcome == Outcome::ok) {
       active_[kept++] = row;
     } else {

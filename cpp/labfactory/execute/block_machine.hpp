@@ -21,8 +21,9 @@ class BlockMachine {
   BlockMachine(const Program& program, const Binding& binding);
 
   // Evaluates rows first .. first + values.size(), at most kBlockRows; outcomes say which of the values
-  // count. They die at the next call.
-  void evaluate(std::int64_t first, std::span<Value> values, std::span<Outcome> outcomes);
+  // count. They die at the next call. False when the rows together take more than one row may: none of them
+  // counts then, and the row machine tells which of them takes too much.
+  [[nodiscard]] bool evaluate(std::int64_t first, std::span<Value> values, std::span<Outcome> outcomes);
 
  private:
   using Row = std::uint16_t;
@@ -30,10 +31,14 @@ class BlockMachine {
   void step(const Instruction& instruction);
   void jump_where(const Instruction& instruction, bool sense);
   void fail(Row row, Outcome outcome);
+  [[nodiscard]] bool is_over() const {
+    return arena_.used() > most_arena_bytes_ || arena_.charged() > scope_.most_charged;
+  }
 
   const Program& program_;
   Arena arena_;
   Scope scope_;
+  std::size_t most_arena_bytes_;
   std::vector<bool> is_target_;         // of a jump, by instruction
   std::unique_ptr<Value[]> registers_;  // kBlockRows a register
   std::vector<Row> active_;             // rows that reach the instruction, ascending

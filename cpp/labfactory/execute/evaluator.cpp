@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -129,20 +130,8 @@ class Collector {
   Bitmap code_validity_;
 };
 
-void run_blocks(const Program& program, const Binding& binding, Collector& collector) {
-  BlockMachine machine(program, binding);
-  std::vector<Value> values(kBlockRows);
-  std::vector<Outcome> outcomes(kBlockRows);
-  for (std::int64_t first = 0; first < binding.rows(); first += static_cast<std::int64_t>(kBlockRows)) {
-    const auto rows = static_cast<std::size_t>(std::min<std::int64_t>(kBlockRows, binding.rows() - first));
-    machine.evaluate(first, {values.data(), rows}, {outcomes.data(), rows});
-    for (std::size_t i = 0; i < rows; ++i) collector.append(values[i], outcomes[i]);
-  }
-}
-
-void run_rows(const Program& program, const Binding& binding, Collector& collector) {
-  RowMachine machine(program, binding);
-  for (std::int64_t row = 0; row < binding.rows(); ++row) {
+void run_rows(RowMachine& machine, std::int64_t first, std::int64_t last, Collector& collector) {
+  for (std::int64_t row = first; row < last; ++row) {
     Value value;
     const RowEvent event = machine.evaluate(row, value);
     if (event.outcome == Outcome::suspended) {
@@ -151,6 +140,22 @@ void run_rows(const Program& program, const Binding& binding, Collector& collect
     } else {
       collector.append(value, event.outcome);
     }
+  }
+}
+
+void run_blocks(const Program& program, const Binding& binding, Collector& collector) {
+  BlockMachine machine(program, binding);
+  std::optional<RowMachine> one_by_one;
+  std::vector<Value> values(kBlockRows);
+  std::vector<Outcome> outcomes(kBlockRows);
+  for (std::int64_t first = 0; first < binding.rows(); first += static_cast<std::int64_t>(kBlockRows)) {
+    const auto rows = static_cast<std::size_t>(std::min<std::int64_t>(kBlockRows, binding.rows() - first));
+    if (machine.evaluate(first, {values.data(), rows}, {outcomes.data(), rows})) {
+      for (std::size_t i = 0; i < rows; ++i) collector.append(values[i], outcomes[i]);
+      continue;
+    }
+    if (!one_by_one.has_value()) one_by_one.emplace(program, binding);
+    run_rows(*one_by_one, first, first + static_cast<std::int64_t>(rows), collector);
   }
 }
 
@@ -163,7 +168,8 @@ Evaluated evaluate(const Program& program, const std::shared_ptr<const Batch>& b
   if (machine == Machine::block && is_expression(program)) {
     run_blocks(program, binding, collector);
   } else {
-    run_rows(program, binding, collector);
+    RowMachine rows(program, binding);
+    run_rows(rows, 0, binding.rows(), collector);
   }
   return collector.take();
 }
