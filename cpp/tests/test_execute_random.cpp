@@ -31,8 +31,8 @@ std::int32_t below(Random& random, std::size_t n) {
 
 constexpr std::int64_t kRows = 70;
 
-// x: integer, f: floating, s: text, b: boolean, xs: list of integer, r: record of a and t, rs: list of such
-// records; nulls wherever a builder takes them
+// d: a decision, int32 as selection makes it, x: integer, f: floating, s: text, b: boolean, xs: list of
+// integer, r: record of a and t, rs: list of such records; nulls wherever a builder takes them
 std::shared_ptr<const Batch> random_batch(Random& random) {
   const auto validity = [&] {
     Bitmap bits;
@@ -40,6 +40,7 @@ std::shared_ptr<const Batch> random_batch(Random& random) {
     return bits;
   };
   std::vector<std::int64_t> integers;
+  std::vector<std::int32_t> decisions;
   std::vector<double> floats;
   std::vector<std::uint8_t> booleans;
   std::vector<std::optional<std::string_view>> texts;
@@ -49,11 +50,14 @@ std::shared_ptr<const Batch> random_batch(Random& random) {
   std::vector<std::int32_t> offsets{0};
   for (std::int64_t i = 0; i < kRows; ++i) {
     integers.push_back(kIntegers[random() % kIntegers.size()]);
+    decisions.push_back(below(random, 40) - 1);
     floats.push_back(static_cast<double>(below(random, 9)) / 3 - 1);
     booleans.push_back(static_cast<std::uint8_t>(random() % 2));
     texts.push_back(random() % 6 == 0 ? std::nullopt : std::optional(kTexts[random() % kTexts.size()]));
     offsets.push_back(offsets.back() + below(random, 4));
   }
+  Bitmap sparse;
+  for (std::int64_t i = 0; i < kRows; ++i) sparse.append(random() % 30 != 0);
   std::vector<std::int64_t> items(static_cast<std::size_t>(offsets.back()), 3);
   auto lists = std::make_shared<ArrayData>();
   lists->format = "+l";
@@ -73,6 +77,7 @@ std::shared_ptr<const Batch> random_batch(Random& random) {
   shelves->children = {{"item", records(offsets.back())}};
   const ArrayPointer data = make_struct_array(kRows, {{"r", records(kRows)},
                                                       {"rs", shelves},
+                                                      {"d", make_array(decisions, sparse)},
                                                       {"x", make_array(integers, validity())},
                                                       {"f", make_array(floats, validity())},
                                                       {"s", make_text_array(texts)},
@@ -141,7 +146,7 @@ Program random_program(Random& random, bool expression) {
       {"r", -1, ColumnRole::root, LogicalType::record},   {"a", 6, ColumnRole::field, LogicalType::floating},
       {"t", 6, ColumnRole::field, LogicalType::text},     {"rs", -1, ColumnRole::root, LogicalType::list},
       {"item", 9, ColumnRole::item, LogicalType::record}, {"a", 10, ColumnRole::field, LogicalType::floating},
-      {"t", 10, ColumnRole::field, LogicalType::text}};
+      {"t", 10, ColumnRole::field, LogicalType::text},    {"d", -1, ColumnRole::root, LogicalType::integer}};
   p.constants = {Value::integer(2),          p.keep_text("né<"),
                  p.keep_text("&amp;", true), Value::none(),
                  Value::boolean(false),      Value::floating(0.5),
@@ -284,6 +289,50 @@ Program random_phrases(Random& random) {
   }
   if (captures) p.code.push_back({Opcode::captured, {below(random, 6), below(random, 2)}, 0});
   for (int i = 0; i < 4; ++i) p.code.push_back({Opcode::emit, {below(random, 6)}, 2});
+  p.code.push_back({});
+  return p;
+}
+
+// Slots one behind the other, each of components that are phrases; what was decided is int32, or any integer,
+// at which nothing is looked for beforehand.
+Program random_slots(Random& random) {
+  constexpr std::int32_t kDecision = 13;
+  Program p = random_program(random, false);
+  p.limits = {40, 1 << 20};
+  p.spans = {{0, 1, 1, 1}, {0, 2, 1, 1}, {0, 3, 1, 1}};
+  p.literals.emplace_back(3000, '-');
+  p.code.resize(static_cast<std::size_t>(p.registers));
+  p.tables.clear();
+  const std::int32_t decision = random() % 4 == 0 ? 0 : kDecision;
+  const std::size_t slots = 1 + random() % 4;
+  for (std::size_t slot = 0; slot < slots; ++slot) {
+    p.code.push_back({Opcode::slot, {decision, static_cast<std::int32_t>(slot)}, 0});
+    std::vector<std::size_t> ends;
+    std::vector<std::int32_t> components(38 + random() % 3);
+    for (std::size_t component = 0; component < components.size(); ++component) {
+      // Most decisions share a component.
+      if (component % 10 != 0) {
+        components[component] = components[component - 1];
+        continue;
+      }
+      components[component] = static_cast<std::int32_t>(p.code.size());
+      for (std::size_t phrases = random() % 3; phrases > 0; --phrases) append_phrase(random, p);
+      ends.push_back(p.code.size());
+      p.code.push_back({Opcode::jump, {0}, 0});
+    }
+    // Jumps of phrases stay inside their component.
+    auto end = ends.begin();
+    for (auto at = static_cast<std::size_t>(components[0]); at < p.code.size(); ++at) {
+      auto& [opcode, operands, span] = p.code[at];
+      if (opcode == Opcode::jump_if_false || opcode == Opcode::jump_if_true)
+        operands[1] = std::min(operands[1], static_cast<std::int32_t>(*end));
+      if (at != *end) continue;
+      operands[0] = static_cast<std::int32_t>(p.code.size());
+      ++end;
+    }
+    p.tables.push_back(std::move(components));
+    p.code.push_back({Opcode::emit_literal, {below(random, p.literals.size())}, 0});
+  }
   p.code.push_back({});
   return p;
 }
@@ -468,6 +517,20 @@ TEST_CASE("tape and row machine agree on what tapes fuse") {
     check_tape(random, program, done);
   }
   CHECK(ran > 1000);
+  CHECK(done > 5000);
+}
+
+TEST_CASE("tape and row machine agree on slots") {
+  Random random(20270102);
+  int ran = 0;
+  int done = 0;
+  for (int round = 0; round < 1500; ++round) {
+    const Program program = random_slots(random);
+    if (!passes(program)) continue;
+    ++ran;
+    check_tape(random, program, done);
+  }
+  CHECK(ran > 500);
   CHECK(done > 5000);
 }
 
