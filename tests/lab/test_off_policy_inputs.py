@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,9 @@ from labfactory.lab.off_policy import (
     TargetPolicy,
     evaluate_policy,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROWS = 400
 FRAME = pl.DataFrame(
@@ -114,6 +117,9 @@ def test_a_customer_without_a_key_stands_alone() -> None:
         (pl.lit(float("inf")).alias("y"), "invalid_outcome"),
         (pl.lit(None, pl.Int64).alias("y"), "no_decisions"),
         (pl.lit("a").alias("y"), "column_type"),
+        (pl.lit(b"1").alias("y"), "column_type"),
+        (pl.concat_list("item").alias("item"), "key_type"),
+        (pl.struct("item").alias("item"), "key_type"),
     ],
 )
 def test_numbers_that_cannot_be_are_refused(change: pl.Expr, code: str) -> None:
@@ -145,10 +151,33 @@ def test_an_action_that_was_not_named_is_refused() -> None:
         (TargetPolicy.matrix(np.full((ROWS, 2), 0.4)), "target_probabilities"),
         (TargetPolicy.choices(["a"]), "target_shape"),
         (TargetPolicy.choices([None] * ROWS), "target_probabilities"),
+        (TargetPolicy.matrix([[0.5, 0.5]] * 3), "target_shape"),
     ],
 )
 def test_targets_that_do_not_fit_are_refused(target: TargetPolicy, code: str) -> None:
     refused(code, read(), target)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: TargetPolicy.by_action("even"),
+        lambda: TargetPolicy.by_row(None),
+        lambda: TargetPolicy.by_row(np.full((ROWS, 1), 0.5)),
+        lambda: TargetPolicy.matrix("even"),
+        lambda: TargetPolicy.matrix(None),
+        lambda: TargetPolicy.choices(3),
+    ],
+)
+def test_what_holds_no_probabilities_is_refused_at_once(make: Callable[[], TargetPolicy]) -> None:
+    with pytest.raises(StatisticsError) as caught:
+        make()
+    assert caught.value.code == "target_shape"
+
+
+def test_probabilities_may_be_a_list_of_lists() -> None:
+    judged = evaluate_policy(read(), TargetPolicy.matrix([[0.5, 0.5]] * ROWS))
+    assert judged.estimates == evaluate_policy(read(), EVEN).estimates
 
 
 def test_probabilities_that_do_not_sum_to_one_are_refused_at_once() -> None:
@@ -202,6 +231,21 @@ def test_few_rewards_and_heavy_weights_are_flagged() -> None:
         ("off_policy_input", EVEN, {"estimators": ["iips"]}),
         ("off_policy_input", EVEN, {"estimators": ["replay"]}),
         ("off_policy_input", EVEN, {"alpha": 1.0}),
+        ("off_policy_input", EVEN, {"alpha": "0.05"}),
+        ("off_policy_input", EVEN, {"estimators": []}),
+        ("off_policy_input", EVEN, {"min_effective": float("nan")}),
+        ("off_policy_input", EVEN, {"max_unsupported": float("nan")}),
+        ("off_policy_input", EVEN, {"tightest_at": float("nan")}),
+        ("off_policy_input", EVEN, {"resamples": 1.5}),
+        ("off_policy_input", EVEN, {"seed": -1}),
+        ("off_policy_input", EVEN, {"rewards": 3}),
+        ("off_policy_input", [0.5, 0.5], {}),
+        ("unknown_estimator", EVEN, {"parameters": {"cliped_ips": 2.0}}),
+        ("unknown_estimator", EVEN, {"parameters": {"ips": 2.0}}),
+        ("off_policy_input", EVEN, {"parameters": {"dros": 0.0}}),
+        ("off_policy_input", EVEN, {"parameters": {"clipped_ips": float("nan")}}),
+        ("off_policy_input", EVEN, {"parameters": {"clipped_ips": -1.0}}),
+        ("off_policy_input", EVEN, {"parameters": {"switch_dr": "2"}}),
         ("off_policy_input", TargetPolicy.by_row([0.5] * ROWS), {"rewards": RewardModel.ridge()}),
         ("unknown_action", EVEN, {"estimators": ["mips"], "logging": EVEN, "groups": {"a": "x"}}),
         ("target_shape", EVEN, {"rewards": RewardModel.matrix(np.zeros((2, 2)))}),
@@ -321,3 +365,44 @@ def test_numbers_that_no_sum_can_hold_and_unknown_positions_are_refused(code: st
 
 def test_a_column_may_be_named_twice() -> None:
     assert read(context=["age", "age"]).context.shape == (ROWS, 1)
+
+
+def test_whole_rewards_beyond_2_to_the_53_are_rewards() -> None:
+    large = FRAME.with_columns(pl.lit(2**63 - 1).alias("y"))
+    assert evaluate_policy(read(large), EVEN).estimate("snips").value == pytest.approx(2.0**63)
+
+
+def test_what_says_whether_propensities_are_estimates_is_true_or_false() -> None:
+    for column in (pl.lit("yes"), pl.lit(2), pl.lit(None, pl.Boolean)):
+        frame = FRAME.with_columns(column.alias("guessed"))
+        if frame.schema["guessed"] == pl.Boolean:
+            assert read(frame, estimated="guessed").flags == read().flags
+            continue
+        with pytest.raises(SourceError) as caught:
+            read(frame, estimated="guessed")
+        assert caught.value.code == "column_type"
+
+
+def test_positions_are_in_the_order_of_the_numbers_in_their_names() -> None:
+    names = [f"offer_{number}" for number in (1, 2, 10, 11)]
+    frame = pl.DataFrame({"item": ["a", "b"] * 8, "y": [1, 0] * 8, "p": 0.5, "at": names[::-1] * 4})
+    assert read(frame, position="at").positions == tuple(names)
+
+
+def test_replay_of_a_log_that_is_not_even_is_flagged() -> None:
+    choices = TargetPolicy.choices(FRAME["item"].fill_null("a"))
+    even = FRAME.with_columns(p=pl.lit(0.5))
+    for frame, expected in (
+        (even, False),
+        (even.with_columns(p=pl.when(pl.col("y") > 0).then(0.4).otherwise(0.5)), True),
+    ):
+        judged = evaluate_policy(read(frame), choices, estimators=["replay"])
+        assert ("uneven_logging" in {flag.code for flag in judged.flags}) == expected
+
+
+def test_slates_whose_weights_no_double_can_multiply_are_refused() -> None:
+    frame = pl.DataFrame({"item": ["a", "b"] * 20, "y": 1.0, "p": 1e-60, "at": [0, 1] * 20})
+    frame = frame.with_columns(slate=pl.int_range(40) // 2)
+    log = read(frame, position="at", slate="slate")
+    refused("overflow", log, estimators=["rips"], min_effective=0, max_unsupported=1)
+    assert evaluate_policy(log, EVEN, estimators=["iips"], min_effective=0, max_unsupported=1).estimates

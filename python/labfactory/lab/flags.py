@@ -36,6 +36,7 @@ _MEANINGS: Final = {
     "sample_ratio_rough": "fewer than five expected units in a variant, the ratio test is rough",
     "strata_pooled": "strata without two units in each arm were put together",
     "underflow": "outcomes differ by less than a double can square, measure in a smaller unit",
+    "uneven_logging": "propensities differ within a position, replay does not find the value of the policy",
     "unplanned_arm": "units are in a variant whose planned weight is 0",
     "weights_off": "importance weights do not average 1, propensities or the policy are misstated",
     "zero_variance": "all outcomes are equal",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from labfactory.base.errors import StatisticsError, nearest
+from labfactory.lab.flags import Flag
 from labfactory.lab.off_policy.estimators import KINDS, MODELLED, TUNED, UNWEIGHTED, Judged, tuned
 from labfactory.lab.off_policy.evaluation import Estimate, OffPolicyEvaluation
 from labfactory.lab.off_policy.intervals import (
@@ -17,17 +20,17 @@ from labfactory.lab.off_policy.intervals import (
     percentiles,
     standard_error,
 )
+from labfactory.lab.off_policy.log import LoggedDecisions
+from labfactory.lab.off_policy.rewards import RewardModel
 from labfactory.lab.off_policy.slates import SLATE_KINDS, Slates
-from labfactory.lab.off_policy.support import refuse_unsupported, reservations
+from labfactory.lab.off_policy.support import is_uneven, refuse_unsupported, reservations
+from labfactory.lab.off_policy.target import TargetPolicy
 from labfactory.lab.off_policy.terms import Terms, minus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from labfactory.lab.flags import Flag
-    from labfactory.lab.off_policy.log import Floats, LoggedDecisions
-    from labfactory.lab.off_policy.rewards import RewardModel
-    from labfactory.lab.off_policy.target import TargetPolicy
+    from labfactory.lab.off_policy.log import Floats
 
 
 def evaluate_policy(
@@ -84,12 +87,20 @@ def evaluate_policy(
         >>> judged.estimate("ips").value
         0.5
     """
-    if not 0 < alpha < 1 or tightest_at < 1 or resamples < 0:
-        message = (
-            "expected alpha between 0 and 1, tightest_at of 1 or more and resamples of 0 or more, "
-            f"found {alpha}, {tightest_at} and {resamples}"
-        )
-        raise StatisticsError(message, code="off_policy_input")
+    _check_numbers(
+        alpha=(alpha, "between 0 and 1", _is_number(alpha) and 0 < alpha < 1),
+        tightest_at=(tightest_at, "of 1 or more", _is_number(tightest_at) and 1 <= tightest_at < math.inf),
+        resamples=(resamples, "as a whole number of 0 or more", _is_whole(resamples)),
+        seed=(seed, "as a whole number of 0 or more", _is_whole(seed)),
+        min_effective=(min_effective, "of 0 or more", _is_number(min_effective) and min_effective >= 0),
+        max_unsupported=(
+            max_unsupported,
+            "of 0 or more",
+            _is_number(max_unsupported) and max_unsupported >= 0,
+        ),
+    )
+    _check_kinds(log, target, baseline, logging, rewards)
+    cuts = _checked_cuts(parameters or {})
     kinds = _kinds(log, estimators, has_rewards=rewards is not None)
     judged = [
         Judged(log, policy, rewards, logging, groups) for policy in (target, baseline) if policy is not None
@@ -101,7 +112,9 @@ def evaluate_policy(
                 log, each.target, each.weights, min_effective=min_effective, max_unsupported=max_unsupported
             )
             flags += reservations(log, each.target, each.weights)
-    rows = [row for kind in kinds for row in _rows(kind, judged, dict(parameters or {}))]
+    if "replay" in kinds and is_uneven(log):
+        flags.append(Flag("uneven_logging"))
+    rows = [row for kind in kinds for row in _rows(kind, judged, cuts)]
     inference = _Inference(alpha, tightest_at, resamples, seed)
     return OffPolicyEvaluation(
         policy=target.name,
@@ -118,20 +131,63 @@ def evaluate_policy(
     )
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and value == value
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
+
+
+def _check_numbers(**given: tuple[object, str, bool]) -> None:
+    """Refuses the first of some numbers, by name, that is not as it must be."""
+    for name, (found, expected, is_right) in given.items():
+        if not is_right:
+            message = f"expected {name} {expected}, found {found!r}"
+            raise StatisticsError(message, code="off_policy_input")
+
+
+def _check_kinds(log: object, target: object, baseline: object, logging: object, rewards: object) -> None:
+    """Refuses what is no log, no policy and no model of rewards."""
+    for name, found, kind in (
+        ("log", log, LoggedDecisions),
+        ("target", target, TargetPolicy),
+        ("baseline", baseline, TargetPolicy),
+        ("logging", logging, TargetPolicy),
+        ("rewards", rewards, RewardModel),
+    ):
+        if not isinstance(found, kind) and (found is not None or name in ("log", "target")):
+            message = f"expected {name} as a {kind.__name__}, found {type(found).__name__}"
+            raise StatisticsError(message, code="off_policy_input")
+
+
+def _checked_cuts(parameters: Mapping[str, float]) -> dict[str, float]:
+    """Cuts by estimator, each above 0."""
+    for kind, cut in parameters.items():
+        if kind not in TUNED:
+            message = f"expected an estimator with a cut, found {kind!r}"
+            raise StatisticsError(message, code="unknown_estimator", hint=nearest(kind, TUNED))
+        _check_numbers(**{f"the cut of {kind}": (cut, "above 0", _is_number(cut) and cut > 0)})
+    return dict(parameters)
+
+
 def _kinds(log: LoggedDecisions, asked: Sequence[str] | None, *, has_rewards: bool) -> list[str]:
     known = (*KINDS, *SLATE_KINDS)
     if asked is None and log.slate is not None:
         return ["iips", "rips", *(["cascade_dr"] if has_rewards else [])]
     if asked is None:
         return ["ips", "snips", *(["dm", "dr", "sndr"] if has_rewards else [])]
-    for kind in asked:
+    if not asked:
+        message = "expected one estimator or more, found none"
+        raise StatisticsError(message, code="off_policy_input")
+    for kind in [asked] if isinstance(asked, str) else asked:
         if kind not in known:
             message = f"expected an estimator, found {kind!r}"
             raise StatisticsError(message, code="unknown_estimator", hint=nearest(kind, known))
         if kind in MODELLED and not has_rewards:
             message = f"expected a reward model for {kind}, found none"
             raise StatisticsError(message, code="off_policy_input", hint="rewards=lf.RewardModel.ridge()")
-    return list(dict.fromkeys(asked))
+    return [asked] if isinstance(asked, str) else list(dict.fromkeys(asked))
 
 
 @dataclass(frozen=True, eq=False)

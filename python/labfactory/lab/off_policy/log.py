@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 
 from labfactory._core import base as core_base
 from labfactory.assignment.keys import key_texts
-from labfactory.base.columns import cast_values, is_text, plain_table, plain_type, value_type
+from labfactory.base.columns import cast_values, float_values, plain_table, plain_type, value_type
 from labfactory.base.errors import SourceError, StatisticsError, nearest
 from labfactory.base.sources import batches
 from labfactory.lab.flags import Flag
@@ -113,7 +114,8 @@ class LoggedDecisions:
             action: Column of the action taken, text, integers or booleans; known by its text.
             reward: Column of the reward, numbers or booleans.
             propensity: Column of the probability with which the action was taken; or one number for all.
-            position: Column of the slot, where decisions were made for several.
+            position: Column of the slot, where decisions were made for several; slots are in order of their
+                names, numbers in them by their size: `slot 2` before `slot 10`.
             customer: Column of the customer, by which intervals are clustered; without it every row, or
                 every slate, stands alone.
             slate: Column of the slate that rows belong to; needs `position`.
@@ -153,10 +155,13 @@ class LoggedDecisions:
         chances = _numbers(table, propensity) if isinstance(propensity, str) else None
         kept, flags = _whole_rows(table, action, rewards, chances)
         if estimated is not None:
-            guessed = pc.sum(pc.cast(table.column(estimated).filter(kept), pa.int64())).as_py() or 0
+            guessed = _count_true(table, estimated, kept)
             flags += (Flag("estimated_propensity", count=guessed),) if guessed else ()
         names, code = _coded(table.column(action).filter(kept), actions)
-        places, place = _coded(table.column(position).filter(kept)) if position else (("",), None)
+        places: tuple[str, ...] = ("",)
+        place: Codes | None = None
+        if position is not None:
+            places, place = _coded(table.column(position).filter(kept), is_in_slots=True)
         if place is not None and (place < 0).any():
             message = f"expected a position in every row, found none in {int((place < 0).sum())} rows"
             raise StatisticsError(message, code="off_policy_input", hint="leave those rows out")
@@ -252,14 +257,27 @@ def _text_of(value: object) -> str:
         return str(value)
 
 
-def _coded(values: pa.ChunkedArray, names: Iterable[object] | None = None) -> tuple[tuple[str, ...], Codes]:
+def _coded(
+    values: pa.ChunkedArray, names: Iterable[object] | None = None, *, is_in_slots: bool = False
+) -> tuple[tuple[str, ...], Codes]:
     if names is None:
+        if pa.types.is_nested(value_type(values.type)):
+            message = f"expected actions and positions that have a text, found {values.type}"
+            raise SourceError(message, code="key_type", hint="Cast them to text.")
         # Numbers in their own order, so that the tenth item is not the second.
         names = sorted(
-            value for value in pc.unique(values).to_pylist() if value is not None and value == value
+            (value for value in pc.unique(values).to_pylist() if value is not None and value == value),
+            key=_by_numbers if is_in_slots else None,
         )
     known = action_names(names)
     return known, action_codes(values, known)
+
+
+def _by_numbers(value: Any) -> Any:
+    """What positions are sorted by: the numbers in a text as numbers, so that slot 2 comes before slot 10."""
+    if not isinstance(value, str):
+        return value
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", value)]
 
 
 def _groups(values: pa.ChunkedArray) -> Codes:
@@ -291,13 +309,30 @@ def _combined(values: pa.Array | pa.ChunkedArray) -> pa.Array:
 def _numbers(table: pa.Table, name: str) -> Floats:
     """A column as float64, null as NaN; other values that are not numbers stay NaN or infinite."""
     kind = value_type(table.schema.field(name).type)
-    if is_text(kind) or pa.types.is_nested(kind) or pa.types.is_temporal(kind):
+    tests = (
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_decimal,
+        pa.types.is_boolean,
+        pa.types.is_null,
+    )
+    if not any(is_of(kind) for is_of in tests):
         message = f"expected numbers in column {name!r}, found {kind}"
         raise SourceError(message, code="column_type", hint="Cast the column before.")
     plain = cast_values(table.column(name), kind)
     plain = plain.cast(pa.int8()) if pa.types.is_boolean(kind) else plain
-    numbers: Floats = _whole(plain.cast(pa.float64()))
+    numbers: Floats = _whole(float_values(plain))
     return numbers
+
+
+def _count_true(table: pa.Table, name: str, rows: pa.Array) -> int:
+    """How many of some rows a column is true of."""
+    kind = value_type(table.schema.field(name).type)
+    if not pa.types.is_boolean(kind) and not pa.types.is_null(kind):
+        message = f"expected booleans in column {name!r}, found {kind}"
+        raise SourceError(message, code="column_type", hint="Cast the column before.")
+    is_true = cast_values(table.column(name), pa.bool_()).filter(rows)
+    return pc.sum(is_true).as_py() or 0
 
 
 def _whole(values: pa.Array | pa.ChunkedArray) -> Any:

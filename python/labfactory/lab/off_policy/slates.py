@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from labfactory.lab.off_policy.estimators import Judged
     from labfactory.lab.off_policy.log import Codes, Floats
 
+# As large as rewards may be, times a little: squares of their products fit a double.
+_LARGEST = 1e75
+
 SLATE_KINDS = ("sips", "iips", "rips", "cascade_dr")
 
 
@@ -68,28 +71,36 @@ class Slates:
 
     @cached_property
     def products(self) -> Floats:
-        """For each row, in that order, the product of its slate's weights up to it."""
+        """For each row, in that order, the product of its slate's weights up to it.
+
+        Raises:
+            StatisticsError: `overflow`.
+        """
         weights = self.judged.weights[self.order]
         products = weights.copy()
         lengths = np.diff(np.append(self.starts, len(weights)))
-        for k in range(1, int(lengths.max())):
-            rows = self.starts[lengths > k] + k
-            products[rows] *= products[rows - 1]
+        with np.errstate(over="ignore", invalid="ignore"):
+            for k in range(1, int(lengths.max())):
+                rows = self.starts[lengths > k] + k
+                products[rows] *= products[rows - 1]
+        if not (products <= _LARGEST).all():
+            message = "expected weights of a slate whose product's square fits a double, found larger"
+            hint = "iips takes no products"
+            raise StatisticsError(message, code="overflow", hint=hint)
         return products
 
     def terms(self, kind: str) -> Terms:
         """The terms of one estimator, a unit for each slate."""
         log, order = self.judged.log, self.order
-        ends = np.append(self.starts[1:], len(order)) - 1
-        whole = self.products[ends]
         if self.judged.target.is_logged:
-            return self._summed(log.reward[order], np.ones(len(whole)))
-        if kind == "sips":
-            rewards = np.add.reduceat(log.reward[order], self.starts)
-            return self._terms(whole * rewards, whole)
+            return self._summed(log.reward[order], np.ones(len(self.starts)))
         if kind == "iips":
             weights = self.judged.weights[order]
             return self._summed(weights * log.reward[order], weights)
+        whole = self.products[np.append(self.starts[1:], len(order)) - 1]
+        if kind == "sips":
+            rewards = np.add.reduceat(log.reward[order], self.starts)
+            return self._terms(whole * rewards, whole)
         if kind == "rips":
             return self._summed(self.products * log.reward[order], whole)
         return self._cascade(whole)

@@ -22,6 +22,8 @@ _FAR = 4.0
 _FEW_EVENTS = 10
 _LOW_SHARE = 0.01
 _HEAVY = 0.1
+# Propensities that were written as float32 are alike to this.
+_EVEN = 1e-6
 
 
 def refuse_unsupported(
@@ -80,6 +82,15 @@ def unsupported_share(log: LoggedDecisions, target: TargetPolicy) -> float:
             return 0.0
         missed += float(chances[~seen[log.position[start:stop]]].sum())
     return missed / len(log)
+
+
+def is_uneven(log: LoggedDecisions) -> bool:
+    """Whether propensities differ within a position: the log was not made by giving all actions alike."""
+    lowest = np.full(len(log.positions), np.inf)
+    highest = np.zeros(len(log.positions))
+    np.minimum.at(lowest, log.position, log.propensity)
+    np.maximum.at(highest, log.position, log.propensity)
+    return bool((highest > lowest * (1 + _EVEN)).any())
 
 
 def reservations(log: LoggedDecisions, target: TargetPolicy, weights: Floats) -> Iterator[Flag]:

@@ -80,7 +80,7 @@ class TargetPolicy(ABC):
         """
         if isinstance(probabilities, Mapping):
             actions, probabilities = list(probabilities), list(probabilities.values())
-        table = np.asarray(probabilities, np.float64)
+        table = _numbers(probabilities, (1, 2), "[actions] or [actions, positions]")
         table = table[:, None] if table.ndim == 1 else table
         _check_probabilities(table.T)
         names = None if actions is None else action_names(actions)
@@ -101,7 +101,7 @@ class TargetPolicy(ABC):
         Raises:
             StatisticsError: `target_probabilities`; when it is used, `target_shape`.
         """
-        chances = np.asarray(probabilities, np.float64)
+        chances = _numbers(probabilities, (1,), "[rows]")
         # NaN in a row that the log leaves out anyway says nothing; `of_logged` looks at the others.
         return _ByRow(name, chances)
 
@@ -122,6 +122,8 @@ class TargetPolicy(ABC):
         Raises:
             StatisticsError: When it is used: `target_probabilities`, `target_shape`, `unknown_action`.
         """
+        if not hasattr(probabilities, "shape"):
+            probabilities = _numbers(probabilities, (2,), "[rows, actions]")
         return _Matrix(name, probabilities, None if actions is None else action_names(actions))
 
     @staticmethod
@@ -144,7 +146,11 @@ class TargetPolicy(ABC):
             >>> TargetPolicy.choices(["mens", "womens"], name="rule").name
             'rule'
         """
-        chosen = actions if isinstance(actions, pa.Array | pa.ChunkedArray) else pa.array(actions)
+        try:
+            chosen = actions if isinstance(actions, pa.Array | pa.ChunkedArray) else pa.array(actions)
+        except (TypeError, pa.ArrowException) as error:
+            message = f"expected an action for each row, found {type(actions).__name__}"
+            raise StatisticsError(message, code="target_shape") from error
         return _Choices(name, chosen)
 
     @staticmethod
@@ -250,6 +256,23 @@ class _Choices(TargetPolicy):
             message = f"expected an action in every row, found none in {int((codes < 0).sum())} rows"
             raise StatisticsError(message, code="target_probabilities")
         return codes
+
+
+def _numbers(probabilities: npt.ArrayLike, dimensions: tuple[int, ...], shape: str) -> Floats:
+    """Numbers of so many dimensions.
+
+    Raises:
+        StatisticsError: `target_shape`.
+    """
+    try:
+        table = np.asarray(probabilities, np.float64)
+    except (TypeError, ValueError) as error:
+        message = f"expected probabilities {shape}, found {type(probabilities).__name__} without them"
+        raise StatisticsError(message, code="target_shape") from error
+    if table.ndim not in dimensions:
+        message = f"expected probabilities {shape}, found {table.ndim} dimensions"
+        raise StatisticsError(message, code="target_shape")
+    return table
 
 
 def _check_rows(found: int, log: LoggedDecisions) -> None:
