@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -39,6 +40,11 @@ std::vector<float> normals(std::size_t count, unsigned seed, float scale = 1.0F)
   for (float& number : made) number = scale * normal(random);
   return made;
 }
+
+struct Pairs {
+  std::vector<std::int32_t> rows;
+  std::vector<std::int32_t> candidates;
+};
 
 // Customers, candidates and factors: some of them alike, without variance, of a lower rank or triangular.
 struct World {
@@ -222,7 +228,7 @@ TEST_CASE("the stretch of a factor is bounded, closely up to 64 features") {
   CHECK(stretch_bound(std::vector<float>(16), 4) < 1e-30F);
 }
 
-TEST_CASE("one deviation has the bits that it has in a block, at every level") {
+TEST_CASE("some deviations have the bits that they have in a block, at every level") {
   for (unsigned seed = 0; seed < 12; ++seed) {
     const World world(seed, 1 + seed * 3, 10);
     const Uncertainty uncertainty = Uncertainty::full(world.factors, world.candidates, world.features);
@@ -231,15 +237,27 @@ TEST_CASE("one deviation has the bits that it has in a block, at every level") {
     std::vector<float> scratch;
     std::vector<float> plain(static_cast<std::size_t>(world.candidates * kBlockRows));
     uncertainty.deviations(kernels_plain(), x.data(), scratch, plain.data());
+    // Neighbours of one candidate, and of different ones, some of whose factors are triangular.
+    std::array<Pairs, 2> pairs;
+    std::mt19937 random(seed);
+    for (std::int64_t i = 0; i < world.candidates * kBlockRows; ++i) {
+      pairs[0].rows.push_back(static_cast<std::int32_t>(i % kBlockRows));
+      pairs[0].candidates.push_back(static_cast<std::int32_t>(i / kBlockRows));
+      if (i > 300) continue;
+      pairs[1].rows.push_back(static_cast<std::int32_t>(random() % kBlockRows));
+      pairs[1].candidates.push_back(static_cast<std::int32_t>(random() % 10));
+    }
     std::vector<const Kernels*> all = tables();
     all.push_back(&kernels_plain());
     for (const Kernels* const table : all) {
-      std::vector<float> found;
-      for (std::int64_t c = 0; c < world.candidates; ++c) {
-        for (std::int64_t r = 0; r < kBlockRows; ++r)
-          found.push_back(uncertainty.deviation(*table, x.data(), c, r));
+      for (const auto& [rows, candidates] : pairs) {
+        std::vector<float> found(rows.size());
+        uncertainty.deviations_of(*table, x.data(), rows, candidates, found.data());
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+          const float expected = plain[static_cast<std::size_t>(candidates[i] * kBlockRows + rows[i])];
+          CHECK(std::bit_cast<std::int32_t>(found[i]) == std::bit_cast<std::int32_t>(expected));
+        }
       }
-      CHECK(same_bits(found, plain));
     }
     std::vector<float> norms(kBlockRows);
     CHECK_FALSE(uncertainty.lengths(x.data(), 1.0F, norms.data()));
@@ -291,8 +309,7 @@ TEST_CASE("what bounds draws has the same bits at every level, and no draw is ab
       std::vector<float> floors(kBlockRows);
       for (std::size_t r = 0; r < floors.size(); ++r) floors[r] = best.rank[r] - 0.5F;
       std::vector<std::uint64_t> reaching(mask.size());
-      kernels_plain().above(plain.data(), view.prices, mask.data(), candidates, floors.data(),
-                            reaching.data());
+      kernels_plain().above(plain.data(), mask.data(), candidates, floors.data(), reaching.data());
       for (std::size_t i = 0; i < size; ++i) {
         const std::size_t c = i / kBlockRows;
         const double z = draw_of(stream.uniform(customers[i % kBlockRows], components[c]));
@@ -307,8 +324,17 @@ TEST_CASE("what bounds draws has the same bits at every level, and no draw is ab
         CHECK(same_bits(bounds, plain));
         CHECK(std::ranges::equal(found.candidate, best.candidate));
         std::vector<std::uint64_t> also(mask.size());
-        table->above(bounds.data(), view.prices, mask.data(), candidates, floors.data(), also.data());
+        table->above(bounds.data(), mask.data(), candidates, floors.data(), also.data());
         CHECK(also == reaching);
+        Best high{};
+        Best highest{};
+        std::vector<float> ceilings(size);
+        kernels_plain().ceilings(view, ceilings.data(), &high);
+        table->ceilings(view, bounds.data(), &highest);
+        CHECK(same_bits(bounds, ceilings));
+        CHECK(std::ranges::equal(highest.candidate, high.candidate));
+        table->ceilings(view, nullptr, &highest);
+        CHECK(std::ranges::equal(highest.candidate, high.candidate));
       }
     }
   }

@@ -53,7 +53,7 @@ bool comes_late(const Slot& slot, const DecisionInput& input) {
 // Bases whose scores are the sums that choose() has in its registers.
 bool keeps_sums(const Slot& slot) {
   const Base base = slot.settings().exploration.base;
-  const bool is_kept = base == Base::softmax || base == Base::squarecb || base == Base::thompson;
+  const bool is_kept = base == Base::softmax || base == Base::squarecb || is_uncertain(base);
   return is_kept && slot.model().is_sum() && slot.settings().arbitration.is_empty();
 }
 
@@ -69,7 +69,6 @@ Scratch::Scratch(const Slot& slot)
   terms.resize(static_cast<std::size_t>(settings.arbitration.columns() * kBlockRows));
   scores.resize(matrix);
   if (is_uncertain(settings.exploration.base)) deviations.resize(matrix);
-  if (settings.exploration.base == Base::ucb) ranks.resize(matrix);
   weights.resize(candidates * kBlockRows);
   before.resize((candidates + kStride - 1) / kStride * kBlockRows);
   eligible.resize(candidates);
@@ -230,11 +229,6 @@ void Decider::spread(Scratch& scratch) const {
     arbitration.apply(scratch.terms.data(), model_.candidates(), scratch.scores.data(),
                       scratch.deviations.data());
   }
-  if (exploration_.base != Base::ucb) return;
-  const auto strength = static_cast<float>(exploration_.strength);
-  for (std::size_t i = 0; i < scratch.ranks.size(); ++i) {
-    scratch.ranks[i] = scratch.scores[i] + strength * scratch.deviations[i];
-  }
 }
 
 void Decider::gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
@@ -357,14 +351,15 @@ void Decider::draw_base(std::int64_t rows, const double* numbers, Scratch& scrat
 }
 
 void Decider::draw_bounds(Scratch& scratch) const {
+  const auto strength = static_cast<float>(exploration_.strength);
   if (scratch.is_late) {
-    const auto strength = static_cast<float>(exploration_.strength);
     if (take_highest_bound(kernels_, beliefs(scratch), strength, scratch.contest, scratch.second.candidate)) {
       return;
     }
     spread(scratch);
+    scratch.is_late = false;
   }
-  kernels_.argmax(scratch.ranks.data(), prices(), base(scratch), model_.candidates(), &scratch.second);
+  kernels_.ceilings(beliefs(scratch).outlook(strength), nullptr, &scratch.second);
 }
 
 void Decider::draw_beliefs(std::int64_t rows, Scratch& scratch) const {

@@ -29,7 +29,6 @@ struct Scratch {
   Aligned<float> terms;
   Aligned<float> scores;      // [candidates, padded][kBlockRows]
   Aligned<float> deviations;  // as scores, where scores are uncertain
-  Aligned<float> ranks;       // as scores, of Base::ucb
   Aligned<float> weights;     // of Base::softmax and Base::squarecb
   std::vector<float> products;
   Aligned<double> before;
@@ -104,7 +103,7 @@ class Decider {
 
   std::int64_t choose(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   std::int64_t take_best(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
-  // The deviations of all scores, and what is made of them.
+  // The deviations of all scores, at a formula too.
   void spread(Scratch& scratch) const;
   void draw_bounds(Scratch& scratch) const;
   void gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const;

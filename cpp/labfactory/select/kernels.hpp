@@ -35,7 +35,16 @@ struct FeatureRange {
   std::int64_t last = 0;
 };
 
-// What draws are bounded by before they are made; all [candidates][kBlockRows].
+// What single deviations are found from: of each candidate a factor in strips of kStripRows rows.
+struct StripView {
+  const float* features = nullptr;       // [count][kBlockRows]
+  const float* strips = nullptr;         // [candidates][strip_count][count][kStripRows]
+  const FeatureRange* ranges = nullptr;  // [candidates][strip_count]: outside of it features weigh 0
+  std::int64_t count = 0;
+  std::int64_t strip_count = 0;
+};
+
+// What draws and ranks are bounded by before they are made; all [candidates][kBlockRows].
 struct Outlook {
   const float* means = nullptr;
   const float* deviations = nullptr;  // or nullptr: at most scales[c] · norms[r] + kLeastSpread
@@ -109,19 +118,26 @@ struct Kernels {
   void (*spread)(const float* features, const float* factor, const FeatureRange* ranges, std::int64_t count,
                  std::int64_t groups, float* deviations);
 
-  // The same for one row: `feature` is its first, `factor` packed as [strips][count][kStripRows].
-  float (*spread_one)(const float* feature, const float* factor, const FeatureRange* ranges,
-                      std::int64_t count, std::int64_t strips);
+  // The same for some pairs of a row and a candidate, one after the other; neighbours of one candidate share
+  // the reading of its strips.
+  void (*spread_some)(const StripView& view, const std::int32_t* rows, const std::int32_t* candidates,
+                      std::int64_t pairs, float* deviations);
 
   // What no draw of a candidate is above:
   //   bounds[c][r] = means[c][r] - prices[c] + quantile bound · strength · deviation, and a little more,
   // and for each row the eligible candidate with the highest bound.
   void (*outlook)(const Outlook& view, float* bounds, Best* best);
 
+  // What no upper confidence bound is above, and where there are deviations the bound itself:
+  //   bounds[c][r] = means[c][r] + strength · deviation - prices[c],
+  // and for each row the eligible candidate with the highest, the lowest of equals. `bounds`: nullptr where
+  // nobody needs them. Nobody is asked for who draws.
+  void (*ceilings)(const Outlook& view, float* bounds, Best* best);
+
   // Which eligible candidates are not below the floor of their row:
-  //   reaching[c] bit r = !(bounds[c][r] - prices[c] < floor[r]).
-  void (*above)(const float* bounds, const float* prices, const std::uint64_t* mask, std::int64_t candidates,
-                const float* floor, std::uint64_t* reaching);
+  //   reaching[c] bit r = !(bounds[c][r] < floor[r]).
+  void (*above)(const float* bounds, const std::uint64_t* mask, std::int64_t candidates, const float* floor,
+                std::uint64_t* reaching);
 
   // The same as choose() without `scores`, scoring only those that the screen leaves; false where those are
   // too many, and `best` is then for choose() to find.

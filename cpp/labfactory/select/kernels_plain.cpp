@@ -190,18 +190,21 @@ bool screen(const ScreenView& view, const float* features, const float* prices, 
   return rivals <= kMostRivals;
 }
 
-float spread_one(const float* feature, const float* factor, const FeatureRange* ranges, std::int64_t count,
-                 std::int64_t strips) {
-  float variance = 0.0F;
-  for (std::int64_t row = 0; row < strips * kStripRows; ++row) {
-    const std::int64_t s = row / kStripRows;
-    float sum = 0.0F;
-    for (std::int64_t f = ranges[s].first; f < ranges[s].last; ++f) {
-      sum = std::fma(feature[f * kBlockRows], factor[(s * count + f) * kStripRows + row % kStripRows], sum);
+void spread_some(const StripView& view, const std::int32_t* rows, const std::int32_t* candidates,
+                 std::int64_t pairs, float* deviations) {
+  for (std::int64_t i = 0; i < pairs; ++i) {
+    float variance = 0.0F;
+    for (std::int64_t row = 0; row < view.strip_count * kStripRows; ++row) {
+      const std::int64_t strip = candidates[i] * view.strip_count + row / kStripRows;
+      float sum = 0.0F;
+      for (std::int64_t f = view.ranges[strip].first; f < view.ranges[strip].last; ++f) {
+        sum = std::fma(view.features[f * kBlockRows + rows[i]],
+                       view.strips[(strip * view.count + f) * kStripRows + row % kStripRows], sum);
+      }
+      variance += bounded(sum) * bounded(sum);
     }
-    variance += bounded(sum) * bounded(sum);
+    deviations[i] = std::sqrt(variance);
   }
-  return std::sqrt(variance);
 }
 
 void outlook(const Outlook& view, float* bounds, Best* best) {
@@ -227,13 +230,31 @@ void outlook(const Outlook& view, float* bounds, Best* best) {
   }
 }
 
-void above(const float* bounds, const float* prices, const std::uint64_t* mask, std::int64_t candidates,
-           const float* floor, std::uint64_t* reaching) {
+void ceilings(const Outlook& view, float* bounds, Best* best) {
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
+    best->rank[r] = -std::numeric_limits<float>::infinity();
+    best->score[r] = best->rank[r];
+    best->candidate[r] = -1;
+    for (std::int64_t c = 0; c < view.candidates; ++c) {
+      const std::int64_t at = c * kBlockRows + r;
+      const float deviation =
+          view.deviations == nullptr ? view.scales[c] * view.norms[r] + kLeastSpread : view.deviations[at];
+      const float high = view.means[at] + view.strength * deviation;
+      const float bound = view.prices == nullptr ? high : high - view.prices[c];
+      if (bounds != nullptr) bounds[at] = bound;
+      if (!is_eligible(view.mask, c, r) || !(bound > best->rank[r])) continue;
+      best->rank[r] = bound;
+      best->candidate[r] = static_cast<std::int32_t>(c);
+    }
+  }
+}
+
+void above(const float* bounds, const std::uint64_t* mask, std::int64_t candidates, const float* floor,
+           std::uint64_t* reaching) {
   for (std::int64_t c = 0; c < candidates; ++c) {
     reaching[c] = 0;
     for (std::int64_t r = 0; r < kBlockRows; ++r) {
-      const float bound = bounds[c * kBlockRows + r] - (prices == nullptr ? 0.0F : prices[c]);
-      const bool is_above = is_eligible(mask, c, r) && !(bound < floor[r]);
+      const bool is_above = is_eligible(mask, c, r) && !(bounds[c * kBlockRows + r] < floor[r]);
       reaching[c] |= static_cast<std::uint64_t>(is_above) << r;
     }
   }
@@ -324,9 +345,9 @@ void race(const float* at, float mean, float inverse_deviation, float* product) 
 }  // namespace
 
 const Kernels& kernels_plain() {
-  static constexpr Kernels table = {&read,  &score,    &choose,  &spread, &spread_one, &outlook,
-                                    &above, &screen,   &sigmoid, &argmax, &count,      &softmax,
-                                    &reach, &uniforms, &normals, &race};
+  static constexpr Kernels table = {&read,     &score, &choose,   &spread,  &spread_some, &outlook,
+                                    &ceilings, &above, &screen,   &sigmoid, &argmax,      &count,
+                                    &softmax,  &reach, &uniforms, &normals, &race};
   return table;
 }
 

@@ -41,6 +41,33 @@ void for_bits(std::uint64_t bits, const Work& work) {
 
 }  // namespace
 
+Outlook Beliefs::outlook(float strength) const {
+  return {.means = means,
+          .deviations = deviations,
+          .scales = is_late() ? late.uncertainty->stretches().data() : nullptr,
+          .norms = late.norms,
+          .prices = prices,
+          .mask = mask,
+          .candidates = candidates,
+          .strength = strength};
+}
+
+void Beliefs::deviations_of(std::span<const std::int32_t> rows, std::span<const std::int32_t> candidates_of,
+                            float* out) const {
+  if (is_late()) {
+    late.uncertainty->deviations_of(*late.kernels, late.features, rows, candidates_of, out);
+    return;
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) out[i] = deviations[candidates_of[i] * kBlockRows + rows[i]];
+}
+
+void Contest::reach_only(const std::int32_t* first) {
+  std::ranges::fill(reaching, 0);
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
+    if (first[r] >= 0) reaching[static_cast<std::size_t>(first[r])] |= std::uint64_t{1} << r;
+  }
+}
+
 void Thompson::add(const Beliefs& beliefs, std::int64_t candidate, std::int32_t row, std::uint64_t customer,
                    Contest& contest) const {
   const std::size_t at = contest.pairs++;
@@ -57,12 +84,12 @@ void Thompson::flush(const Beliefs& beliefs, Contest& contest) const {
   kernels_->uniforms(contest.customers.data(), contest.components.data(), stream_->purpose(),
                      stream_->key().data(), count, contest.numbers.data());
   kernels_->normals(contest.numbers.data(), count);
+  beliefs.deviations_of(contest.waiting_rows(), contest.waiting_candidates(), contest.deviations.data());
   for (std::size_t i = 0; i < contest.pairs; ++i) {
     const std::int32_t c = contest.candidates[i];
     const auto r = static_cast<std::size_t>(contest.rows[i]);
     const std::int64_t at = c * kBlockRows + static_cast<std::int64_t>(r);
-    const double deviation =
-        static_cast<double>(strength_) * static_cast<double>(beliefs.deviation(c, contest.rows[i]));
+    const double deviation = static_cast<double>(strength_) * static_cast<double>(contest.deviations[i]);
     const double mean = static_cast<double>(beliefs.means[at]) - static_cast<double>(price_of(beliefs, c));
     const double drawn = mean + deviation * contest.numbers[i];
     const bool is_higher = contest.best[r] < 0 || drawn > contest.highest[r] ||
@@ -74,57 +101,8 @@ void Thompson::flush(const Beliefs& beliefs, Contest& contest) const {
   contest.pairs = 0;
 }
 
-void Thompson::draw_first(const Beliefs& beliefs, const std::int32_t* first, std::uint64_t open,
-                          std::span<const std::uint64_t> customers, Contest& contest) const {
-  for_bits(open, [&](std::int32_t r) {
-    if (first[r] >= 0) add(beliefs, first[r], r, customers[static_cast<std::size_t>(r)], contest);
-  });
-  flush(beliefs, contest);
-  for (std::size_t r = 0; r < contest.best.size(); ++r) {
-    if (contest.best[r] >= 0) contest.floor[r] = rounded_down(contest.highest[r]);
-  }
-}
-
-void Thompson::look_out(const Beliefs& beliefs, const std::int32_t* tops, std::uint64_t open,
-                        std::span<const std::uint64_t> customers, Contest& contest) const {
-  const bool is_late = beliefs.deviations == nullptr;
-  Best best;
-  kernels_->outlook({.means = beliefs.means,
-                     .deviations = beliefs.deviations,
-                     .scales = is_late ? beliefs.late.uncertainty->stretches().data() : nullptr,
-                     .norms = beliefs.late.norms,
-                     .prices = beliefs.prices,
-                     .mask = beliefs.mask,
-                     .candidates = beliefs.candidates,
-                     .strength = strength_ * kOutlookRoom,
-                     .customers = customers.data(),
-                     .components = components_.data(),
-                     .purpose = stream_->purpose(),
-                     .key = stream_->key().data()},
-                    contest.bounds.data(), &best);
-  for (std::int64_t r = 0; r < kBlockRows; ++r) {
-    if (tops[r] < 0 || best.candidate[r] < 0) best.candidate[r] = tops[r];
-  }
-  draw_first(beliefs, best.candidate, open, customers, contest);
-  kernels_->above(contest.bounds.data(), nullptr, beliefs.mask, beliefs.candidates, contest.floor.data(),
-                  contest.reaching.data());
-  for (std::uint64_t& rows : contest.reaching) rows &= open;
-}
-
-void Thompson::draw(const Beliefs& beliefs, const std::int32_t* tops, std::uint64_t open,
-                    std::span<const std::uint64_t> customers, Contest& contest) const {
-  contest.best.fill(-1);
-  contest.floor.fill(std::numeric_limits<float>::infinity());
-  bool are_many = beliefs.deviations == nullptr;
-  if (!are_many) {
-    draw_first(beliefs, tops, open, customers, contest);
-    kernels_->reach(beliefs.means, beliefs.deviations, beliefs.prices, beliefs.mask, beliefs.candidates,
-                    kMostDeviations * strength_, contest.floor.data(), contest.reaching.data());
-    std::int64_t pairs = 0;
-    for (const std::uint64_t rows : contest.reaching) pairs += std::popcount(rows);
-    are_many = pairs * kManyShare > beliefs.candidates * kBlockRows;
-  }
-  if (are_many) look_out(beliefs, tops, open, customers, contest);
+void Thompson::draw_reaching(const Beliefs& beliefs, std::span<const std::uint64_t> customers,
+                             Contest& contest) const {
   for (std::int64_t c = 0; c < beliefs.candidates; ++c) {
     for_bits(contest.reaching[static_cast<std::size_t>(c)], [&](std::int32_t r) {
       // The highest so far was drawn.
@@ -134,6 +112,51 @@ void Thompson::draw(const Beliefs& beliefs, const std::int32_t* tops, std::uint6
     });
   }
   flush(beliefs, contest);
+}
+
+void Thompson::draw_first(const Beliefs& beliefs, const std::int32_t* first, std::uint64_t open,
+                          std::span<const std::uint64_t> customers, Contest& contest) const {
+  contest.reach_only(first);
+  for (std::uint64_t& rows : contest.reaching) rows &= open;
+  draw_reaching(beliefs, customers, contest);
+  for (std::size_t r = 0; r < contest.best.size(); ++r) {
+    if (contest.best[r] >= 0) contest.floor[r] = rounded_down(contest.highest[r]);
+  }
+}
+
+void Thompson::look_out(const Beliefs& beliefs, const std::int32_t* tops, std::uint64_t open,
+                        std::span<const std::uint64_t> customers, Contest& contest) const {
+  Outlook view = beliefs.outlook(strength_ * kOutlookRoom);
+  view.customers = customers.data();
+  view.components = components_.data();
+  view.purpose = stream_->purpose();
+  view.key = stream_->key().data();
+  Best best;
+  kernels_->outlook(view, contest.bounds.data(), &best);
+  for (std::int64_t r = 0; r < kBlockRows; ++r) {
+    if (tops[r] < 0 || best.candidate[r] < 0) best.candidate[r] = tops[r];
+  }
+  draw_first(beliefs, best.candidate, open, customers, contest);
+  kernels_->above(contest.bounds.data(), beliefs.mask, beliefs.candidates, contest.floor.data(),
+                  contest.reaching.data());
+  for (std::uint64_t& rows : contest.reaching) rows &= open;
+}
+
+void Thompson::draw(const Beliefs& beliefs, const std::int32_t* tops, std::uint64_t open,
+                    std::span<const std::uint64_t> customers, Contest& contest) const {
+  contest.best.fill(-1);
+  contest.floor.fill(std::numeric_limits<float>::infinity());
+  bool are_many = beliefs.is_late();
+  if (!are_many) {
+    draw_first(beliefs, tops, open, customers, contest);
+    kernels_->reach(beliefs.means, beliefs.deviations, beliefs.prices, beliefs.mask, beliefs.candidates,
+                    kMostDeviations * strength_, contest.floor.data(), contest.reaching.data());
+    std::int64_t pairs = 0;
+    for (const std::uint64_t rows : contest.reaching) pairs += std::popcount(rows);
+    are_many = pairs * kManyShare > beliefs.candidates * kBlockRows;
+  }
+  if (are_many) look_out(beliefs, tops, open, customers, contest);
+  draw_reaching(beliefs, customers, contest);
 }
 
 void Thompson::chances(const Beliefs& beliefs, const std::int32_t* taken, Contest& contest,

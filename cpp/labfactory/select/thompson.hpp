@@ -14,12 +14,8 @@
 
 namespace labfactory::select {
 
-// What finds the deviations of a block one by one, where not all of them are needed.
+// What finds the deviations of a block for some pairs, where not all of them are needed.
 struct Late {
-  [[nodiscard]] float deviation(std::int64_t candidate, std::int64_t row) const {
-    return uncertainty->deviation(*kernels, features, candidate, row);
-  }
-
   const Kernels* kernels;
   const Uncertainty* uncertainty;
   const float* features;
@@ -28,9 +24,11 @@ struct Late {
 
 // The scores of a block: all [candidates][kBlockRows].
 struct Beliefs {
-  [[nodiscard]] float deviation(std::int64_t candidate, std::int64_t row) const {
-    return deviations == nullptr ? late.deviation(candidate, row) : deviations[candidate * kBlockRows + row];
-  }
+  [[nodiscard]] bool is_late() const { return deviations == nullptr; }
+  // What bounds are found from; draws have more to say.
+  [[nodiscard]] Outlook outlook(float strength) const;
+  void deviations_of(std::span<const std::int32_t> rows, std::span<const std::int32_t> candidates_of,
+                     float* out) const;
 
   const float* means;
   const float* deviations;  // or nullptr: `late` has them
@@ -44,6 +42,14 @@ struct Beliefs {
 struct Contest {
   // Draws that are made at a time: rows and candidates in any order.
   static constexpr std::size_t kPairs = 512;
+
+  // The pairs that wait.
+  [[nodiscard]] std::span<const std::int32_t> waiting_rows() const { return std::span(rows).first(pairs); }
+  [[nodiscard]] std::span<const std::int32_t> waiting_candidates() const {
+    return std::span(candidates).first(pairs);
+  }
+  // Of each row whose candidate is not -1 that pair alone.
+  void reach_only(const std::int32_t* first);
 
   explicit Contest(std::int64_t candidates)
       : reaching(static_cast<std::size_t>(candidates)),
@@ -62,6 +68,7 @@ struct Contest {
   std::array<std::uint64_t, kPairs> components{};
   std::array<std::int32_t, kPairs> rows{};
   std::array<std::int32_t, kPairs> candidates{};
+  std::array<float, kPairs> deviations{};
   std::array<double, kPairs> numbers{};
 };
 
@@ -91,6 +98,9 @@ class Thompson {
   void add(const Beliefs& beliefs, std::int64_t candidate, std::int32_t row, std::uint64_t customer,
            Contest& contest) const;
   void flush(const Beliefs& beliefs, Contest& contest) const;
+  // Draws the pairs that reach.
+  void draw_reaching(const Beliefs& beliefs, std::span<const std::uint64_t> customers,
+                     Contest& contest) const;
   // Draws the candidates `first` and sets the floors to the highest draws.
   void draw_first(const Beliefs& beliefs, const std::int32_t* first, std::uint64_t open,
                   std::span<const std::uint64_t> customers, Contest& contest) const;

@@ -75,7 +75,9 @@ Uncertainty Uncertainty::full(std::span<const float> factors, std::int64_t candi
     const std::span<const float> own = factors.subspan(at, size);
     made.factors_.emplace_back(own, features, kGroup);
     if (is_shared) continue;
-    made.strips_.emplace_back(own, features, kStripRows);
+    const Factor strips(own, features, kStripRows);
+    made.strips_.insert(made.strips_.end(), strips.packed.begin(), strips.packed.end());
+    made.strip_ranges_.insert(made.strip_ranges_.end(), strips.ranges.begin(), strips.ranges.end());
     made.stretches_.push_back(stretch_bound(own, features));
   }
   return made;
@@ -101,11 +103,15 @@ bool Uncertainty::lengths(const float* features, float strength, float* out) con
          longest * widest * std::max(strength, 1.0F) < kMost;
 }
 
-float Uncertainty::deviation(const Kernels& kernels, const float* features, std::int64_t candidate,
-                             std::int64_t row) const {
-  const Factor& strips = strips_[static_cast<std::size_t>(candidate)];
-  return kernels.spread_one(features + row, strips.packed.data(), strips.ranges.data(), features_,
-                            strips.groups());
+void Uncertainty::deviations_of(const Kernels& kernels, const float* features,
+                                std::span<const std::int32_t> rows, std::span<const std::int32_t> candidates,
+                                float* out) const {
+  const StripView view = {.features = features,
+                          .strips = strips_.data(),
+                          .ranges = strip_ranges_.data(),
+                          .count = features_,
+                          .strip_count = (features_ + kStripRows - 1) / kStripRows};
+  kernels.spread_some(view, rows.data(), candidates.data(), static_cast<std::int64_t>(rows.size()), out);
 }
 
 void Uncertainty::deviations(const Kernels& kernels, const float* features, std::vector<float>& scratch,

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "labfactory/select/aligned.hpp"
 #include "labfactory/select/kernels.hpp"
 #include "labfactory/select/model.hpp"
 
@@ -33,9 +34,9 @@ class Uncertainty {
   // At least the lengths of a block's features; whether deviations, times `strength`, and all that is made of
   // them are finite.
   [[nodiscard]] bool lengths(const float* features, float strength, float* out) const;
-  // One of deviations(), the same bits.
-  [[nodiscard]] float deviation(const Kernels& kernels, const float* features, std::int64_t candidate,
-                                std::int64_t row) const;
+  // Some of deviations(), the same bits.
+  void deviations_of(const Kernels& kernels, const float* features, std::span<const std::int32_t> rows,
+                     std::span<const std::int32_t> candidates, float* out) const;
 
   // Standard deviations [candidates][kBlockRows], from the features of a block.
   void deviations(const Kernels& kernels, const float* features, std::vector<float>& scratch,
@@ -56,7 +57,8 @@ class Uncertainty {
   std::int64_t features_ = 0;
   std::optional<Model> variances_;
   std::vector<Factor> factors_;
-  std::vector<Factor> strips_;  // the same for one row
+  Aligned<float> strips_;  // the same once more, as StripView has them
+  std::vector<FeatureRange> strip_ranges_;
   std::vector<float> stretches_;
 };
 
