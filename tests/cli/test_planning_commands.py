@@ -87,7 +87,15 @@ def test_power_knows_amounts_variants_and_stop_rules() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["--rate", 0.1, "--mean", 3], ["--mean", 3], ["--rate", 0.1, "--rule", "never"]]
+    "words",
+    [
+        [],
+        ["--rate", 0.1, "--mean", 3],
+        ["--mean", 3],
+        ["--rate", 0.1, "--rule", "never"],
+        ["--rate", 0.1, "--variants", 0],
+        ["--rate", 0.1, "--variants", 1],
+    ],
 )
 def test_power_of_nothing_is_refused(words: list[object]) -> None:
     assert run("power", *words, "--lift", 0.1).exit_code == 2
@@ -108,6 +116,12 @@ def test_design_sizes_every_metric_by_history(folder: Path) -> None:
     printed = run(*asked).stdout
     assert "orders" in printed
     assert "no harm" in printed
+
+
+def test_text_is_no_covariate_to_design_by(folder: Path) -> None:
+    told = run("design", folder / "experiment.toml", folder / "all.parquet", "--covariate", "variant")
+    assert told.exit_code == 3
+    assert "expected booleans or numbers in column 'variant'" in told.output
 
 
 def test_a_plan_is_written_and_what_departs_from_it_is_told(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +80,15 @@ def test_what_is_no_p_value_is_refused():
     with pytest.raises(StatisticsError, match=r"from 0 to 1, found 1\.5") as raised:
         adjust([0.2, 1.5], "holm")
     assert raised.value.code == "p_value"
+
+
+def test_p_values_may_be_a_column_and_nothing_else_than_numbers():
+    column = pa.array([0.01, None, 0.02])
+    assert adjust(column, "holm") == adjust(pa.chunked_array([column]), "holm") == (0.03, None, 0.04)
+    for wrong in (["x"], "0.1x", np.zeros((2, 2)), [[0.1]]):
+        with pytest.raises(StatisticsError) as raised:
+            adjust(wrong, "holm")
+        assert raised.value.code == "p_value"
 
 
 def test_an_unknown_correction_names_its_neighbour():

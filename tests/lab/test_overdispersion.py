@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,3 +28,10 @@ def test_no_pairs_say_nothing() -> None:
     with pytest.raises(StatisticsError) as caught:
         overdispersion([None, math.nan])
     assert caught.value.code == "no_pairs"
+
+
+@pytest.mark.parametrize("z", [[1.0, 1e200], [math.inf], ["x"], [[1.0, 2.0]]])
+def test_what_is_no_z_is_refused(z: list[Any]) -> None:
+    with pytest.raises(StatisticsError) as caught:
+        overdispersion(z)
+    assert caught.value.code == "invalid_outcome"

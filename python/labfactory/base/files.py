@@ -66,7 +66,7 @@ def unreadable(path: Path, problem: Exception) -> SourceError:
         hint = "The file's permissions do not let this user read it."
     elif path.suffix.lower() == ".parquet":
         hint = "The file may be cut short or no Parquet file: copy it again."
-    elif "UTF8" in message or "UTF-8" in message:
+    elif "UTF8" in message or "UTF-8" in message.upper():
         hint = "Save the file as UTF-8."
     elif "Empty CSV" in message:
         hint = "The first line must name the columns."
@@ -141,7 +141,8 @@ class CsvFile:
         try:
             with self._open(columns=None) as reader:
                 self.schema: pa.Schema = reader.schema
-        except (OSError, pa.ArrowException) as problem:
+            list(self.schema.names)  # which are read as text only now
+        except (OSError, UnicodeDecodeError, pa.ArrowException) as problem:
             raise self.explain(problem) from problem
 
     def read(self, columns: Sequence[str], max_rows: int) -> Iterator[pa.RecordBatch]:

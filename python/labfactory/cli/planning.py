@@ -53,7 +53,7 @@ def power(
         baseline,
         alpha=alpha,
         power=wanted,
-        shares=(1 / variants,) * variants,
+        shares=(1 / max(variants, 1),) * variants,
         rule=_rule(rule, looks),
         looks=20 if looks is None else looks,
     )

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from labfactory.base.errors import StatisticsError, UsageError
+from labfactory.lab.groups import texts
 from labfactory.lab.many_arms import ManyArms, check_rows, check_shares, parted
 from labfactory.lab.reading import check_numbers, named_batches
 
@@ -52,7 +53,8 @@ class CountedArms:
         Raises:
             UsageError: `metric`, for another kind of metric.
             StatisticsError: `no_units`, when no row is left.
-            SourceError: `column_type`, for units, counts or shares that are no numbers.
+            SourceError: `column_type`, for units, counts or shares that are no numbers, and for names that
+                have no text.
         """
         for name, metric in metrics.items():
             if metric.kind != "proportion":
@@ -64,22 +66,22 @@ class CountedArms:
         whole = pa.concat_tables(parts)
         for name in [*counts, *([] if columns.share is None else [columns.share])]:
             check_numbers(whole[name].type, name)
+        for name in {*columns.all} - {columns.share}:
+            whole = whole.set_column(whole.schema.get_field_index(name), name, texts(whole[name]))
         frame = pl.DataFrame(whole)
         told = [name for name in wanted if name not in (*columns.segments, columns.share)]
         frame = check_rows(frame.drop_nulls(told))
-        names = frame[columns.experiment].cast(pl.String)
+        names = frame[columns.experiment]
         is_arm = columns.variant is None
         variant = (
-            pl.int_range(pl.len()).over(names).cast(pl.String)
-            if is_arm
-            else pl.col(str(columns.variant)).cast(pl.String)
+            pl.int_range(pl.len()).over(names).cast(pl.String) if is_arm else pl.col(str(columns.variant))
         )
         share = pl.lit(np.nan) if columns.share is None else pl.col(columns.share).cast(pl.Float64)
         frame = frame.select(
             pl.Series("experiment", names),
             variant=variant,
             share=share,
-            **{f"segment {name}": pl.col(name).cast(pl.String) for name in columns.segments},
+            **{f"segment {name}": pl.col(name) for name in columns.segments},
             **{f"count {name}": pl.col(name).cast(pl.Float64) for name in counts},
         )
         return CountedArms(frame, columns, units, metrics)
@@ -101,13 +103,12 @@ class CountedArms:
         else:
             frame = frame.group_by(keys).agg(pl.col("^count .*$").sum()).sort(keys)
         total = frame[f"count {self.units}"].to_numpy()
-        is_counted = (total >= 0) & (total == np.floor(total)) & np.isfinite(total)
+        # Beyond 2^53 a double does not tell one unit from the next.
+        is_counted = (total >= 0) & (total == np.floor(total)) & (total <= 2**53)
         if not is_counted.all():
             row = frame.row(int(np.flatnonzero(~is_counted)[0]), named=True)
-            message = (
-                f"expected whole numbers of units in {self.units!r}, found {row[f'count {self.units}']:g} "
-                f"in {row['experiment']!r}"
-            )
+            found = f"{row[f'count {self.units}']:g} in {row['experiment']!r}"
+            message = f"expected whole numbers of units up to 2^53 in {self.units!r}, found {found}"
             raise StatisticsError(message, code="invalid_outcome")
         samples = {}
         for name, metric in self.metrics.items():

@@ -80,6 +80,16 @@ def encoded(column: pa.Array) -> tuple[list[str | None], NDArray[np.int64]]:
     return [*entries, None], codes.astype(np.int64)
 
 
+def texts(column: pa.ChunkedArray) -> pa.Array:
+    """Values as the texts of their groups, null where they are.
+
+    Raises:
+        SourceError: `column_type`.
+    """
+    entries, codes = encoded(column.combine_chunks())
+    return pa.array(entries, pa.string()).take(pa.array(codes))
+
+
 def _compacted(codes: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The codes that occur, ascending, and for each row which of these it has."""
     # A list of all codes is faster than sorting the rows, while it is no longer than they are.

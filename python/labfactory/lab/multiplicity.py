@@ -7,9 +7,10 @@ adjusted p-value is at most alpha.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
+import pyarrow as pa
 
 from labfactory.base.errors import StatisticsError, UsageError, nearest
 
@@ -63,7 +64,7 @@ def adjust(
     if families is not None and len(families) != len(p_values):
         message = f"expected a family for each of {len(p_values)} p-values, found {len(families)}"
         raise UsageError(message, code="families")
-    values = [math.nan if p is None else float(p) for p in p_values]
+    values = numbers_of(p_values, what="p-values", code="p_value")
     outside = next((p for p in values if p < 0 or p > 1), None)
     if outside is not None:
         message = f"expected p-values from 0 to 1, found {outside}"
@@ -74,6 +75,20 @@ def adjust(
         for index, p in zip(members, _within(family, _METHODS[method]), strict=True):
             adjusted[index] = p
     return tuple(adjusted)
+
+
+def numbers_of(values: Any, *, what: str, code: str) -> list[float]:
+    """Numbers of a list, an array or a column; NaN for None.
+
+    Raises:
+        StatisticsError: `code`, for what is no number.
+    """
+    listed = values.to_pylist() if isinstance(values, pa.Array | pa.ChunkedArray) else list(values)
+    try:
+        return [math.nan if value is None else float(value) for value in listed]
+    except (TypeError, ValueError) as error:
+        message = f"expected {what} as numbers, found another value"
+        raise StatisticsError(message, code=code) from error
 
 
 def adjust_rows(p_values: NDArray[np.float64], method: Correction) -> NDArray[np.float64]:

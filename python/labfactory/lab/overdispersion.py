@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,12 +9,15 @@ import numpy as np
 from scipy import special
 
 from labfactory.base.errors import StatisticsError
+from labfactory.lab.multiplicity import numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Two-sided at five percent, where a well-behaved test of alike arms is significant in one of twenty pairs.
 _Z = -float(special.ndtri(0.025))
+# Sums of squares of as many as there are fit a double.
+_LARGEST = 1e145
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,11 @@ def overdispersion(z: Sequence[float | None]) -> Overdispersion:
         >>> round(found.factor, 2), found.pairs, found.beyond
         (2.05, 8, 0.25)
     """
-    known = np.array([each for each in z if each is not None and not math.isnan(each)], np.float64)
-    if np.isinf(known).any():
-        message = f"expected finite z, found {int(np.isinf(known).sum())} others"
+    given = np.array(numbers_of(z, what="z", code="invalid_outcome"), np.float64)
+    known = given[~np.isnan(given)]
+    is_wrong = np.abs(known) > _LARGEST
+    if is_wrong.any():
+        message = f"expected finite z, found {known[is_wrong][0]} ({int(is_wrong.sum())} such)"
         raise StatisticsError(message, code="invalid_outcome", hint="leave out pairs without variance")
     if not known.size:
         message = f"expected pairs with a difference and its error, found none in {len(z)}"

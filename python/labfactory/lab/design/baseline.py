@@ -15,6 +15,7 @@ from labfactory.base.columns import float_values
 from labfactory.base.errors import StatisticsError, UsageError
 from labfactory.base.sources import batches
 from labfactory.lab.metric import Quantile, Ratio
+from labfactory.lab.reading import check_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,7 +166,7 @@ class Baseline:
         outcomes = metric.columns
         columns = [*outcomes, *covariates, *([day] if day else [])]
         table = pa.Table.from_batches(batches(history, columns=columns)).drop_null()
-        values = [_floats(table.column(name)) for name in [*outcomes, *covariates]]
+        values = [_floats(table, name) for name in [*outcomes, *covariates]]
         if table.num_rows < 2:
             message = f"expected two units or more, found {table.num_rows} with all of {', '.join(columns)}"
             raise StatisticsError(message, code="baseline_data")
@@ -233,7 +234,9 @@ def _days(column: pa.ChunkedArray) -> float:
     return days + 1.0
 
 
-def _floats(column: pa.ChunkedArray) -> Values:
+def _floats(table: pa.Table, name: str) -> Values:
+    column = table.column(name)
+    check_numbers(column.type, name)
     return _array(float_values(column).to_numpy())
 
 
