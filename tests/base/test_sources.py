@@ -295,14 +295,11 @@ def test_a_csv_line_of_the_wrong_length_is_told(tmp_path: Path) -> None:
     assert "Expected 2 columns, got 1" in str(error)
 
 
-def test_a_csv_file_in_another_encoding_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "latin.csv"
-    for text in ("größe,b\n1,2\n", "a,b\ngröße,2\n"):
-        path.write_bytes(text.encode("latin-1"))
-        error = refused(lambda: rows_of(path))
-        assert (error.code, error.hint) == ("source_unreadable", "Save the file as UTF-8.")
-    path.write_bytes("a,b\n1,2\n".encode("utf-16"))
-    assert refused(lambda: rows_of(path)).code == "source_unreadable"
+def test_a_csv_file_whose_names_are_in_another_encoding_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "other.csv"
+    path.write_bytes("größe,b\n1,2\n".encode("latin-1"))
+    error = refused(lambda: rows_of(path))
+    assert (error.code, error.hint) == ("source_unreadable", "Save the file as UTF-8.")
 
 
 def test_an_empty_csv_file_is_told_that_it_needs_a_header(tmp_path: Path) -> None:
