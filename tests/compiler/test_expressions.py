@@ -123,3 +123,17 @@ def test_an_integer_that_no_double_holds_is_a_row_error_among_floats() -> None:
     values, codes = Expression("i if f else f").compile(batch).evaluate_batch(batch)
     assert values.to_pylist() == [None, 2.0**53, -(2.0**63), None]
     assert codes.to_pylist() == ["unsupported", None, None, "unsupported"]
+
+
+def test_rows_that_take_more_together_than_one_may_go_one_by_one() -> None:
+    # 64 MiB are what one row may take: 1024 rows of 100 kB take more.
+    batch = pa.record_batch({"t": ["x"] * 1100, "k": pa.array([100_000, 3] * 550)})
+    assert Expression("(t * k)|length").compile(batch).evaluate(batch).to_pylist() == [100_000, 3] * 550
+
+
+def test_a_row_may_take_as_much_on_either_machine() -> None:
+    batch = pa.record_batch({"t": ["x" * 1000] * 2, "k": pa.array([15_000, 2])})
+    plan = Expression(" + ".join(f"((t * k) ~ '{c}')|length" for c in "abc")).compile(batch)
+    for machine in ("block", "row"):
+        _, codes = plan._program.evaluate(batch, "integer", machine=machine)
+        assert pa.array(codes).to_pylist() == ["asset_too_large", None]
