@@ -34,6 +34,7 @@ SOURCES = r"""
 {{ ts.strftime('%H:%M:%S %I %p %f %c %x %X %D %F %T %R %r %k %l %h %n%t%% %z%Z|%-H%-I%-M') }}
 {{ z.strftime('%Y-%m-%d %H:%M %z') }}
 {{ tm.strftime('%H:%M %Y %p') }}
+{{ ('{0.year}/{d.month}|{0.year:>6}'.format(ts, d=d) ~ '{.days}{[a]}'.format(du, st)) if ts }}
 {{ z.strftime('%Z|%z') }}{{ ts.strftime('%Z') }}{{ z.strftime('%' ~ 'H:%M') }}{{ z.strftime(dict(a='%H %Z').a) }}
 {{ [z] }}{{ {'at': z} }}{{ '%r' % z }}{{ '{!r}'.format(z) }}{{ (z, ts, d) }}
 {{ ts.replace(year=2024) }}|{{ ts.replace(2025, 2, 3) }}|{{ ts.replace(hour=0, minute=0, second=0, microsecond=0) }}

@@ -84,6 +84,24 @@ Outcome round_decimal_outwards(const Decimal& value, std::int64_t precision, boo
   return Outcome::ok;
 }
 
+// round(value, None): an integer.
+Outcome round_whole(const Value& value, Value& out) {
+  if (value.kind == Kind::decimal) {
+    Decimal rounded;
+    const Outcome o = round_decimal(decimal_of(value), 0, rounded);
+    // More digits than the context has are more than 64 bits hold.
+    if (o != Outcome::ok) return o == Outcome::invalid_operation ? Outcome::int_overflow : o;
+    std::int64_t number = 0;
+    const Outcome outcome = whole(rounded, Whole::cut, number);
+    out = Value::integer(number);
+    return outcome;
+  }
+  if (!value.is_number()) return Outcome::type_error;
+  if (value.kind == Kind::floating) return whole(round_to(value.payload.floating, 0), out);
+  out = Value::integer(value.payload.integer);
+  return Outcome::ok;
+}
+
 bool is_wrong(Outcome outcome) {
   return outcome == Outcome::type_error || outcome == Outcome::value_error;
 }
@@ -161,6 +179,7 @@ Outcome round(const Scope& scope, const Value* a, Value& out) {
     return a[2].kind == Kind::undefined && raises(scope, a[2]) ? Outcome::undefined
                                                                : Outcome::filter_argument;
   }
+  if (a[1].kind == Kind::none) return round_whole(a[0], out);
   if (a[0].kind == Kind::decimal && counts) {
     Decimal rounded;
     const Outcome outcome = round_decimal(decimal_of(a[0]), a[1].payload.integer, rounded);

@@ -1,6 +1,7 @@
 #include "labfactory/values/arena_text.hpp"
 #include "labfactory/values/call_families.hpp"
 #include "labfactory/values/cases.hpp"
+#include "labfactory/values/dict.hpp"
 #include "labfactory/values/filters.hpp"
 #include "labfactory/values/iteration.hpp"
 #include "labfactory/values/lines.hpp"
@@ -32,17 +33,90 @@ double number_of(const Value& v) {
   return is_whole(v) ? static_cast<double>(v.payload.integer) : v.payload.floating;
 }
 
-// len(text) > length + leeway, of which either may be a float.
-bool is_longer_than(std::string_view text, const Value& length, const Value& leeway) {
-  if (is_whole(length) && is_whole(leeway)) {
-    return is_truncated(text, length.payload.integer, leeway.payload.integer);
+// Whether `count >= least`, else what the assertion or the comparison raises.
+Outcome at_least(const Value& count, double least) {
+  if (count.kind == Kind::undefined) return Outcome::undefined;
+  if (!is_whole(count) && count.kind != Kind::floating) return Outcome::type_error;
+  return number_of(count) >= least ? Outcome::ok : Outcome::value_error;
+}
+
+// len(value) > length + leeway, of which either may be a float.
+Outcome is_longer_than(const Scope& scope, const Value& value, const Value& most, const Value& leeway,
+                       bool& out) {
+  const bool is_counted = is_whole(most) && is_whole(leeway);
+  if (value.is_text() && is_counted) {
+    charge_text(scope, value.view());
+    out = is_truncated(value.view(), most.payload.integer, leeway.payload.integer);
+    return Outcome::ok;
   }
-  return !(static_cast<double>(count_code_points(text)) <= number_of(length) + number_of(leeway));
+  std::int64_t size = 0;
+  if (const Outcome o = length(scope, value, size); o != Outcome::ok) return o;
+  // Neither is negative.
+  out = is_counted ? size - most.payload.integer > leeway.payload.integer
+                   : !(static_cast<double>(size) <= number_of(most) + number_of(leeway));
+  return Outcome::ok;
 }
 
 Outcome kept(const std::optional<std::string_view>& text, bool markup, Value& out) {
   if (!text) return Outcome::asset_too_large;
   out = Value::text(*text, markup);
+  return Outcome::ok;
+}
+
+// A text that is longer, down to a whole word, and an end: markup where either is, the other escaped.
+Outcome cut(const Scope& scope, const Value& value, std::int64_t most, bool kill_words, const Value& end,
+            Value& out) {
+  const bool is_markup = value.kind == Kind::markup;
+  // Markup + an undefined value that has __html__ is that markup.
+  const bool is_bare = end.kind == Kind::undefined && is_markup && chains(scope, end);
+  if (end.kind == Kind::undefined && !is_bare) return Outcome::undefined;
+  if (!end.is_text() && !is_bare) return Outcome::type_error;
+  if (is_markup || end.kind != Kind::markup) {
+    const std::string_view rest = is_bare ? std::string_view{} : end.view();
+    const auto made = truncate_text(value.view(), most, kill_words, rest, 0,
+                                    is_markup && end.kind != Kind::markup, scope.arena);
+    return kept(made, is_markup, out);
+  }
+  const auto plain = truncate_text(value.view(), most - count_code_points(end.view()), kill_words, {}, 0,
+                                   false, scope.arena);
+  std::string_view safe;
+  if (const Outcome o = escape(scope, plain.value_or(std::string_view{}), safe); o != Outcome::ok) return o;
+  ArenaText made(scope.arena, scope.most_bytes);
+  if (!made.append(safe) || !made.append(end.view())) return Outcome::asset_too_large;
+  out = Value::text(made.text(), true);
+  return Outcome::ok;
+}
+
+// `text|indent` by markup: Jinja2 puts it before plain lines, each of which is escaped as it is joined to it,
+// but for the first.
+Outcome indent_by_markup(const Scope& scope, std::string_view text, std::string_view indention, bool first,
+                         bool blank, Value& out) {
+  const auto joined = [&](std::string_view lines, std::string_view by, bool first_too, bool blank_too,
+                          std::string_view& made) {
+    const auto found = indented(lines, by, first_too, blank_too, scope.arena, scope.most_bytes);
+    made = found.value_or(std::string_view{});
+    return found ? Outcome::ok : Outcome::asset_too_large;
+  };
+  std::string_view made;
+  if (blank) {
+    if (const Outcome o = escape(scope, text, made); o != Outcome::ok) return o;
+    if (const Outcome o = joined(made, indention, first, true, made); o != Outcome::ok) return o;
+    out = Value::text(made, true);
+    return Outcome::ok;
+  }
+  if (const Outcome o = joined(text, {}, false, false, made); o != Outcome::ok) return o;
+  const std::string_view head = made.substr(0, made.find('\n'));
+  std::string_view rest;
+  if (const Outcome o = escape(scope, made.substr(head.size()), rest); o != Outcome::ok) return o;
+  if (const Outcome o = joined(rest, indention, false, false, rest); o != Outcome::ok) return o;
+  ArenaText plain(scope.arena, scope.most_bytes);
+  if (!plain.append(head) || !plain.append(rest)) return Outcome::asset_too_large;
+  out = Value::text(plain.text());
+  if (!first) return Outcome::ok;
+  if (const Outcome o = escape(scope, plain.text(), made); o != Outcome::ok) return o;
+  ArenaText escaped(scope.arena, scope.most_bytes);
+  if (!escaped.append(indention) || !escaped.append(made)) return Outcome::asset_too_large;
+  out = Value::text(escaped.text(), true);
   return Outcome::ok;
 }
 
@@ -87,38 +161,28 @@ Outcome trim(const Scope& scope, const Value* a, Value& out) {
 
 Outcome truncate(const Scope& scope, const Value* a, Value& out) {
   const Value leeway = a[4].kind == Kind::none ? Value::integer(kTruncateLeeway) : a[4];
-  if (!a[3].is_text()) return Outcome::type_error;
-  for (const Value& count : {a[1], leeway}) {
-    if (count.kind == Kind::undefined) return Outcome::undefined;
-    if (!is_whole(count) && count.kind != Kind::floating) return Outcome::type_error;
-  }
-  const bool is_sound =
-      number_of(a[1]) >= static_cast<double>(count_code_points(a[3].view())) && number_of(leeway) >= 0;
-  if (!is_sound) return Outcome::value_error;
+  std::int64_t end_length = 0;
+  if (const Outcome o = length(scope, a[3], end_length); o != Outcome::ok) return o;
+  if (const Outcome o = at_least(a[1], static_cast<double>(end_length)); o != Outcome::ok) return o;
+  if (const Outcome o = at_least(leeway, 0); o != Outcome::ok) return o;
   const Value& value = a[0];
-  if (value.kind == Kind::undefined) {
-    if (raises(scope, value)) return Outcome::undefined;
-    // Its length is 0, so it comes back as it is.
+  bool is_longer = false;
+  if (const Outcome o = is_longer_than(scope, value, a[1], leeway, is_longer); o != Outcome::ok) return o;
+  if (!is_longer) {
     out = value;
     return Outcome::ok;
   }
-  if (!value.is_text()) return is_iterable(value) ? Outcome::unsupported : Outcome::type_error;
-  charge_text(scope, value.view());
-  if (!is_longer_than(value.view(), a[1], leeway)) {
-    out = value;
-    return Outcome::ok;
-  }
-  // A text is cut at whole numbers alone.
-  if (!is_whole(a[1])) return Outcome::type_error;
   bool kill_words = false;
   if (const Outcome o = truth(scope, a[2], kill_words); o != Outcome::ok) return o;
-  const bool markup = value.kind == Kind::markup;
-  if (!markup && a[3].kind == Kind::markup) return Outcome::unsupported;
-  const auto cut = truncate_text(value.view(), a[1].payload.integer, kill_words, a[3].view(), 0,
-                                 markup && a[3].kind != Kind::markup, scope.arena);
-  if (!cut) return Outcome::value_error;
-  out = Value::text(*cut, markup);
-  return Outcome::ok;
+  // Whatever is cut is cut at whole numbers alone, and nothing else than text is put together with one.
+  if (!value.is_text()) {
+    const bool has_slices = is_whole(a[1]) && !is_dict(value);
+    return !has_slices || (kill_words && a[3].is_text()) ? Outcome::type_error
+           : kill_words                                  ? Outcome::unsupported
+                                                         : Outcome::attribute_error;
+  }
+  if (!is_whole(a[1])) return Outcome::type_error;
+  return cut(scope, value, a[1].payload.integer, kill_words, a[3], out);
 }
 
 Outcome string(const Scope& scope, const Value* a, Value& out) {
@@ -158,13 +222,14 @@ Outcome indent(const Scope& scope, const Value* a, Value& out) {
                                                                      : Outcome::type_error;
   }
   const bool markup = a[0].kind == Kind::markup;
-  // A plain text would be escaped piece by piece.
-  if (!markup && a[1].kind == Kind::markup) return Outcome::unsupported;
   bool blank = false;
   bool first = false;
   if (const Outcome o = truth(scope, a[3], blank); o != Outcome::ok) return o;
   if (const Outcome o = truth(scope, a[2], first); o != Outcome::ok) return o;
   charge_text(scope, a[0].view());
+  if (!markup && a[1].kind == Kind::markup) {
+    return indent_by_markup(scope, a[0].view(), indention, first, blank, out);
+  }
   return kept(indented(a[0].view(), indention, first, blank, scope.arena, scope.most_bytes), markup, out);
 }
 

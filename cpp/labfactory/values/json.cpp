@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "labfactory/values/arena_text.hpp"
 #include "labfactory/values/iteration.hpp"
@@ -152,31 +153,62 @@ class Writer {
     return close("]");
   }
 
-  // Keys that are text, sorted by code point; json.dumps writes others too, but cannot sort a mixture.
   Outcome dict(const Value& v) {
     Value entries;
     if (const Outcome o = entries_of(scope_, v, entries); o != Outcome::ok) return o;
     const std::uint32_t count = entries.length / 2;
     if (count == 0) return literal("{}");
-    struct Entry {
-      const Value* key;
-      const Value* value;
-    };
     auto* const order = reinterpret_cast<Entry*>(scope_.arena.allocate(count * sizeof(Entry)));
     for (std::uint32_t i = 0; i < count; ++i) {
       order[i] = {&entries.payload.items[std::size_t{2} * i], &entries.payload.items[std::size_t{2} * i + 1]};
-      if (!order[i].key->is_text()) return Outcome::unsupported;
     }
-    std::sort(order, order + count,
-              [](const Entry& a, const Entry& b) { return a.key->view() < b.key->view(); });
+    if (const Outcome o = sort({order, count}); o != Outcome::ok) return o;
     if (const Outcome o = open("{"); o != Outcome::ok) return o;
     for (std::uint32_t i = 0; i < count; ++i) {
       if (const Outcome o = between(i); o != Outcome::ok) return o;
-      if (const Outcome o = text(order[i].key->view()); o != Outcome::ok) return o;
+      if (const Outcome o = key(*order[i].key); o != Outcome::ok) return o;
       if (const Outcome o = literal(": "); o != Outcome::ok) return o;
       if (const Outcome o = value(*order[i].value); o != Outcome::ok) return o;
     }
     return close("}");
+  }
+
+  struct Entry {
+    const Value* key;
+    const Value* value;
+  };
+
+  // Sorts as Python does, which cannot sort a mixture of texts and others.
+  Outcome sort(std::span<Entry> entries) {
+    const auto all = [&](auto holds) {
+      return std::all_of(entries.begin(), entries.end(), [&](const Entry& e) { return holds(*e.key); });
+    };
+    if (all([](const Value& key) { return key.is_text(); })) {
+      std::sort(entries.begin(), entries.end(),
+                [](const Entry& a, const Entry& b) { return a.key->view() < b.key->view(); });
+      return Outcome::ok;
+    }
+    // A lone key, of any kind, is in order.
+    if (entries.size() == 1) return Outcome::ok;
+    if (!all([](const Value& key) { return key.is_number(); })) return Outcome::type_error;
+    // Where NaN ends up depends on how CPython sorts.
+    if (!all(
+            [](const Value& key) { return key.kind != Kind::floating || !std::isnan(key.payload.floating); }))
+      return Outcome::unsupported;
+    std::sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
+      bool is_less = false;
+      return compare(scope_, Order::less, *a.key, *b.key, is_less) == Outcome::ok && is_less;
+    });
+    return Outcome::ok;
+  }
+
+  // Text, or what json.dumps writes as such.
+  Outcome key(const Value& v) {
+    if (v.is_text()) return text(v.view());
+    if (v.kind != Kind::none && !v.is_number()) return Outcome::type_error;
+    if (const Outcome o = literal("\""); o != Outcome::ok) return o;
+    if (const Outcome o = value(v); o != Outcome::ok) return o;
+    return literal("\"");
   }
 
   Outcome line() {

@@ -3,9 +3,11 @@
 #include <algorithm>
 
 #include "labfactory/values/arena_text.hpp"
+#include "labfactory/values/dict.hpp"
 #include "labfactory/values/format_spec.hpp"
 #include "labfactory/values/iteration.hpp"
 #include "labfactory/values/repr.hpp"
+#include "labfactory/values/temporal.hpp"
 #include "labfactory/values/unicode.hpp"
 
 namespace labfactory {
@@ -117,12 +119,23 @@ class Formatter {
     if (const Outcome o = argument(name.substr(0, first), out); o != Outcome::ok) return o;
     name.remove_prefix(first);
     while (!name.empty()) {
-      // Attributes are Python's own, methods and all.
-      if (name.front() == '.') return name.size() == 1 ? Outcome::value_error : Outcome::unsupported;
+      const Value container = out;
+      if (name.front() == '.') {
+        name.remove_prefix(1);
+        const std::size_t end = std::min(name.find_first_of(".["), name.size());
+        if (end == 0) return Outcome::value_error;
+        // Those of other values are Python's own, methods and all.
+        if (!is_temporal(container) && container.kind != Kind::undefined) return Outcome::unsupported;
+        if (const Outcome o = attribute(scope_, container, Value::text(name.substr(0, end)), out);
+            o != Outcome::ok) {
+          return o;
+        }
+        name.remove_prefix(end);
+        continue;
+      }
       if (name.front() != '[') return Outcome::value_error;
       const std::size_t end = name.find(']');
       if (end == std::string_view::npos || end == 1) return Outcome::value_error;
-      const Value container = out;
       if (const Outcome o = subscripted(container, name.substr(1, end - 1), out); o != Outcome::ok) return o;
       name.remove_prefix(end + 1);
     }
@@ -156,8 +169,11 @@ class Formatter {
   }
 
   Outcome subscripted(const Value& container, std::string_view key, Value& out) {
-    if (container.kind == Kind::undefined) return Outcome::undefined;
-    if (is_mapping(container)) return Outcome::unsupported;
+    if (container.kind == Kind::undefined) {
+      out = container;
+      return chains(scope_, container) ? Outcome::ok : Outcome::undefined;
+    }
+    if (is_dict(container)) return of_dict(container, key, out);
     if (!is_iterable(container)) return Outcome::type_error;
     if (!is_number(key)) return Outcome::type_error;
     std::int64_t index = 0;
@@ -166,6 +182,23 @@ class Formatter {
     if (const Outcome o = subscript(scope_, container, Value::integer(index), out); o != Outcome::ok)
       return o;
     return out.kind == Kind::undefined && container.is_text() ? Outcome::index_error : Outcome::ok;
+  }
+
+  // What is written in digits alone is a number.
+  Outcome of_dict(const Value& dict, std::string_view key, Value& out) {
+    Value name = Value::text(key);
+    if (is_number(key)) {
+      std::int64_t number = 0;
+      for (const char c : key) {
+        if (__builtin_mul_overflow(number, 10, &number) || __builtin_add_overflow(number, c - '0', &number)) {
+          return Outcome::value_error;
+        }
+      }
+      name = Value::integer(number);
+    }
+    bool found = false;
+    const Outcome outcome = ::labfactory::look_up(scope_, dict, name, out, found);
+    return outcome == Outcome::ok && !found ? Outcome::key_error : outcome;
   }
 
   Outcome convert(char conversion, Value& value) {

@@ -20,7 +20,7 @@ from labfactory.compiler.filters import (
 )
 from labfactory.compiler.hints import meant
 from labfactory.compiler.operators import compare_pair
-from labfactory.compiler.types import DICTS, NONE, Static
+from labfactory.compiler.types import DICTS, Static
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -142,9 +142,6 @@ def _checked(
     if call.name == "join":
         lowering.printable(values[1], call.node)
         lowering.printable(values[0].iterated(), call.node)
-    if call.name == "round" and values[1].may_be(NONE):
-        # round(2.5, None) is the integer 2.
-        lowering.refuse("a precision that may be none", call.node, hint="give it a default, as (x or 0).")
     return values
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from jinja2.defaults import DEFAULT_POLICIES
 
-from labfactory.compiler.types import NONE, TUPLE, UNDEFINED, Static
+from labfactory.compiler.types import CONTAINERS, NONE, TUPLE, UNDEFINED, Static
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -56,12 +56,14 @@ def _default(values: Sequence[Static], _: Collection[str]) -> Static:
 def _rounded(values: Sequence[Static], given: Collection[str]) -> Static:
     # "ceil" and "floor" divide by a power of ten, so they give floats of integers too.
     floating = {"floating"} if values[0].may_be("floating") or "method" in given else set()
-    integer = {"integer"} if values[0].may_be("integer", "boolean") else set()
+    # round(2.5, None) is the integer 2.
+    integer = {"integer"} if values[0].may_be("integer", "boolean") or values[1].may_be(NONE) else set()
     return Static(frozenset(floating | integer | ({"decimal"} & values[0].kinds)))
 
 
 def _truncated(values: Sequence[Static], _: Collection[str]) -> Static:
-    return Static.of("text", UNDEFINED) if values[0].may_be(UNDEFINED) else Static.of("text")
+    # What is short enough comes back as it is.
+    return replace(values[0], kinds=values[0].kinds & _OF_A_LENGTH).join(Static.of("text"))
 
 
 def _number(values: Sequence[Static], _: Collection[str]) -> Static:
@@ -95,6 +97,7 @@ def pair_of(dict_: Static) -> Static:
     return Static(frozenset({TUPLE}), parts=(dict_.iterated(), value))
 
 
+_OF_A_LENGTH = frozenset({"text", UNDEFINED, *CONTAINERS})
 _CASE = ("case_sensitive", False)
 _ATTRIBUTE = ("attribute", None)
 FILTERS: dict[str, Signature] = {
