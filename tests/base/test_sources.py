@@ -396,3 +396,8 @@ def test_schemas_are_taken_as_they_are() -> None:
     assert schema_of(TABLE.schema) == TABLE.schema
     assert schema_of(FRAME.schema).names == ["key", "name", "price"]
     assert schema_of(Shape()).names == ["key"]
+
+
+@pytest.mark.parametrize("data", [pa.chunked_array([["a"]]), pa.array(["a"]), pl.Series(["a"]), pa.string()])
+def test_a_lone_column_has_no_schema(data: object) -> None:
+    assert refused(lambda: schema_of(data)).code == "source_unreadable"

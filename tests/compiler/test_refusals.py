@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import jinja2
 import pyarrow as pa
 import pytest
@@ -29,8 +31,7 @@ GATHERED = [
     "{% set v %}a{% include 'part' without context %}{% endset %}{{ v }}",
     "{% filter upper %}a{% include ['none', 'part'] without context %}{% endfilter %}",
     "{% macro m() %}{% if x %}{% include 'part' without context %}{% endif %}{% endmacro %}{{ m() }}",
-    "{% macro m() %}{{ caller() }}{% endmacro %}"
-    "{% call m() %}a{% include 'part' without context %}{% endcall %}",
+    "{% macro m() %}{{ caller() }}{% endmacro %}{% call m() %}a{% include 'part' without context %}{% endcall %}",
     "{% for item in [x] recursive %}a{% include 'part' ignore missing without context %}{% endfor %}",
 ]
 AT_ONCE = [
@@ -47,10 +48,8 @@ def as_jinja2_renders(source: str) -> str:
 
 @pytest.mark.parametrize("source", GATHERED)
 def test_an_include_without_context_whose_text_jinja2_loses_is_refused(source: str) -> None:
-    try:
+    with contextlib.suppress(TypeError):
         assert "ap" not in as_jinja2_renders(source)
-    except TypeError:
-        pass
     with pytest.raises(CompileError, match="include without context") as caught:
         Environment(loader=PARTS).from_string(source)
     assert caught.value.code == "refused"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import labfactory as lf
-from labfactory.base.errors import AssemblyError
+from labfactory.base.errors import AssemblyError, UsageError
 
 NUMBERS = count()
 
@@ -42,3 +42,12 @@ def test_a_row_that_fails_in_both_agrees():
     assert lf.Template("{{ 1 // n }}").compile(frame).assemble(frame, verify=1)["code"].to_pylist() == [
         "zero_division"
     ]
+
+
+def test_fewer_rows_than_none_are_no_sample():
+    frame = pl.DataFrame({"n": [1]})
+    plan = lf.Template("{{ n }}").compile(frame)
+    for run in (lambda: plan.assemble(frame, verify=-1), lambda: list(plan.stream(frame, verify=-1))):
+        with pytest.raises(UsageError, match="verify of at least 0, found -1") as caught:
+            run()
+        assert caught.value.code == "option"

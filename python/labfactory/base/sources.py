@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import weakref
@@ -62,10 +63,12 @@ def schema_of(data: Any) -> pa.Schema:
         return schema_of(_lazy_schema(data))
     if isinstance(getattr(data, "schema", None), pa.Schema):
         return data.schema
-    if hasattr(data, "__arrow_c_schema__"):
-        return pa.schema(data)
-    if hasattr(data, "__arrow_c_stream__") and hasattr(data, "__len__"):
-        return pa.RecordBatchReader.from_stream(data).schema
+    # A lone column or type speaks Arrow, too, and has no names.
+    with contextlib.suppress(pa.ArrowInvalid, TypeError):
+        if hasattr(data, "__arrow_c_schema__"):
+            return pa.schema(data)
+        if hasattr(data, "__arrow_c_stream__") and hasattr(data, "__len__"):
+            return pa.RecordBatchReader.from_stream(data).schema
     message = f"expected a frame or a schema, found {_type_name(data)}"
     raise SourceError(
         message,

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from labfactory._core import plan as core
-from labfactory.base.errors import AssemblyError, SourceError
+from labfactory.base.errors import AssemblyError, SourceError, UsageError
 from labfactory.base.sources import batches
 from labfactory.compiler.hints import meant
 from labfactory.compiler.preview import LONE_PART, Oracle, Preview, differs
@@ -227,7 +227,10 @@ class Plan:
                 yield made
 
     def _verify(self, batch: pa.RecordBatch, made: list[pa.RecordBatch], first: int, count: int) -> None:
-        if count < 1 or not len(batch):
+        if count < 0:
+            message = f"expected verify of at least 0, found {count}"
+            raise UsageError(message, code="option")
+        if count == 0 or not len(batch):
             return
         step = max(1, len(batch) // count)
         chosen = list(range(0, len(batch), step))[:count]
