@@ -55,8 +55,7 @@ BetaRace::BetaRace(std::span<const BetaBelief> beliefs, std::span<const float> p
   }
   if (edges.empty()) return;
   std::ranges::sort(edges);
-  const auto repeated = std::ranges::unique(edges);
-  edges.erase(repeated.begin(), repeated.end());
+  edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
   cells_ = edges.size() - 1;
   below_.resize(candidates_ * cells_);
   inside_.resize(candidates_ * cells_);

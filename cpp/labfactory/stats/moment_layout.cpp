@@ -38,7 +38,7 @@ MomentLayout::MomentLayout(std::vector<NumberColumn> columns, std::vector<Moment
     starts_.push_back(starts_.back() + figure_count(set.columns.size()));
   }
   std::ranges::sort(pairs_);
-  pairs_.erase(std::ranges::unique(pairs_).begin(), pairs_.end());
+  pairs_.erase(std::unique(pairs_.begin(), pairs_.end()), pairs_.end());
   const auto place = [this](std::int32_t a, std::int32_t b) {
     const std::pair<std::int32_t, std::int32_t> pair = std::minmax(a, b);
     return std::ranges::lower_bound(pairs_, pair) - pairs_.begin();
