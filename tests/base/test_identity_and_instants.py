@@ -34,8 +34,10 @@ def test_a_moment_is_read_into_utc_and_written_one_way() -> None:
 NAIVE = datetime(2026, 5, 1)
 
 
-@pytest.mark.parametrize("value", [NAIVE, "2026-05-01", "2026-05-01T12:00:00", "soon", 5, None])
-def test_a_moment_without_a_zone_is_refused(value: object) -> None:
+@pytest.mark.parametrize(
+    "value", [NAIVE, "2026-05-01", "2026-05-01T12:00:00", "soon", 5, None, "0001-01-01T00:00:00+14:00"]
+)
+def test_a_moment_without_a_zone_or_before_all_years_is_refused(value: object) -> None:
     with pytest.raises(UsageError) as raised:
         instant(value)
     assert raised.value.code == "instant"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
-from labfactory.base.errors import StatisticsError, UsageError
+from labfactory.base.errors import LabfactoryError, StatisticsError, UsageError
 from labfactory.lab import AdaptiveAllocation, AdaptiveLog
 from labfactory.lab.adaptive import AdaptiveBatch, ArmMoments
 
@@ -88,6 +89,22 @@ def test_batches_in_which_an_arm_could_not_be_do_not_count() -> None:
         with pytest.raises(StatisticsError) as caught:
             log.estimates(control="a")
         assert caught.value.code == "no_units"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "variant", "code"),
+    [
+        (pl.lit("x"), pl.col("variant"), "column_type"),
+        (pl.lit(dt.date(2026, 1, 1)), pl.col("variant"), "column_type"),
+        (pl.lit(1e200), pl.col("variant"), "overflow"),
+        (pl.lit(1.0), pl.concat_list("variant"), "column_type"),
+    ],
+)
+def test_a_batch_that_no_sums_can_hold_is_refused(outcome: pl.Expr, variant: pl.Expr, code: str) -> None:
+    frame = pl.DataFrame({"variant": ["a", "b"]}).select(variant, y=outcome)
+    with pytest.raises(LabfactoryError) as caught:
+        AdaptiveLog(("a", "b")).add(frame, outcome="y", propensities={"a": 0.5, "b": 0.5})
+    assert caught.value.code == code
 
 
 def test_an_arm_without_units_still_has_scores() -> None:

@@ -252,6 +252,12 @@ def test_intervals_without_a_standard_error_are_read_by_the_quantile_of_t(store:
         pool_frame(blind, scale="lift")
 
 
+def test_an_experiment_of_the_last_week_of_all_has_its_week(tmp_path: Path) -> None:
+    store = InsightStore(tmp_path / "late")
+    store.add(shown(), finished="9999-12-31T23:59:59Z")
+    assert store.kpis().by_week == (("9999-12-27", 1),)
+
+
 def test_the_figures_of_the_lab(store: InsightStore) -> None:
     kpis = store.kpis()
     assert (kpis.experiments, kpis.weeks, kpis.experiments_per_week) == (6, 6.0, 1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -105,9 +107,14 @@ def test_one_experiment_is_itself() -> None:
         ([float("nan")], [1.0]),
         ([1.0, 2.0], [1.0]),
         ([1.0], [float("inf")]),
+        ([1e308, -1e308], [1.0, 1.0]),
+        ([0.1, 0.2], [1e-200, 1e-200]),
+        ([0.1, 0.2], [1e200, 1e200]),
+        ([0.1, None], [0.1, 0.1]),
+        ([0.1], ["a"]),
     ],
 )
-def test_effects_without_a_standard_error_are_refused(values: list[float], errors: list[float]) -> None:
+def test_effects_without_a_standard_error_are_refused(values: list[Any], errors: list[Any]) -> None:
     with pytest.raises(StatisticsError) as caught:
         pool_effects(values, errors)
     assert caught.value.code == "no_effects"

@@ -20,7 +20,7 @@ def instant(value: object, name: str = "now") -> datetime:
         The moment in UTC.
 
     Raises:
-        UsageError: `instant` when there is no zone, or no moment.
+        UsageError: `instant` when there is no zone, or no moment, or none in UTC.
 
     Example:
         >>> instant("2026-05-01T14:00:00+02:00").isoformat()
@@ -40,7 +40,11 @@ def instant(value: object, name: str = "now") -> datetime:
     if moment.tzinfo is None:
         message = f"expected {name} to have a time zone, found {moment.isoformat()}"
         raise UsageError(message, code="instant", hint="datetime(..., tzinfo=timezone.utc)")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        message = f"expected {name} within the years 1 to 9999 of UTC, found {moment.isoformat()}"
+        raise UsageError(message, code="instant") from error
 
 
 def instant_text(moment: datetime) -> str:

@@ -10,12 +10,19 @@ import polars as pl
 import pyarrow as pa
 
 from labfactory.base.canonical import canonical_json, parse_json
+from labfactory.base.columns import float_values
 from labfactory.base.errors import HandoffError, StatisticsError, UsageError, nearest
 from labfactory.base.sources import batches as batches_of
 from labfactory.lab.adaptive.inference import AdaptiveEstimate, estimate
+from labfactory.lab.groups import texts
+from labfactory.lab.reading import check_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+
+# Sums of squares of as many as there are fit a double.
+_LARGEST = 1e145
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +113,14 @@ class AdaptiveLog:
 
         Raises:
             UsageError: `weights` or `unknown_variant`, for propensities.
-            StatisticsError: `unknown_variant`, `invalid_outcome`; `adaptive`, for units of a variant that had
-                no probability.
-            SourceError: When a column is missing, or the source cannot be read.
+            StatisticsError: `unknown_variant`, `invalid_outcome`, `overflow`; `adaptive`, for units of a
+                variant that had no probability.
+            SourceError: When a column is missing or of the wrong type, or the source cannot be read.
         """
         shares = self._shares(propensities)
         table = pa.Table.from_batches(list(batches_of(responses, columns=[variant, outcome])))
-        frame = pl.DataFrame(table).select(
-            pl.col(variant).cast(pl.String).alias("variant"),
-            pl.col(outcome).cast(pl.Float64).alias("outcome"),
-        )
+        check_numbers(table.schema.field(outcome).type, outcome)
+        frame = pl.DataFrame({"variant": texts(table[variant]), "outcome": float_values(table[outcome])})
         self._check(frame, shares, outcome)
         sums = frame.group_by("variant").agg(
             pl.len().alias("count"),
@@ -257,6 +262,9 @@ class AdaptiveLog:
         if wrong:
             message = f"expected finite numbers in {outcome!r}, found {wrong} other values"
             raise StatisticsError(message, code="invalid_outcome")
+        if (values.abs() > _LARGEST).any():
+            message = f"expected outcomes whose squares fit a double, found larger in {outcome!r}"
+            raise StatisticsError(message, code="overflow", hint="measure in a larger unit")
         for name in frame["variant"].unique(maintain_order=True).to_list():
             if name not in self.variants:
                 message = f"expected a variant of {', '.join(self.variants)}, found {name!r}"

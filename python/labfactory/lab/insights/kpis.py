@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from labfactory.lab.insights.insight import Outcome
 
@@ -86,7 +85,7 @@ class LabKpis:
             if (since is None or one.finished >= since) and (until is None or one.finished < until)
         ]
         first = since or (_monday(min(one.finished for one in inside)) if inside else None)
-        last = until or (_monday(max(one.finished for one in inside)) + 7 * _DAY if inside else None)
+        last = until or (_next_monday(max(one.finished for one in inside)) if inside else None)
         weeks = (last - first) / (7 * _DAY) if first and last and last > first else 0.0
         outcomes = Counter(one.outcome for one in inside)
         valid = len(inside) - outcomes["invalid"]
@@ -146,15 +145,18 @@ def _monday(moment: datetime) -> datetime:
     return day - day.weekday() * _DAY
 
 
+def _next_monday(moment: datetime) -> datetime:
+    """The end of its week; that of the calendar, in the last one."""
+    monday, end = _monday(moment), datetime.max.replace(tzinfo=UTC)
+    return monday + 7 * _DAY if end - monday > 7 * _DAY else end
+
+
 def _by_week(
     ends: Sequence[datetime], first: datetime | None, last: datetime | None
 ) -> tuple[tuple[str, int], ...]:
     if first is None or last is None:
         return ()
     counts = Counter(_monday(end) for end in ends)
-    made: list[tuple[str, int]] = []
-    week = _monday(first)
-    while week < last:
-        made.append((week.date().isoformat(), counts[week]))
-        week += 7 * _DAY
-    return tuple(made)
+    monday = _monday(first)
+    weeks = [monday + number * 7 * _DAY for number in range(-((monday - last) // (7 * _DAY)))]
+    return tuple((week.date().isoformat(), counts[week]) for week in weeks)

@@ -11,6 +11,7 @@ from scipy import optimize, special
 
 from labfactory.base.errors import StatisticsError, UsageError, nearest
 from labfactory.lab.estimators import SMALLEST_P
+from labfactory.lab.multiplicity import numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Heterogeneity = Literal["paule_mandel", "dersimonian_laird", "reml", "none"]
+# Squares of effects over squares of errors fit a double.
+_LARGEST = 1e70
+
 IntervalKind = Literal["hartung_knapp", "normal"]
 
 
@@ -166,9 +170,13 @@ def _check(
         if found not in known:
             message = f"expected one of {', '.join(known)}, found {found!r}"
             raise UsageError(message, code="insights", hint=nearest(found, known))
-    is_sound = len(effects) == len(standard_errors) > 0 and all(
-        math.isfinite(effect) and math.isfinite(error) and error > 0
-        for effect, error in zip(effects, standard_errors, strict=True)
+    values, errors = (
+        numbers_of(each, what="effects with standard errors", code="no_effects")
+        for each in (effects, standard_errors)
+    )
+    is_sound = len(values) == len(errors) > 0 and all(
+        abs(value) <= _LARGEST and 1 / _LARGEST <= error <= _LARGEST
+        for value, error in zip(values, errors, strict=True)
     )
     if not is_sound:
         pairs = list(zip(effects, standard_errors, strict=False))
