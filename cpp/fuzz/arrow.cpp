@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fuzz/input.hpp"
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/column.hpp"
 #include "labfactory/base/error.hpp"
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "fuzz/input.hpp"
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/builder.hpp"
-#include "labfactory/arrow/column.hpp"
 #include "labfactory/base/error.hpp"
 #include "labfactory/execute/block_machine.hpp"
 #include "labfactory/execute/row_machine.hpp"

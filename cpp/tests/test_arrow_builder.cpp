@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/builder.hpp"
 #include "labfactory/arrow/column.hpp"
 

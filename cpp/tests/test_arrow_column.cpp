@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/builder.hpp"
 #include "labfactory/arrow/column.hpp"
 #include "labfactory/arrow/keys.hpp"

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/builder.hpp"
-#include "labfactory/arrow/column.hpp"
 #include "labfactory/assemble/assembler.hpp"
 #include "labfactory/base/error.hpp"
 #include "labfactory/execute/block_machine.hpp"

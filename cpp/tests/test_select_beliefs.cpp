@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/builder.hpp"
-#include "labfactory/arrow/column.hpp"
 #include "labfactory/base/dispatch.hpp"
 #include "labfactory/base/hash.hpp"
 #include "labfactory/select/normal.hpp"

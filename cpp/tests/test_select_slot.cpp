@@ -5,8 +5,8 @@
 #include <random>
 #include <string>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/builder.hpp"
-#include "labfactory/arrow/column.hpp"
 #include "labfactory/base/dispatch.hpp"
 #include "labfactory/base/error.hpp"
 #include "labfactory/select/output.hpp"

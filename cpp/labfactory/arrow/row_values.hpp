@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/column.hpp"
 #include "labfactory/arrow/schema.hpp"
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/builder.hpp"
-#include "labfactory/arrow/column.hpp"
 #include "labfactory/execute/binding.hpp"
 #include "labfactory/plan/program.hpp"
 #include "labfactory/plan/tape.hpp"

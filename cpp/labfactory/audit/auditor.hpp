@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/builder.hpp"
-#include "labfactory/arrow/column.hpp"
 #include "labfactory/audit/needle.hpp"
 
 namespace labfactory {

@@ -7,8 +7,8 @@
 
 #include <memory>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/builder.hpp"
-#include "labfactory/arrow/column.hpp"
 #include "labfactory/arrow/stream.hpp"
 
 namespace labfactory::bindings {

@@ -1,5 +1,6 @@
 #include <string>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/column.hpp"
 #include "labfactory/bindings/capsules.hpp"
 #include "labfactory/bindings/registers.hpp"

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "labfactory/arrow/column.hpp"
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/plan/program.hpp"
 #include "labfactory/values/cells.hpp"
 

@@ -6,8 +6,8 @@
 #include <memory>
 #include <string_view>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/builder.hpp"
-#include "labfactory/arrow/column.hpp"
 #include "labfactory/plan/program.hpp"
 #include "labfactory/values/memo.hpp"
 

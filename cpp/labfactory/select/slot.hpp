@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "labfactory/arrow/batch.hpp"
 #include "labfactory/arrow/builder.hpp"
 #include "labfactory/arrow/column.hpp"
 #include "labfactory/select/arbitration.hpp"
