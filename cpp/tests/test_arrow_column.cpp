@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "labfactory/arrow/batch.hpp"
@@ -243,6 +244,47 @@ TEST_CASE("of a dictionary larger than its batch the entries that rows have are 
   };
   CHECK(code(2) == "none");
   CHECK(code(3) == "arrow_malformed");
+}
+
+TEST_CASE("several threads refuse what one refuses, in its words") {
+  constexpr std::size_t kRows = 200'000;
+  const auto message = [](std::size_t first_fall, std::size_t second_fall, std::int64_t bad_view,
+                          int threads) {
+    std::vector<std::vector<std::int32_t>> offsets(2, std::vector<std::int32_t>(kRows + 1));
+    if (first_fall != 0) offsets[0][first_fall] = 1;
+    if (second_fall != 0) offsets[1][second_fall] = 1;
+    std::vector<std::array<std::int32_t, 4>> views(kRows, {13, 0, 0, 7});
+    if (bad_view != 0) views[static_cast<std::size_t>(bad_view)][3] = 8;
+    const ArrayPointer array = make_struct_array(
+        kRows, {{"a", make_text_array(offsets[0], std::vector<char>(1))},
+                {"number", make_array(std::vector<std::int8_t>(kRows))},
+                {"b", make_text_array(offsets[1], std::vector<char>(1))},
+                {"c", node("vu", kRows,
+                           {SharedBuffer(), views, std::vector<char>(20), std::vector<std::int64_t>{20}})}});
+    ArrowSchema schema;
+    ArrowArray exported;
+    export_schema(*array, &schema);
+    export_array(array, &exported);
+    try {
+      (void)import_batch(&schema, &exported, threads);
+      return std::string("none");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  CHECK(message(0, 0, 0, 2) == "none");
+  // The last row of a share, the first of the next one, the last of all but one.
+  for (const std::size_t row : {std::size_t{1}, std::size_t{65'535}, std::size_t{65'536}, kRows - 1}) {
+    const auto view = static_cast<std::int64_t>(row);
+    for (const auto& [first, second, bad] : {std::tuple{row, std::size_t{0}, std::int64_t{0}},
+                                             {std::size_t{0}, row, std::int64_t{0}},
+                                             {std::size_t{0}, std::size_t{0}, view},
+                                             {kRows - 1, std::size_t{1}, std::int64_t{1}}}) {
+      const std::string alone = message(first, second, bad, 1);
+      CHECK(alone != "none");
+      for (const int threads : {2, 3}) CHECK(message(first, second, bad, threads) == alone);
+    }
+  }
 }
 
 TEST_CASE("broken schemas are refused, and released") {

@@ -19,7 +19,8 @@ namespace labfactory {
 // The root column, and for record batches the named columns.
 class Batch {
  public:
-  Batch(UniqueSchema schema, UniqueArray array);
+  // Checks what it holds on so many threads.
+  Batch(UniqueSchema schema, UniqueArray array, int threads = 1);
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
@@ -42,8 +43,11 @@ class Batch {
 };
 
 // Takes over both structs (the schema is read and released) and checks their structure: Error(source,
-// "arrow_malformed"). import_batch wants a record batch: a struct array without nulls of its own.
-[[nodiscard]] std::shared_ptr<const Batch> import_batch(ArrowSchema* schema, ArrowArray* array);
-[[nodiscard]] std::shared_ptr<const Batch> import_array(ArrowSchema* schema, ArrowArray* array);
+// "arrow_malformed"), on so many threads. import_batch wants a record batch: a struct array without nulls of
+// its own.
+[[nodiscard]] std::shared_ptr<const Batch> import_batch(ArrowSchema* schema, ArrowArray* array,
+                                                        int threads = 1);
+[[nodiscard]] std::shared_ptr<const Batch> import_array(ArrowSchema* schema, ArrowArray* array,
+                                                        int threads = 1);
 
 }  // namespace labfactory

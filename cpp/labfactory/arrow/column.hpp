@@ -171,6 +171,8 @@ class Column {
   // A field of a struct by name; null when there is none, an error when its format cannot be read.
   [[nodiscard]] const Column* field(std::string_view name) const;
   [[nodiscard]] std::size_t child_count() const { return children_.size(); }
+  // All of them, those too whose format cannot be read.
+  [[nodiscard]] const std::vector<Column>& children() const { return children_; }
 
   // Reads the offsets, indices and views of these rows, here and below: Error(source, "arrow_malformed") when
   // they leave their buffers. The Batch does it once.

@@ -64,9 +64,10 @@ std::shared_ptr<const Batch> import_object(py::handle object, Import import) {
 
 }  // namespace
 
-std::shared_ptr<const Batch> import_batch(py::handle object) {
-  return import_object(
-      object, [](ArrowSchema* schema, ArrowArray* array) { return labfactory::import_batch(schema, array); });
+std::shared_ptr<const Batch> import_batch(py::handle object, int threads) {
+  return import_object(object, [&](ArrowSchema* schema, ArrowArray* array) {
+    return labfactory::import_batch(schema, array, threads);
+  });
 }
 
 std::shared_ptr<const Batch> import_array(py::handle object) {

@@ -13,8 +13,9 @@
 
 namespace labfactory::bindings {
 
-// Any object with __arrow_c_array__ whose array is a record batch (a struct), or of any type.
-[[nodiscard]] std::shared_ptr<const Batch> import_batch(pybind11::handle object);
+// Any object with __arrow_c_array__ whose array is a record batch (a struct), checked on so many threads; or
+// of any type.
+[[nodiscard]] std::shared_ptr<const Batch> import_batch(pybind11::handle object, int threads = 1);
 [[nodiscard]] std::shared_ptr<const Batch> import_array(pybind11::handle object);
 
 // The type of anything with __arrow_c_schema__; a schema's is a struct of its columns.

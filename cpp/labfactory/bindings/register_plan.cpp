@@ -137,7 +137,7 @@ std::unique_ptr<RunnableProgram> make_program(
 
 std::vector<Array> assemble(const RunnableProgram& self, py::handle batch, int threads,
                             std::int64_t batch_bytes, Memo* memo, const py::object& resolve) {
-  const std::shared_ptr<const Batch> imported = import_batch(batch);
+  const std::shared_ptr<const Batch> imported = import_batch(batch, threads);
   Memo fresh;
   if (memo == nullptr) memo = &fresh;
   memo->begin();
@@ -169,7 +169,7 @@ class TextStream : public Stream {
 TextStream stream(const RunnableProgram& self, py::handle batch, int threads, std::int64_t batch_bytes) {
   if (!self.program->functions.empty())
     throw Error(ErrorKind::usage, "option", "expected a plan without functions to stream");
-  const std::shared_ptr<const Batch> imported = import_batch(batch);
+  const std::shared_ptr<const Batch> imported = import_batch(batch, threads);
   return TextStream(
       std::make_shared<AssetStream>(self.assembler, imported, AssembleOptions{threads, batch_bytes}));
 }
