@@ -99,7 +99,7 @@ def test_a_consumer_who_takes_his_time_is_not_run_away_from() -> None:
     for _ in range(20):
         time.sleep(0.005)
         held.append(base.outstanding_buffers() - before)
-    # Text and offsets of a chunk: the one that is held and three pieces, which may be cut in some.
+    # Text and offsets of a chunk: the one that is held and four pieces, which may be cut in some.
     assert max(held) <= 2 * 12
     assert len(first) + sum(len(chunk) for chunk in stream) == ROWS
 

@@ -22,6 +22,9 @@ constexpr std::int64_t kFirstBytesARow = 512;
 constexpr std::int64_t kLeastMorselBytes = std::int64_t{256} << 10;
 constexpr std::int64_t kLeastMorselRows = 64;
 constexpr std::int64_t kMostLeastRows = 4096;
+// Towards the end of a large batch morsels become smaller, so that all threads end together, but never than
+// that: each costs the caller an array.
+constexpr std::int64_t kLastMorselRows = 16384;
 
 ArrayPointer names(const std::vector<std::string>& values) {
   std::vector<std::optional<std::string_view>> views(values.begin(), values.end());
@@ -105,22 +108,32 @@ ArrayPointer Assembler::joined(const Assets& assets) const {
   return make_struct_array(rows, std::move(fields));
 }
 
+// Where the morsels of a batch end.
+std::vector<std::int64_t> Assembler::morsels(std::int64_t rows, int threads) const {
+  const std::int64_t even = (rows + threads - 1) / threads;
+  const std::int64_t least = std::clamp(kLeastMorselBytes / row_bytes(), kLeastMorselRows, kMostLeastRows);
+  const std::int64_t last = threads == 1 ? rows : std::clamp(even, least, kLastMorselRows);
+  std::vector<std::int64_t> ends;
+  for (std::int64_t first = 0; first < rows; first = ends.back()) {
+    const std::int64_t share = (rows - first) / (std::int64_t{2} * threads);
+    ends.push_back(std::min(rows, first + std::min(std::max(share, last), kMostChunkRows)));
+  }
+  return ends;
+}
+
 std::vector<ArrayPointer> Assembler::assemble(const std::shared_ptr<const Batch>& batch,
                                               const AssembleOptions& options) const {
   options.check();
   const Binding binding(*program_, batch, options.memo);
-  const std::int64_t rows = binding.rows();
-  const std::int64_t even = (rows + options.threads - 1) / options.threads;
-  const std::int64_t least = std::clamp(kLeastMorselBytes / row_bytes(), kLeastMorselRows, kMostLeastRows);
-  const std::int64_t step = std::clamp(even, least, kMostChunkRows);
-  const std::int64_t morsels = (rows + step - 1) / step;
-  std::vector<std::vector<Assets>> made(static_cast<std::size_t>(morsels));
+  const std::vector<std::int64_t> ends = morsels(binding.rows(), options.threads);
+  std::vector<std::vector<Assets>> made(ends.size());
   std::vector<std::unique_ptr<ChunkWriter>> writers(
-      static_cast<std::size_t>(std::clamp<std::int64_t>(morsels, 1, options.threads)));
-  parallel_for(options.threads, morsels, [&](std::int64_t task, int worker) {
+      std::min(ends.size(), static_cast<std::size_t>(options.threads)));
+  parallel_for(options.threads, static_cast<std::int64_t>(ends.size()), [&](std::int64_t task, int worker) {
+    const auto morsel = static_cast<std::size_t>(task);
     auto& writer = writers[static_cast<std::size_t>(worker)];
-    if (!writer) writer = std::make_unique<ChunkWriter>(*this, binding, options.batch_bytes, step);
-    made[static_cast<std::size_t>(task)] = writer->write(task * step, std::min(rows, (task + 1) * step));
+    if (!writer) writer = std::make_unique<ChunkWriter>(*this, binding, options.batch_bytes, binding.rows());
+    made[morsel] = writer->write(morsel == 0 ? 0 : ends[morsel - 1], ends[morsel]);
   });
   std::vector<ArrayPointer> chunks;
   for (const auto& some : made) {

@@ -74,6 +74,7 @@ class Assembler {
   [[nodiscard]] const Dictionaries& dictionaries() const { return dictionaries_; }
 
  private:
+  [[nodiscard]] std::vector<std::int64_t> morsels(std::int64_t rows, int threads) const;
   [[nodiscard]] ArrayPointer joined(const Assets& assets) const;
 
   std::shared_ptr<const Program> program_;

@@ -179,8 +179,7 @@ class Plan:
                 yield from made
             return
         first = 0
-        is_held = isinstance(data, (pa.Table, pl.DataFrame))
-        for batch in self._batches(data, _MOST_HELD_ROWS if is_held else _MOST_ROWS):
+        for batch in self._batches(data, _MOST_HELD_ROWS if _is_held(data) else _MOST_ROWS):
             at = 0
             for chunk in self._chunks(batch, threads, batch_bytes):
                 self._verify(batch.slice(at, len(chunk)), [chunk], first + at, verify)
@@ -213,8 +212,11 @@ class Plan:
     ) -> Iterator[list[pa.RecordBatch]]:
         """The chunks of each piece; the text of the piece before says how many rows make so many bytes."""
         memo = core.Memo()
-        first, rows = 0, _MOST_ROWS if piece_bytes is None else _FIRST_ROWS
-        for batch in self._batches(data):
+        # A batch whose rows wait for functions is assembled again, and a sample is taken of each.
+        is_whole = piece_bytes is None and _is_held(data) and not (self._functions or self._tables or verify)
+        most = _MOST_HELD_ROWS if is_whole else _MOST_ROWS
+        first, rows = 0, most if piece_bytes is None else _FIRST_ROWS
+        for batch in self._batches(data, most):
             at = 0
             while at < max(1, len(batch)):
                 piece = batch.slice(at, rows)
@@ -362,6 +364,11 @@ class Plan:
     def _rows(self, batch: pa.RecordBatch) -> list[dict[str, Any]]:
         """What Jinja2 sees of a batch."""
         return to_python(join_tables(batch, self._tables) if self._tables else batch)
+
+
+def _is_held(data: object) -> bool:
+    """Whether it lies in memory as a whole."""
+    return isinstance(data, (pa.Table, pl.DataFrame))
 
 
 def _value(row: Mapping[str, object], name: str) -> object:
