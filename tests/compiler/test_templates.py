@@ -51,6 +51,18 @@ def test_options_of_jinja2_read_templates_as_jinja2_does(options: dict[str, Any]
     assert assembled(source, **options) == rendered(source, **options)
 
 
+@pytest.mark.parametrize("line_break", ["\r\n", "\r", "\n"])
+def test_text_is_wrapped_by_the_line_break_of_the_environment(line_break: str) -> None:
+    wrapped = "{{ name|wordwrap(2) }}{{ 'a b'|wordwrap(1) }}{{ xs|map('wordwrap', 1)|join }}"
+    block = "{% filter wordwrap %}\n{% endfilter %}{{ 'x y'|wordwrap(1, wrapstring='-') }}"
+    source = "{% if name %}" + wrapped + block + "{% endif %}"
+    options = {"newline_sequence": line_break}
+    assert assembled(source, **options) == rendered(source, **options)
+    if line_break != "\n":
+        with pytest.raises(CompileError, match="a wrapstring that may be none"):
+            assembled("{{ 'a b'|wordwrap(1, wrapstring=name) }}", **options)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -20,7 +20,7 @@ from labfactory.compiler.filters import (
 )
 from labfactory.compiler.hints import meant
 from labfactory.compiler.operators import compare_pair
-from labfactory.compiler.types import DICTS, Static
+from labfactory.compiler.types import DICTS, NONE, Static
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +43,8 @@ _NEVER = {
 _OTHER_TESTS = ("callable", "divisibleby", "sameas")
 # Filters that go through the names of a struct.
 _OF_KEYS = ("first", "join", "last")
+# The parameter of wordwrap whose default is the environment's line break.
+_WRAPPED_BY = "wrapstring"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,18 @@ def evaluate_arguments(
         values[name] = lowering.into(argument, places[name])
     for name, default in signature.parameters:
         if name not in given:
-            values[name] = lowering.constant(default, places[name], call.node)
+            known = lowering.tree.jinja.newline_sequence if name == _WRAPPED_BY else default
+            values[name] = lowering.constant(known, places[name], call.node)
+    _check_wrapping(lowering, call, values)
     return [values[name] for name in places]
+
+
+def _check_wrapping(lowering: Expressions, call: FilterCall, values: Mapping[str, Static]) -> None:
+    """Refuses None that stands for the environment's line break; where that is Python's it is known."""
+    is_plain = lowering.tree.jinja.newline_sequence == "\n"
+    if not is_plain and _WRAPPED_BY in values and values[_WRAPPED_BY].may_be(NONE):
+        hint = "leave it out, or write the line break that it stands for."
+        lowering.refuse("a wrapstring that may be none beside a newline_sequence", call.node, hint=hint)
 
 
 def apply_filter(
