@@ -15,9 +15,11 @@ namespace labfactory::select {
 
 namespace {
 
+// Rows whose bits are a line of the cache.
+constexpr std::int64_t kLineRows = 512;
 // Sets of eligible candidates whose chances a worker keeps at a time.
 constexpr std::size_t kMostSets = 4096;
-// Blocks that are scored whole after one that the screen was of no use to.
+// Blocks that do without the sieve, or the screen, after one that it was of no use to.
 constexpr int kUnscreened = 31;
 
 bool has(std::uint64_t rows, std::size_t r) {
@@ -74,6 +76,7 @@ Scratch::Scratch(const Slot& slot)
   eligible.resize(candidates);
   picks.resize(candidates);
   conditions.resize(slot.condition_count());
+  lines.resize(conditions.size() * static_cast<std::size_t>(kLineRows / kBlockRows));
   if (slot.screen().is_empty()) return;
   steps.resize(static_cast<std::size_t>((model.features() + 2) / 2 * kBlockRows));  // also at prices
   keys.resize(matrix);
@@ -191,9 +194,26 @@ void Decider::read(std::int64_t first, std::int64_t rows, Scratch& scratch) cons
   scratch.open = valid_rows(*input_.keys, first, rows);
   gate(first, rows, scratch);
   read_terms(first, rows, scratch);
-  for (std::size_t i = 0; i < conditions_.size(); ++i) {
-    scratch.conditions[i] = conditions_[i].word(first, rows);
+  read_conditions(first, scratch);
+}
+
+// Conditions lie on pages of their own, so that to come back for each word costs more than the word: a whole
+// line of each is read at once.
+void Decider::read_conditions(std::int64_t first, Scratch& scratch) const {
+  const std::size_t count = conditions_.size();
+  const std::int64_t line = first / kLineRows * kLineRows;
+  if (scratch.lines_first != line) {
+    scratch.lines_first = line;
+    const std::int64_t end = std::min(line + kLineRows, input_.keys->length());
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::int64_t row = line; row < end; row += kBlockRows) {
+        const auto block = static_cast<std::size_t>((row - line) / kBlockRows);
+        scratch.lines[block * count + i] = conditions_[i].word(row, std::min(kBlockRows, end - row));
+      }
+    }
   }
+  const auto block = static_cast<std::size_t>((first - line) / kBlockRows);
+  std::copy_n(scratch.lines.data() + block * count, count, scratch.conditions.data());
 }
 
 void Decider::admit(std::int64_t rows, Scratch& scratch) const {
@@ -272,21 +292,23 @@ void Decider::rank(Scratch& scratch) const {
   kernels_.argmax(scratch.scores.data(), prices(), base(scratch), model_.candidates(), &scratch.best);
 }
 
-// Whether it found the best.
+// Whether the sieve or the screen found the best.
 bool Decider::screen(Scratch& scratch) const {
   const Screen& screen = prices_.empty() ? slot_.screen() : priced_screen_;
   if (screen.is_empty()) return false;
-  if (scratch.unscreened > 0) {
-    --scratch.unscreened;
-    return false;
-  }
   const ScreenWork work{scratch.steps.data(), scratch.keys.data()};
-  if (kernels_.screen(screen.view(), scratch.features.data(), prices(), model_.features(),
-                      model_.candidates(), base(scratch), work, &scratch.best)) {
-    return true;
-  }
-  scratch.unscreened = kUnscreened;
-  return false;
+  const auto is_found = [&](auto kernel, const auto& view, int& left_out) {
+    if (left_out > 0) {
+      --left_out;
+      return false;
+    }
+    const bool found = kernel(view, scratch.features.data(), prices(), model_.features(), model_.candidates(),
+                              base(scratch), work, &scratch.best);
+    if (!found) left_out = kUnscreened;
+    return found;
+  };
+  if (kernels_.sieve != nullptr && is_found(kernels_.sieve, screen.sieve(), scratch.unsieved)) return true;
+  return is_found(kernels_.screen, screen.view(), scratch.unscreened);
 }
 
 void Decider::draw(std::int64_t first, std::int64_t rows, Scratch& scratch) const {

@@ -33,13 +33,16 @@ struct Scratch {
   std::vector<float> products;
   Aligned<double> before;
   std::vector<std::uint64_t> conditions;
+  std::vector<std::uint64_t> lines;  // [blocks][conditions]: those of the rows from `lines_first` on
+  std::int64_t lines_first = -1;
   std::vector<std::uint64_t> eligible;
   std::vector<std::uint64_t> picks;
   std::map<std::vector<std::uint64_t>, std::vector<double>> odds;  // of Base::beta, by who is eligible
   Contest contest;                                                 // of Base::thompson
   Aligned<std::uint32_t> steps;                                    // of a screen: its rows
   Aligned<std::int16_t> keys;                                      // and its candidates' keys
-  int unscreened = 0;  // blocks to score whole, as a screen left too many of the last one
+  int unsieved = 0;    // blocks to screen without the sieve, as it left too many of the last one
+  int unscreened = 0;  // blocks to score whole, as the screen did
   std::array<double, kBlockRows> likely{};            // of Base::thompson: of the one taken
   alignas(64) std::array<float, kBlockRows> norms{};  // where deviations come late
   bool is_late = false;
@@ -108,6 +111,7 @@ class Decider {
   void draw_bounds(Scratch& scratch) const;
   void gate(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   static void gate_row(std::size_t r, Reason gate, Scratch& scratch);
+  void read_conditions(std::int64_t first, Scratch& scratch) const;
   void read_terms(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   bool screen(Scratch& scratch) const;
   void draw_base(std::int64_t rows, const double* numbers, Scratch& scratch) const;

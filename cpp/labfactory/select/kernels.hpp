@@ -86,10 +86,40 @@ struct ScreenView {
   float rounding = 0.0F;  // plus this times the largest magnitude of the row's scores, as it was scaled
 };
 
+// Steps of 8 bits on either side of the middle of a feature's weights; see sieve.hpp. Two products with
+// features of 8 bits, 255 · 64 each, are below 2^15.
+inline constexpr double kSieveSteps = 64.0;
+inline constexpr int kSieveOrigin = 128;  // what is added to a row's steps to make them 8 bits
+inline constexpr std::int16_t kSieveKeyOrigin = 1 << 14;  // so that keys are above 0
+inline constexpr float kSieveMostStep = 127.0F;
+inline constexpr std::int64_t kSieveQuads = 10;  // fours of features at most whose sums have 16 bits
+inline constexpr float kSieveReach = 64.0F;      // a magnitude is at most this many reaches
+
+// What candidates are screened by in 8 bits; see sieve.hpp.
+struct SieveView {
+  const float* weights = nullptr;  // as in a screen
+  const float* bias = nullptr;
+  const float* half_ranges = nullptr;  // [count + 1], as in a screen
+  const float* reaches = nullptr;  // [count + 1]: at least half the range, and the magnitude / kSieveReach
+  const std::uint32_t* steps = nullptr;   // [groups][quads][kGroup]: four features' weights side by side
+  const std::uint32_t* starts = nullptr;  // [groups][chunks][kGroup]: what two sums of 16 bits start from
+  std::int64_t terms = 0;
+  std::int64_t quads = 0;
+  std::int64_t chunk = 0;  // quads whose products are summed up in 16 bits
+  std::int64_t chunks = 0;
+  std::int32_t widening = 0;  // in both halves what such sums are multiplied by
+  float target = 0.0F;        // what half a chunk's features are scaled to sum up to
+  float slack = 0.0F;         // how far apart keys may be though their scores are the other way round:
+  float error_gap = 0.0F;     // plus this times the length of what rounding took off the row's steps,
+  float step_gap = 0.0F;      // this times the length of the steps,
+  float rounding = 0.0F;      // and this times the sum of features times reaches, as it was scaled
+};
+
 // What a screen writes, for the caller to bring.
 struct ScreenWork {
-  std::uint32_t* features = nullptr;  // [pairs][kBlockRows]: two features of 16 bits side by side
-  std::int16_t* keys = nullptr;       // [groups · kGroup][kBlockRows], 0 where not eligible
+  std::uint32_t* features =
+      nullptr;                   // [pairs][kBlockRows]: two features of 16 bits side by side, or four of 8
+  std::int16_t* keys = nullptr;  // [groups · kGroup][kBlockRows], 0 where not eligible
 };
 
 // All take a block of kBlockRows rows; bit r of mask[c] says that candidate c is eligible for row r.
@@ -181,6 +211,11 @@ struct Kernels {
   // Multiplies product[m] by the normal distribution function at (at[m] - mean) · inverse_deviation, for
   // kNodes m; absolute error 10^-6.
   void (*race)(const float* at, float mean, float inverse_deviation, float* product);
+
+  // The same as screen(), in steps of 8 bits; nullptr at levels that multiply them no faster than 16.
+  bool (*sieve)(const SieveView& view, const float* features, const float* prices, std::int64_t count,
+                std::int64_t candidates, const std::uint64_t* mask, const ScreenWork& work,
+                Best* best) = nullptr;
 };
 
 [[nodiscard]] const Kernels& kernels(Level level);

@@ -12,11 +12,17 @@ namespace {
 
 constexpr int kBytes = 32;
 #include "labfactory/select/kernel_source.inc"
+#include "labfactory/select/sieve_source.inc"
 
 }  // namespace
 
 const Kernels& kernels_avx2() {
-  return kTable;
+  static const Kernels table = [] {
+    Kernels own = kTable;
+    own.sieve = sieve;
+    return own;
+  }();
+  return table;
 }
 #else
 const Kernels& kernels_avx2() {

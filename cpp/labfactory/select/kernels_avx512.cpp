@@ -19,6 +19,7 @@ const Kernels& kernels_avx512() {
   static const Kernels table = [] {
     Kernels own = kTable;
     own.screen = kernels_avx2().screen;
+    own.sieve = kernels_avx2().sieve;
     return own;
   }();
   return table;

@@ -8,6 +8,7 @@
 #include "labfactory/select/exponential.hpp"
 #include "labfactory/select/kernels.hpp"
 #include "labfactory/select/normal.hpp"
+#include "labfactory/select/screen_plain.hpp"
 
 // The kernels as anybody would write them, one value at a time: what the fast ones are compared with, bit by
 // bit.
@@ -115,79 +116,6 @@ void spread(const float* features, const float* factor, const FeatureRange* rang
     }
     deviations[r] = std::sqrt(variance);
   }
-}
-
-// What the screen makes of one row: steps of its features, and how far apart keys may be.
-struct ScreenRow {
-  std::vector<std::int64_t> steps;
-  int gap = 0;
-};
-
-ScreenRow screen_row(const ScreenView& view, const float* features, std::int64_t count) {
-  float sum = view.half_ranges[count];
-  float all = view.magnitudes[count];
-  for (std::int64_t f = 0; f < count; ++f) {
-    sum += std::fabs(features[f * kBlockRows]) * view.half_ranges[f];
-    all += std::fabs(features[f * kBlockRows]) * view.magnitudes[f];
-  }
-  ScreenRow row;
-  const float factor = sum >= 0x1p-60F && all <= 0x1p+100F ? view.target / sum : 0.0F;
-  row.gap = static_cast<int>(std::fmin(view.slack + all * factor * view.rounding, 32767.0F));
-  for (std::int64_t f = 0; f < view.terms; ++f) {
-    const float x = f < count ? features[f * kBlockRows] : 1.0F;
-    const float whole =
-        factor > 0.0F ? (x * view.half_ranges[f] * factor + kRoundSingle) - kRoundSingle : 0.0F;
-    row.steps.push_back(static_cast<std::int64_t>(whole));
-  }
-  return row;
-}
-
-std::int16_t screen_key(const ScreenView& view, const ScreenRow& row, std::int64_t candidate) {
-  std::int64_t sum = std::int64_t{1} << 30;
-  for (std::size_t f = 0; f < row.steps.size(); ++f) {
-    const auto term = static_cast<std::int64_t>(f);
-    const std::int64_t pair = candidate / kGroup * view.pairs + term / 2;
-    sum += row.steps[f] * view.steps[(pair * kGroup + candidate % kGroup) * 2 + term % 2];
-  }
-  return static_cast<std::int16_t>(sum >> 16);
-}
-
-float screen_score(const ScreenView& view, const float* features, std::int64_t count,
-                   std::int64_t candidate) {
-  float sum = view.bias[candidate];
-  for (std::int64_t f = 0; f < count; ++f)
-    sum = std::fma(features[f * kBlockRows], view.weights[candidate * count + f], sum);
-  return bounded(sum);
-}
-
-bool screen(const ScreenView& view, const float* features, const float* prices, std::int64_t count,
-            std::int64_t candidates, const std::uint64_t* mask, const ScreenWork& work, Best* best) {
-  std::int64_t rivals = 0;
-  for (std::int64_t r = 0; r < kBlockRows; ++r) {
-    const ScreenRow row = screen_row(view, features + r, count);
-    int highest = 0;
-    for (std::int64_t c = 0; c < candidates; ++c) {
-      const std::int16_t key = is_eligible(mask, c, r) ? screen_key(view, row, c) : std::int16_t{0};
-      work.keys[c * kBlockRows + r] = key;
-      highest = std::max<int>(highest, key);
-    }
-    best->rank[r] = -std::numeric_limits<float>::infinity();
-    best->score[r] = best->rank[r];
-    best->candidate[r] = -1;
-    std::int64_t near = 0;
-    for (std::int64_t c = 0; c < candidates; ++c) {
-      if (work.keys[c * kBlockRows + r] <= std::max(highest - row.gap, 0)) continue;
-      ++near;
-      const float score = screen_score(view, features + r, count, c);
-      const float rank = prices == nullptr ? score : score - prices[c];
-      if (!(rank > best->rank[r])) continue;
-      best->rank[r] = rank;
-      best->score[r] = score;
-      best->candidate[r] = static_cast<std::int32_t>(c);
-    }
-    rivals += std::max<std::int64_t>(near - 1, 0);
-  }
-  return rivals <= kMostRivals;
 }
 
 void spread_some(const StripView& view, const std::int32_t* rows, const std::int32_t* candidates,
@@ -345,9 +273,9 @@ void race(const float* at, float mean, float inverse_deviation, float* product) 
 }  // namespace
 
 const Kernels& kernels_plain() {
-  static constexpr Kernels table = {&read,     &score, &choose,   &spread,  &spread_some, &outlook,
-                                    &ceilings, &above, &screen,   &sigmoid, &argmax,      &count,
-                                    &softmax,  &reach, &uniforms, &normals, &race};
+  static constexpr Kernels table = {&read,     &score, &choose,       &spread,  &spread_some, &outlook,
+                                    &ceilings, &above, &screen_plain, &sigmoid, &argmax,      &count,
+                                    &softmax,  &reach, &uniforms,     &normals, &race,        &sieve_plain};
   return table;
 }
 

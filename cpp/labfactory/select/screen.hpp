@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "labfactory/select/kernels.hpp"
+#include "labfactory/select/sieve.hpp"
 
 namespace labfactory::select {
 
@@ -24,6 +25,8 @@ class Screen {
   [[nodiscard]] bool is_empty() const { return view_.terms == 0; }
   // What kernels read; it points into this.
   [[nodiscard]] ScreenView view() const;
+  // The same contrast in fewer bits.
+  [[nodiscard]] SieveView sieve() const;
 
  private:
   void bound(std::int64_t count, double most);
@@ -34,6 +37,7 @@ class Screen {
   std::vector<float> magnitudes_;    // the largest of each
   std::vector<std::int16_t> steps_;  // [groups][pairs][kGroup][2]
   ScreenView view_;
+  Sieve sieve_;
 };
 
 }  // namespace labfactory::select

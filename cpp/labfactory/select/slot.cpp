@@ -50,8 +50,8 @@ void expect(std::size_t expected, std::size_t found, const char* what) {
               "expected " + std::to_string(expected) + " " + what + ", found " + std::to_string(found));
 }
 
-// To make a screen costs as much as it saves over a thousand rows.
-constexpr std::int64_t kFewestPricedRows = 4096;
+// To make a screen costs as much as it saves over some thousand rows.
+constexpr std::int64_t kFewestPricedRows = 8192;
 
 // Slots whose scratch a thread keeps: to make it costs as much as the decision, and the slots of one policy
 // decide in turns.
