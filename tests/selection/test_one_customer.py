@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from labfactory.base.errors import SourceError
+from labfactory.base.errors import CompileError, SourceError
 from labfactory.selection import (
     Arbitration,
     Cap,
@@ -190,6 +190,87 @@ def test_every_contact_rule_holds_as_in_a_batch(mode, fills):
     assert [{name: asdict(one) for name, one in each.items()} for each in made] == expected
     reasons = {one["reason"] for each in expected for one in each.values()}
     assert reasons >= {"held_out", "control", "no_consent", "quiet_hours", "chosen", "missing_key"}
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
+def test_a_whole_number_in_a_column_of_floats_is_a_float(kind):
+    batch = pa.record_batch({"x": pa.array([3.0, 16777217.0]).cast(kind)})
+    slot = SlotPolicy.build(
+        components=["a"], features={"f": "x|string|length", "g": "x * 1"}, weights=[[1, 1]]
+    )
+    selector = SelectionPolicy.build("1", hero=slot).bind({"hero": [Block("a")]}, batch.schema)
+    decided = selector.decide(batch, keys=pa.array([1, 1]), seed=1)["hero"].to_pylist()
+    for number, value in enumerate((3, 16777217)):
+        for one in (value, np.int64(value), float(value)):
+            assert asdict(selector.decide_one({"x": one}, key=1, seed=1)["hero"]) == decided[number]
+
+
+def test_booleans_are_categories_by_their_text():
+    batch = pa.record_batch({"x": [True, False, None], "n": [50, 30, None]})
+    for source in ("x", "n > 40"):
+        for encoding in ({"buckets": 64}, {"categories": ("True", "False")}):
+            name = "hashed" if "buckets" in encoding else "one_hot"
+            feature = Feature(name="f", expression=source, encoding=name, **encoding)
+            weights = [np.arange(len(feature.columns))]
+            slot = SlotPolicy.build(components=["a"], features=[feature], weights=weights)
+            selector = SelectionPolicy.build("1", hero=slot).bind({"hero": [Block("a")]}, batch.schema)
+            decided = selector.decide(batch, keys=pa.array([1, 2, 3]), seed=1)["hero"].to_pylist()
+            assert decided[0]["score"] != decided[1]["score"]
+            for number, row in enumerate(batch.to_pylist()):
+                one = selector.decide_one(row, key=number + 1, seed=1)["hero"]
+                assert asdict(one) == decided[number]
+
+
+LARGE = [2**62, 2**63 - 1, -(2**63), 2**31 + 1, -(2**31), 40, 3, 0, None]
+STEPS = [
+    "x * 4",
+    "-x",
+    "x|abs",
+    "x ** 2",
+    "x ** 12",
+    "3 ** x",
+    "x * 4 / 8",
+    "x + x - x",
+    "(x if x > 0 else x * x) // 3",
+    "x * 1000 % 7",
+    "(x * x > 5) + 1",
+    "[x * x * x, 2]|length",
+    "x|default(9) * x",
+    "x|float|int * 2",
+    "x|string|length * 2",
+]
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.uint64(), pa.float64()])
+@pytest.mark.parametrize("step", STEPS)
+def test_whole_numbers_that_leave_64_bits_fail_for_one_customer_as_in_a_batch(step, kind):
+    values = [value for value in LARGE if value is None or value >= 0 or kind != pa.uint64()]
+    if kind == pa.float64():
+        values = [None if value is None else float(value) for value in values]
+    batch = pa.record_batch({"x": pa.array(values, kind)})
+    slot = SlotPolicy.build(
+        components=["a"], features=[Feature(name="f", expression=step)], weights=[[1e-9]], eligible=()
+    )
+    condition = f"({step}) != 1"
+    for parts in (
+        {"hero": slot},
+        {"contact": ContactRules(consent=(condition,)), "hero": SlotPolicy()},
+        {"contact": ContactRules(suppressed=(f"not ({condition})",)), "hero": SlotPolicy()},
+    ):
+        policy = SelectionPolicy.build("1", **parts)
+        try:
+            selector = policy.bind({"hero": [Block("a")]}, batch.schema)
+        except CompileError:
+            continue  # no plan takes it either
+        keys = pa.array([f"k{number}" for number in range(len(batch))])
+        decided = selector.decide(batch, keys=keys, seed=1)["hero"].to_pylist()
+        for number, row in enumerate(batch.to_pylist()):
+            for value in (
+                row["x"],
+                batch["x"][number].as_py() if row["x"] is None else np.array(row["x"])[()],
+            ):
+                one = selector.decide_one({"x": value}, key=f"k{number}", seed=1)["hero"]
+                assert asdict(one) == decided[number]
 
 
 def test_a_value_of_another_type_is_told_as_a_row_tells_it():

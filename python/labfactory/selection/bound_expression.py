@@ -116,7 +116,8 @@ class BoundFeature:
         if pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
         if self.feature.encoding == "hashed":
-            hashes = np.asarray(pa.array(base.hash_keys(values)).fill_null(0))
+            known = _python_text(values) if pa.types.is_boolean(values.type) else values
+            hashes = np.asarray(pa.array(base.hash_keys(known)).fill_null(0))
             codes = pa.array((hashes % np.uint64(self.feature.buckets)).astype(np.int32))
             codes = pc.if_else(values.is_valid(), codes, pa.scalar(None, pa.int32()))
         else:

@@ -14,6 +14,7 @@ from jinja2.runtime import Context
 from labfactory._core import base
 from labfactory._core import select as core
 from labfactory.base.errors import SourceError, nearest
+from labfactory.selection.whole_numbers import LARGEST, stay_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -112,13 +113,13 @@ class OneCustomer:
     Args:
         sources: The expressions; of a slot the features', then the terms', then the conditions'.
         bare: For each whether it is a column as it stands, which the mapping gives.
-        columns: The columns that the others read, and whether they are float32, which a value is rounded to.
+        columns: The columns that the others read; of floats what makes a value one of theirs, else None.
         constants: Values that names stand for.
     """
 
     sources: tuple[str, ...]
     bare: tuple[bool, ...]
-    columns: Mapping[str, bool]
+    columns: Mapping[str, Callable[[Any], float] | None]
     constants: Mapping[str, object]
     take: Take = field(init=False, repr=False, compare=False)
     places: tuple[int, ...] = field(init=False, repr=False, compare=False)
@@ -128,12 +129,18 @@ class OneCustomer:
     def of(
         cls, expressions: Sequence[BoundExpression], constants: Mapping[str, object]
     ) -> OneCustomer | None:
-        """For expressions whose columns are plain; None for others, which go through a batch."""
+        """For expressions whose columns are plain; None for others, which go through a batch.
+
+        So do those whose whole numbers could leave 64 bits.
+        """
         kinds = {field.name: field.type for one in expressions for field in one.fields}
         if not all(is_plain(kind) for kind in kinds.values()):
             return None
+        made = [one.source for one in expressions if one.column is None]
+        if not all(stay_within(source, kinds, constants, _JINJA) for source in made):
+            return None
         read = {name for one in expressions if one.column is None for name in one.plan.columns}
-        columns = {name: pa.types.is_float32(kinds[name]) for name in sorted(read)}
+        columns = {name: _float_of(kinds[name]) for name in sorted(read)}
         sources = tuple(one.source for one in expressions)
         bare = tuple(one.column is not None for one in expressions)
         return cls(sources, bare, columns, dict(constants))
@@ -153,6 +160,7 @@ class OneCustomer:
 
         Raises:
             SourceError: `missing_column`.
+            OverflowError: For a whole number so large that an expression could leave 64 bits.
         """
         try:
             values = list(self.take(customer))
@@ -167,14 +175,28 @@ class OneCustomer:
 
     def _made(self, customer: Mapping[str, object]) -> list[Any]:
         values = {**_JINJA.globals, **self.constants}
-        for name, is_single in self.columns.items():
+        for name, float_of in self.columns.items():
             value: Any = customer[name]
-            values[name] = float(np.float32(value)) if is_single and value is not None else value
+            if float_of is not None:
+                values[name] = None if value is None else float_of(value)
+                continue
+            if isinstance(value, np.generic):
+                value = value.item()  # NumPy's operators have other bounds
+            if type(value) is int and not -LARGEST <= value <= LARGEST:
+                raise OverflowError(value)
+            values[name] = value
         whole, *each = self.compiled
         try:
             return list(whole(values))
         except Exception:  # a value that an operator cannot take may raise anything
             return [_value_of(one, values) for one in each]
+
+
+def _float_of(kind: pa.DataType) -> Callable[[Any], float] | None:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if pa.types.is_float32(kind):
+        return lambda value: float(np.float32(value))
+    return float if pa.types.is_float64(kind) else None
 
 
 class Draw(NamedTuple):
