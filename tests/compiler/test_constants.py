@@ -40,6 +40,7 @@ CUSTOMERS = pa.record_batch(
         "{% if last is not none and last >= since %}lately{% endif %}",
         "{% set d = day %}{{ d }} {{ 'on ' ~ day }}",
         "{{ words | join('+') }}",
+        "{{ -2 ** (year % 4) }} {{ (0 - 2) ** (year - 2024) + 1 }} {{ (year - 2028) ** 2 }} {{ -2 ** 2 }}",
         "{{ [now] }}{% set d = now %}{{ {'at': d} }}",
     ],
 )

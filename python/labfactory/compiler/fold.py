@@ -95,6 +95,11 @@ class Folded(NamedTuple):
     value: Any
     is_literal: bool = True
 
+    @property
+    def binds_late(self) -> bool:
+        """Whether Python raises it to a power before it takes its sign, as it stands in Jinja2's code."""
+        return self.is_literal and isinstance(self.value, (int, float)) and str(self.value).startswith("-")
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -141,6 +146,8 @@ class Folder:
                 return self._fold_concat(node)
             case nodes.Getattr():
                 return self._fold_moment(node)
+            case nodes.Pow():
+                return self._fold_power(node)
             case _:
                 return self._fold_call(node)
 
@@ -174,6 +181,14 @@ class Folder:
         if not isinstance(moment, _MOMENTS) or node.attr not in _PARTS or not hasattr(moment, node.attr):
             raise nodes.Impossible
         return Folded(getattr(moment, node.attr), is_literal=False)
+
+    def _fold_power(self, node: nodes.Pow) -> Folded:
+        """A power; `-2 ** n` is `-(2 ** n)` where Jinja2 does not fold it."""
+        left, right = self._fold(node.left), self._fold(node.right)
+        if not left.binds_late or right.is_literal:
+            return self._fold_call(node)
+        power = nodes.Pow(nodes.Const(-left.value), nodes.Const(right.value))
+        return Folded(self._fold_call(nodes.Neg(power)).value, is_literal=False)
 
     def _fold_call(self, node: nodes.Node) -> Folded:
         if not _is_covered(node):

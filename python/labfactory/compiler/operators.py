@@ -43,6 +43,13 @@ def lower_binary(values: Expressions, node: nodes.BinExpr, target: int) -> Stati
         formatted = lower_modulo_format(values, node, target)
         if formatted is not None:
             return formatted
+    if isinstance(node, nodes.Pow):
+        base = values.folded(node.left)
+        if base is not None and base.binds_late:
+            # Jinja2 writes -2 ** n into its code, which is -(2 ** n) to Python.
+            positive = nodes.Const(-base.value, lineno=node.left.lineno)
+            power = nodes.Pow(positive, node.right, lineno=node.lineno)
+            return lower_unary(values, nodes.Neg(power, lineno=node.lineno), target)
     left, one = values.operand(node.left)
     right, other = values.operand(node.right)
     static = _binary_static(values, node, one, other)
