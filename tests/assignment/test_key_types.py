@@ -81,3 +81,16 @@ def test_an_evaluation_finds_repeated_keys_of_every_type() -> None:
         data = pl.DataFrame({"variant": ["a", "b"] * 2, "m": [1, 2, 3, 4], "id": keys})
         flags = {flag.code: flag.count for flag in EXPERIMENT.evaluate(data, control="a", key="id").flags}
         assert flags["duplicate_key"] == flags["multiple_exposure"] == 1
+
+
+@pytest.mark.parametrize("keys", [["a"], "a", pl.Series(["a"]), np.array(["a"]), None])
+def test_keys_that_are_no_array_of_arrows_are_refused_by_name(keys: object) -> None:
+    for read in (
+        key_texts,
+        Native("e").buckets,
+        GrowthBook("s").buckets,
+        LaunchDarkly("f", salt="s").buckets,
+    ):
+        with pytest.raises(SourceError, match=r"keys as a pyarrow\.Array") as caught:
+            read(keys)  # type: ignore[arg-type]
+        assert caught.value.code == "key_type"

@@ -37,8 +37,8 @@ def key_texts(keys: pa.Array) -> pa.Array:
         lower-case characters. Null stays null.
 
     Raises:
-        SourceError: `key_type`, for nested values and other types, and for times that are finer than a
-            microsecond.
+        SourceError: `key_type`, for nested values and other types, for times that are finer than a
+            microsecond, and for what is no array of Arrow's.
 
     Example:
         >>> from datetime import date
@@ -47,6 +47,10 @@ def key_texts(keys: pa.Array) -> pa.Array:
         >>> key_texts(pa.array([7.0, 0.5, float("nan")])).to_pylist()
         ['7', '0.5', None]
     """
+    if not isinstance(keys, pa.Array | pa.ChunkedArray):
+        found = f"{type(keys).__module__.partition('.')[0]}.{type(keys).__name__}"
+        message = f"expected keys as a pyarrow.Array, found {found}"
+        raise SourceError(message, code="key_type", hint="pa.array(keys), or series.to_arrow()")
     if isinstance(keys.type, pa.UuidType):
         return _uuid_texts(keys.storage)
     kind = value_type(keys.type)

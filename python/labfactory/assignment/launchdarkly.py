@@ -62,13 +62,14 @@ class LaunchDarkly(Bucketing):
         return Salting("sha1_60", prefix=prefix)
 
     def _texts(self, keys: pa.Array) -> pa.Array:
+        texts = Bucketing._texts(self, keys)
         kind = value_type(keys.type)
         if pa.types.is_boolean(kind):
             return pa.nulls(len(keys), pa.string())
         if pa.types.is_floating(kind):
             plain = keys.dictionary_decode() if pa.types.is_dictionary(keys.type) else keys
-            keys = pc.if_else(pc.equal(plain, pc.trunc(plain)), plain, pa.scalar(None, kind))
-        return Bucketing._texts(self, keys)
+            return pc.if_else(pc.equal(plain, pc.trunc(plain)), texts, pa.scalar(None, texts.type))
+        return texts
 
     def rollout(self, keys: pa.Array, weights: Sequence[int], *, threads: int = 1) -> pa.Int32Array:
         """The weighted variation of each key, by LaunchDarkly's own whole weights.
