@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <optional>
 
 #include "labfactory/base/dispatch.hpp"
+#include "labfactory/select/draw.hpp"
 #include "labfactory/select/exponential.hpp"
-#include "labfactory/select/squarecb.hpp"
 #include "labfactory/select/ucb.hpp"
 
 namespace labfactory::select {
@@ -37,10 +38,19 @@ bool is_uncertain(Base base) {
   return base == Base::ucb || base == Base::thompson;
 }
 
-// exp(gap / temperature) is 2^(gap · this); a gap of 0 times it is still 0.
-float steepness_of(double temperature) {
+bool has_lots(Base base) {
+  return base == Base::softmax || base == Base::squarecb;
+}
+
+// As float32, which is never infinite: a gap of 0 times it is still 0.
+float float_of(double number) {
   constexpr double kMost = std::numeric_limits<float>::max();
-  return static_cast<float>(std::min(kLog2E / temperature, kMost));
+  return static_cast<float>(std::min(number, kMost));
+}
+
+// exp(gap / temperature) is 2^(gap · this).
+float steepness_of(double temperature) {
+  return float_of(kLog2E / temperature);
 }
 
 // Whether candidates may be taken before the deviations of all are known.
@@ -71,8 +81,12 @@ Scratch::Scratch(const Slot& slot)
   terms.resize(static_cast<std::size_t>(settings.arbitration.columns() * kBlockRows));
   scores.resize(matrix);
   if (is_uncertain(settings.exploration.base)) deviations.resize(matrix);
-  weights.resize(candidates * kBlockRows);
-  before.resize((candidates + kStride - 1) / kStride * kBlockRows);
+  if (has_lots(settings.exploration.base)) {
+    weights.resize(matrix);
+    groups.resize(matrix / kGroup);
+    highest.resize(matrix / kGroup);
+    before.resize(matrix / kGroup);
+  }
   eligible.resize(candidates);
   picks.resize(candidates);
   conditions.resize(slot.condition_count());
@@ -158,6 +172,8 @@ std::int64_t Decider::choose(std::int64_t first, std::int64_t rows, Scratch& scr
   rank(scratch);
   if (!exploration_.is_random() && scratch.control == 0) return take_best(first, rows, scratch);
   draw(first, rows, scratch);
+  const bool is_pure = exploration_.epsilon == 0.0 && exploration_.floor == 0.0 && scratch.control == 0;
+  if (is_pure && has_lots(exploration_.base)) return take_drawn(first, rows, scratch);
   const std::uint64_t open = scratch.open & ~scratch.missing;
   for (std::int64_t r = 0; r < rows; ++r) {
     const auto lane = static_cast<std::size_t>(r);
@@ -180,6 +196,27 @@ std::int64_t Decider::take_best(std::int64_t first, std::int64_t rows, Scratch& 
     found |= static_cast<std::uint64_t>(best >= 0) << r;
   }
   output_.chosen(first, {components.data(), static_cast<std::size_t>(rows)}, scratch.best.score);
+  return finish_found(first, rows, found, scratch);
+}
+
+// What decide() comes to where everybody is drawn for by lots.
+std::int64_t Decider::take_drawn(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
+  const Draws& draws = scratch.draws;
+  std::uint64_t found = 0;
+  for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) {
+    const std::int32_t best = scratch.best.candidate[r];
+    const auto taken = static_cast<std::size_t>(best < 0 ? 0 : draws.candidate[r]);
+    output_.decided(first + static_cast<std::int64_t>(r), settings_.candidates[taken],
+                    scratch.scores[taken * kBlockRows + r], draws.chance[r],
+                    draws.candidate[r] == best ? Reason::chosen : Reason::explored);
+    found |= static_cast<std::uint64_t>(best >= 0) << r;
+  }
+  return finish_found(first, rows, found, scratch);
+}
+
+// Ends a block whose rows are written for those of which something is found.
+std::int64_t Decider::finish_found(std::int64_t first, std::int64_t rows, std::uint64_t found,
+                                   Scratch& scratch) const {
   scratch.decided = found & scratch.open & ~scratch.missing;
   for (std::int64_t r = 0; r < rows; ++r) {
     const auto lane = static_cast<std::size_t>(r);
@@ -283,6 +320,11 @@ void Decider::rank(Scratch& scratch) const {
   if (settings_.rules) {
     apply_rules(*settings_.rules, scratch.conditions, scratch.eligible.data(), scratch.picks);
   }
+  if (scores_late_ && exploration_.base == Base::softmax) {
+    model_.weigh(kernels_, scratch.features.data(), prices(), base(scratch), scratch.scores.data(),
+                 lots(scratch), &scratch.best);
+    return;
+  }
   if (!has_scores_ || scores_late_) {
     if (screen(scratch)) return;
     float* const scores = scores_late_ ? scratch.scores.data() : nullptr;
@@ -314,8 +356,13 @@ bool Decider::screen(Scratch& scratch) const {
 void Decider::draw(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
   if (!exploration_.is_random() && scratch.control == 0) return;
   kernels_.count(scratch.eligible.data(), model_.candidates(), scratch.counts.data());
-  for (std::int64_t r = 0; r < rows; ++r) {
-    scratch.customers[static_cast<std::size_t>(r)] = customer(first + r, scratch);
+  if (input_.keys == nullptr) {
+    scratch.customers[0] = scratch.customer;
+  } else {
+    // Decisions take uint64 keys alone.
+    const auto bytes = static_cast<std::int64_t>(sizeof(std::uint64_t));
+    std::memcpy(scratch.customers.data(), input_.keys->values() + first * bytes,
+                static_cast<std::size_t>(rows * bytes));
   }
   std::array<double, kBlockRows> numbers{};
   kernels_.uniforms(scratch.customers.data(), nullptr, choice_.purpose(), choice_.key().data(),
@@ -336,6 +383,17 @@ void Decider::draw(std::int64_t first, std::int64_t rows, Scratch& scratch) cons
   draw_base(rows, numbers.data(), scratch);
 }
 
+Lots Decider::lots(Scratch& scratch) const {
+  const bool is_softmax = exploration_.base == Base::softmax;
+  return {.weights = scratch.weights.data(),
+          .groups = scratch.groups.data(),
+          .highest = is_softmax ? scratch.highest.data() : nullptr,
+          .before = scratch.before.data(),
+          .count = model_.groups(),
+          .steepness = is_softmax ? steepness_of(exploration_.strength) : 0.0F,
+          .whole = is_softmax ? 0.0 : 1.0};
+}
+
 Beliefs Decider::beliefs(const Scratch& scratch) const {
   return {.means = scratch.scores.data(),
           .deviations = scratch.is_late ? nullptr : scratch.deviations.data(),
@@ -352,14 +410,12 @@ void Decider::draw_base(std::int64_t rows, const double* numbers, Scratch& scrat
     case Base::best:
       return;
     case Base::softmax:
-      kernels_.softmax(scratch.scores.data(), prices(), mask, candidates, scratch.best.rank,
-                       steepness_of(exploration_.strength), numbers, scratch.weights.data(),
-                       scratch.before.data(), scratch.draws.data());
-      return;
+      if (!scores_late_) kernels_.softmax(scratch.scores.data(), prices(), mask, candidates, lots(scratch));
+      return kernels_.draw(lots(scratch), scratch.best, numbers, &scratch.draws);
     case Base::squarecb:
-      squarecb(scratch.scores.data(), prices(), mask, candidates, scratch.best, scratch.counts.data(),
-               exploration_.strength, numbers, scratch.weights.data(), scratch.draws.data());
-      return;
+      kernels_.squarecb(scratch.scores.data(), prices(), mask, candidates, scratch.best,
+                        scratch.counts.data(), float_of(exploration_.strength), lots(scratch));
+      return kernels_.draw(lots(scratch), scratch.best, numbers, &scratch.draws);
     case Base::ucb:
       return draw_bounds(scratch);
     case Base::thompson:
@@ -390,7 +446,7 @@ void Decider::draw_beliefs(std::int64_t rows, Scratch& scratch) const {
   std::array<std::int32_t, kBlockRows> taken;
   taken.fill(-1);
   for (std::size_t r = 0; r < static_cast<std::size_t>(rows); ++r) {
-    scratch.draws[r].candidate = contest.best[r];
+    scratch.draws.candidate[r] = contest.best[r];
     if (contest.best[r] < 0 || scratch.counts[r] < 2 || has(scratch.control, r)) continue;
     const std::int64_t nth = scratch.splits[r].uniform;
     taken[r] = nth < 0 ? contest.best[r] : nth_eligible(scratch.eligible, r, nth);
@@ -416,7 +472,7 @@ void Decider::draw_beta(std::size_t r, double number, Scratch& scratch) const {
   double sum = 0.0;
   for (std::size_t c = 0; c < candidates && sum <= number; ++c) {
     const double chance = found->second[c];
-    if (chance > 0.0) scratch.draws[r].candidate = static_cast<std::int32_t>(c);
+    if (chance > 0.0) scratch.draws.candidate[r] = static_cast<std::int32_t>(c);
     sum += chance;
   }
 }
@@ -434,7 +490,7 @@ std::int32_t Decider::decide(std::int64_t first, std::size_t r, Scratch& scratch
     } else if (exploration_.base == Base::ucb) {
       taken = scratch.second.candidate[r];
     } else if (exploration_.base != Base::best) {
-      taken = scratch.draws[r].candidate;
+      taken = scratch.draws.candidate[r];
     }
     const double rate = is_control ? 1.0 : exploration_.rate(scratch.counts[r]);
     propensity = rate / scratch.counts[r];
@@ -454,7 +510,7 @@ std::int32_t Decider::decide(std::int64_t first, std::size_t r, Scratch& scratch
   return taken;
 }
 
-double Decider::base_probability(std::int32_t taken, std::size_t r, const Scratch& scratch) const {
+double Decider::base_probability(std::int32_t taken, std::size_t r, Scratch& scratch) const {
   const auto candidate = static_cast<std::size_t>(taken);
   switch (exploration_.base) {
     case Base::best:
@@ -466,7 +522,7 @@ double Decider::base_probability(std::int32_t taken, std::size_t r, const Scratc
     case Base::beta:
       return (*scratch.chances[r])[candidate];
     default:
-      return static_cast<double>(scratch.weights[candidate * kBlockRows + r]) / scratch.draws[r].total;
+      return chance_of(lots(scratch), scratch.best, scratch.draws, taken, static_cast<std::int64_t>(r));
   }
 }
 

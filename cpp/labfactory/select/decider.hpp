@@ -29,9 +29,11 @@ struct Scratch {
   Aligned<float> terms;
   Aligned<float> scores;      // [candidates, padded][kBlockRows]
   Aligned<float> deviations;  // as scores, where scores are uncertain
-  Aligned<float> weights;     // of Base::softmax and Base::squarecb
+  Aligned<float> weights;     // as scores, of Base::softmax and Base::squarecb
+  Aligned<float> groups;      // [groups][kBlockRows]
+  Aligned<float> highest;     // as groups
   std::vector<float> products;
-  Aligned<double> before;
+  Aligned<double> before;  // as groups
   std::vector<std::uint64_t> conditions;
   std::vector<std::uint64_t> lines;  // [blocks][conditions]: those of the rows from `lines_first` on
   std::int64_t lines_first = -1;
@@ -51,7 +53,7 @@ struct Scratch {
   Best second{};
   std::array<std::int32_t, kBlockRows> counts{};
   std::array<Split, kBlockRows> splits{};
-  std::array<Draw, kBlockRows> draws{};
+  Draws draws{};
   std::array<const std::vector<double>*, kBlockRows> chances{};
   std::array<Reason, kBlockRows> gates{};
   std::uint64_t customer = 0;  // the hash of the key, where there is no column of them
@@ -99,13 +101,15 @@ class Decider {
     return settings_.rules ? scratch.picks.data() : scratch.eligible.data();
   }
   [[nodiscard]] const float* prices() const { return prices_.empty() ? nullptr : prices_.data(); }
+  // What softmax and SquareCB draw by.
+  [[nodiscard]] Lots lots(Scratch& scratch) const;
   [[nodiscard]] Beliefs beliefs(const Scratch& scratch) const;
-  [[nodiscard]] std::uint64_t customer(std::int64_t row, const Scratch& scratch) const {
-    return input_.keys == nullptr ? scratch.customer : static_cast<std::uint64_t>(input_.keys->integer(row));
-  }
 
   std::int64_t choose(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
   std::int64_t take_best(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  std::int64_t take_drawn(std::int64_t first, std::int64_t rows, Scratch& scratch) const;
+  std::int64_t finish_found(std::int64_t first, std::int64_t rows, std::uint64_t found,
+                            Scratch& scratch) const;
   // The deviations of all scores, at a formula too.
   void spread(Scratch& scratch) const;
   void draw_bounds(Scratch& scratch) const;
@@ -117,7 +121,7 @@ class Decider {
   void draw_base(std::int64_t rows, const double* numbers, Scratch& scratch) const;
   void draw_beliefs(std::int64_t rows, Scratch& scratch) const;
   void draw_beta(std::size_t r, double number, Scratch& scratch) const;
-  [[nodiscard]] double base_probability(std::int32_t taken, std::size_t r, const Scratch& scratch) const;
+  [[nodiscard]] double base_probability(std::int32_t taken, std::size_t r, Scratch& scratch) const;
 
   const Slot& slot_;
   const SlotSettings& settings_;

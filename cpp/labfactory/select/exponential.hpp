@@ -30,11 +30,11 @@ inline constexpr double kTaylor[14] = {1.0,
                                        1.0 / 479001600.0,
                                        1.0 / 6227020800.0};
 
-// The same for float32, to base 2: 2^y = 2^n · 2^f, n = round(y), |f| <= 1/2, where products and additions
-// are rounded together. Powers of f, fitted at Chebyshev nodes by relative error: below 2^-22.5 with all
-// roundings. A logit is multiplied by log2(e) / temperature at once, and rounded once.
+// The same for float32, to base 2: 2^y = 2^n · 2^f, n = round(y), |f| <= 1/2. y is a product that is never
+// rounded: it is fused into n, and into f. Powers of f, fitted at Chebyshev nodes by relative error: below
+// 2^-22.5 with all roundings.
 inline constexpr float kRoundSingle = 0x1.8p+23F;
-inline constexpr float kLowestSingle = -125.5F;  // exp(-87); below it the power is taken as 0
+inline constexpr float kLeastShifted = kRoundSingle - 125.0F;  // n of -125; below it the power is taken as 0
 inline constexpr float kPowers[6] = {1.0F,           0x1.62e426p-1F, 0x1.ebf9b6p-3F,
                                      0x1.c6baaap-5F, 0x1.3cec16p-7F, 0x1.5a8502p-10F};
 

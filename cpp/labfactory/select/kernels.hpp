@@ -13,7 +13,6 @@ namespace labfactory::select {
 // order at every width, and nothing is ever added across lanes.
 inline constexpr std::int64_t kBlockRows = 64;  // rows decided at a time: a word of bits, 100 scores in L1
 inline constexpr std::int64_t kGroup = 6;       // candidates that share one reading of the features
-inline constexpr std::int64_t kStride = 8;      // candidates between two running totals of a draw
 
 inline constexpr int kStripRows = 16;  // rows of a factor that one customer's features are multiplied by
 inline constexpr float kLeastSpread = 0x1p-60F;  // more than squares that underflow sum up to
@@ -60,10 +59,26 @@ struct Outlook {
   const std::uint32_t* key = nullptr;
 };
 
-// What one row's draw came to: the probability of each candidate is its weight / total.
-struct Draw {
-  std::int32_t candidate = -1;
-  double total = 0.0;
+// What one candidate of each row is drawn by: first a group of kGroup candidates in proportion to its weight,
+// then one of the group in proportion to its own. Memory is the caller's.
+struct Lots {
+  float* weights = nullptr;  // [groups · kGroup][kBlockRows]: of the candidates, 0 where not eligible
+  float* groups = nullptr;   // [groups][kBlockRows]: of the groups
+  // [groups][kBlockRows], of softmax: the highest rank in the group, which its candidates' weights are
+  // relative to. Where there is none, draw() has nothing to bring to one level.
+  float* highest = nullptr;
+  double* before = nullptr;  // [groups][kBlockRows]: running totals, for draw() to write
+  std::int64_t count = 0;    // of groups
+  float steepness = 0.0F;    // of softmax
+  double whole = 0.0;        // what the groups' weights lack of it is the best candidate's
+};
+
+// What was drawn in each row of a block: -1 where none is eligible, and then chances mean nothing.
+struct Draws {
+  std::int32_t candidate[kBlockRows];
+  double chance[kBlockRows];  // the probability of what was drawn
+  double head[kBlockRows];    // the weight of the best candidate beside the groups'
+  double total[kBlockRows];   // of all weights
 };
 
 // Steps on either side of the middle of a feature's weights; see screen.hpp.
@@ -184,15 +199,31 @@ struct Kernels {
   // How many candidates are eligible.
   void (*count)(const std::uint64_t* mask, std::int64_t candidates, std::int32_t* counts);
 
-  // For each row one candidate, drawn with probability proportional to
-  //   weights[c][r] = 2^((scores[c][r] - prices[c] - rank[r]) · steepness), 0 if not eligible or below
-  //   2^-125.5,
-  // by inverse CDF in the order of the candidates, from uniforms[r] in [0, 1); weights are float32, their
-  // totals float64. Candidate -1 where none is eligible. `weights` is [candidates][kBlockRows], `before`
-  // [candidates / kStride, rounded up][kBlockRows].
+  // What choose() does with `scores`, and what softmax() does with them, straight from the registers.
+  void (*weigh)(const float* features, const float* weights, const float* bias, const float* prices,
+                std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, float* scores,
+                const Lots& lots, Best* best);
+
+  // The lots of softmax, from scores and prices of whole groups: with the highest rank h of a group,
+  //   weight of a candidate = 2^((scores[c][r] - prices[c] - h) · steepness), 0 if not eligible or where the
+  //   exponent rounds to less than -125,
+  // in float32; the group's is their sum, ((0 + 1) + (2 + 3)) + (4 + 5), which draw() multiplies by
+  // 2^((h - highest of all) · steepness), alike.
   void (*softmax)(const float* scores, const float* prices, const std::uint64_t* mask,
-                  std::int64_t candidates, const float* rank, float steepness, const double* uniforms,
-                  float* weights, double* before, Draw* draws);
+                  std::int64_t candidates, const Lots& lots);
+
+  // The lots of inverse gap weighting (Foster and Rakhlin 2020, Beyond UCB, SquareCB): of n eligible
+  // candidates one that is not the best has the weight 1 / (n + gamma · gap), in float32, and the best what
+  // is left of 1.
+  void (*squarecb)(const float* scores, const float* prices, const std::uint64_t* mask,
+                   std::int64_t candidates, const Best& best, const std::int32_t* counts, float gamma,
+                   const Lots& lots);
+
+  // For each row one candidate, from uniforms[r] in [0, 1), by inverse CDF: the best for what is missing of
+  // `whole`, then the groups in their order, with running totals in float64, and so on within the group,
+  // whose sum is then in float64. Candidate c of group g has exactly the probability
+  //   groups[g][r] · weights[c][r] / (total · sum of the group's weights).
+  void (*draw)(const Lots& lots, const Best& best, const double* uniforms, Draws* draws);
 
   // Which eligible candidates reach the floor of their row:
   //   reaching[c] bit r = (reach · deviations[c][r] + (means[c][r] - prices[c])) >= floor[r].

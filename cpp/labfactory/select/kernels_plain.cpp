@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "labfactory/base/philox.hpp"
+#include "labfactory/select/draw.hpp"
 #include "labfactory/select/exponential.hpp"
 #include "labfactory/select/kernels.hpp"
 #include "labfactory/select/normal.hpp"
@@ -37,16 +38,6 @@ double exponential(double x) {
   const double high = (a[8] + a[9] * r) + (a[10] + a[11] * r) * r2;
   const double top = a[12] + a[13] * r;
   return std::ldexp((low + middle * r4) + (high + top * r4) * (r4 * r4), static_cast<int>(n));
-}
-
-// 2^y in float32, for weights that are drawn by.
-float power(float y) {
-  if (!(y >= kLowestSingle)) return 0.0F;
-  const float n = (y + kRoundSingle) - kRoundSingle;
-  const float f = y - n;
-  float p = kPowers[5];
-  for (int k = 4; k >= 0; --k) p = std::fma(p, f, kPowers[k]);
-  return std::ldexp(p, static_cast<int>(n));
 }
 
 bool read(const void* values, float* features) {
@@ -94,6 +85,13 @@ void choose(const float* features, const float* weights, const float* bias, cons
   score(features, weights, bias, count, groups, own.data());
   if (scores != nullptr) std::ranges::copy(own, scores);
   argmax(own.data(), prices, mask, candidates, best);
+}
+
+void weigh(const float* features, const float* weights, const float* bias, const float* prices,
+           std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, float* scores,
+           const Lots& lots, Best* best) {
+  choose(features, weights, bias, prices, count, candidates, mask, scores, best);
+  softmax_plain(scores, prices, mask, candidates, lots);
 }
 
 void spread(const float* features, const float* factor, const FeatureRange* ranges, std::int64_t count,
@@ -203,30 +201,6 @@ void count(const std::uint64_t* mask, std::int64_t candidates, std::int32_t* cou
   }
 }
 
-void softmax(const float* scores, const float* prices, const std::uint64_t* mask, std::int64_t candidates,
-             const float* rank, float steepness, const double* uniforms, float* weights, double* before,
-             Draw* draws) {
-  for (std::int64_t r = 0; r < kBlockRows; ++r) {
-    double total = 0.0;
-    for (std::int64_t c = 0; c < candidates; ++c) {
-      if (c % kStride == 0) before[c / kStride * kBlockRows + r] = total;
-      const float score = scores[c * kBlockRows + r];
-      const float gap = (prices == nullptr ? score : score - prices[c]) - rank[r];
-      const float weight = is_eligible(mask, c, r) ? power(gap * steepness) : 0.0F;
-      weights[c * kBlockRows + r] = weight;
-      total += static_cast<double>(weight);
-    }
-    draws[r] = {-1, total};
-    const double target = std::fmin(uniforms[r] * total, total * (1.0 - 0x1p-52));
-    double sum = 0.0;
-    for (std::int64_t c = 0; c < candidates && sum <= target; ++c) {
-      const float weight = weights[c * kBlockRows + r];
-      if (weight > 0.0F) draws[r].candidate = static_cast<std::int32_t>(c);
-      sum += static_cast<double>(weight);
-    }
-  }
-}
-
 void reach(const float* means, const float* deviations, const float* prices, const std::uint64_t* mask,
            std::int64_t candidates, float reach, const float* floor, std::uint64_t* reaching) {
   for (std::int64_t c = 0; c < candidates; ++c) {
@@ -273,9 +247,10 @@ void race(const float* at, float mean, float inverse_deviation, float* product) 
 }  // namespace
 
 const Kernels& kernels_plain() {
-  static constexpr Kernels table = {&read,     &score, &choose,       &spread,  &spread_some, &outlook,
-                                    &ceilings, &above, &screen_plain, &sigmoid, &argmax,      &count,
-                                    &softmax,  &reach, &uniforms,     &normals, &race,        &sieve_plain};
+  static constexpr Kernels table = {
+      &read,           &score,        &choose,  &spread,   &spread_some, &outlook, &ceilings,
+      &above,          &screen_plain, &sigmoid, &argmax,   &count,       &weigh,   &softmax_plain,
+      &squarecb_plain, &draw_plain,   &reach,   &uniforms, &normals,     &race,    &sieve_plain};
   return table;
 }
 

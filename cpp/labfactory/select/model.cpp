@@ -147,6 +147,12 @@ void Model::choose(const Kernels& kernels, const float* features, const float* p
                  best);
 }
 
+void Model::weigh(const Kernels& kernels, const float* features, const float* prices,
+                  const std::uint64_t* mask, float* scores, const Lots& lots, Best* best) const {
+  kernels.weigh(features, weights_.data(), bias_.data(), prices, this->features(), candidates_, mask, scores,
+                lots, best);
+}
+
 float Model::score_of(const float* features, std::int64_t candidate, std::int64_t row) const {
   const float* const weights =
       weights_.data() + candidate / kGroup * kGroup * this->features() + candidate % kGroup;

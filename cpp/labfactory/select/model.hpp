@@ -43,6 +43,9 @@ class Model {
   // The best candidate of each row, without a matrix of scores; only where is_sum().
   void choose(const Kernels& kernels, const float* features, const float* prices, const std::uint64_t* mask,
               float* scores, Best* best) const;
+  // The same, and the lots that softmax draws by.
+  void weigh(const Kernels& kernels, const float* features, const float* prices, const std::uint64_t* mask,
+             float* scores, const Lots& lots, Best* best) const;
   // One score, the same bits as among the others.
   [[nodiscard]] float score_of(const float* features, std::int64_t candidate, std::int64_t row) const;
   [[nodiscard]] bool is_sum() const { return scale_ == Scale::sum; }
