@@ -12,7 +12,7 @@ from labfactory.compiler.objects import Block, Cycler, Joiner, Macro, Module, Ob
 from labfactory.compiler.referents import attribute_name, object_of, refuse_object
 from labfactory.compiler.scope import LoopName, Unassigned, Variable
 from labfactory.compiler.steppers import changed, cycle, no_arguments, step_cycler, step_joiner
-from labfactory.compiler.types import UNDEFINED, UNSET, Static
+from labfactory.compiler.types import NONE, UNDEFINED, UNSET, Static
 
 if TYPE_CHECKING:
     from labfactory.compiler.expressions import Expressions
@@ -56,6 +56,8 @@ def lower_object_call(values: Expressions, node: nodes.Call, target: int) -> Sta
         return Static.of("text")
     if found is None and _is_undefined(values, node.node):
         return _fail(values, node, "undefined", target)
+    if found is None and _is_none(values, node.node):
+        return _fail(values, node, "type_error", target)
     if isinstance(found, Joiner):
         return step_joiner(values, node, found, target)
     if isinstance(found, Object):
@@ -93,6 +95,12 @@ def _fail(values: Expressions, node: nodes.Call, outcome: str, target: int) -> S
     span = values.span(node)
     values.code.emit("fail", values.outcome(outcome), span=span)
     return values.undefined("call", target, span)
+
+
+def _is_none(values: Expressions, node: nodes.Node) -> bool:
+    """Whether a name surely holds None, as the `caller=none` of a macro that is called without a block."""
+    found = values.scope.lookup(node.name) if isinstance(node, nodes.Name) else None
+    return isinstance(found, Variable) and found.object is None and found.static.kinds == {NONE}
 
 
 def _is_undefined(values: Expressions, node: nodes.Node) -> bool:
