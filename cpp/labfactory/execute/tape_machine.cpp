@@ -49,6 +49,13 @@ std::int64_t ready_rows_of(const Program& program, std::int64_t rows) {
   return program.limits.asset_bytes > static_cast<std::int64_t>(2 * kFormatReserve) ? rows : 0;
 }
 
+// Rows that are written as branched ones at a time. Making their stretches takes as long as writing some
+// rows.
+std::int64_t branched_rows_of(const Program& program, const BoundTape& bound, std::int64_t all,
+                              std::int64_t ready_rows) {
+  return bound.straight.parts.empty() && all >= kReadyRows ? ready_rows_of(program, ready_rows) : 0;
+}
+
 // An entry of a dictionary whose text is being written for the first time.
 struct Keeping {
   const BoundStep* behind = nullptr;  // null: none
@@ -79,6 +86,8 @@ TapeMachine::TapeMachine(const Program& program, const Tape& tape, const Binding
       captures_(program),
       ready_(program, tape, binding.cells(), slots_, ready_rows_of(program, ready_rows)),
       bound_(bind_tape(tape, binding.cells(), slots_, ready_, entries_, ready_rows > 0 ? binding.rows() : 0)),
+      branched_(program, tape, bound_, binding.cells(), slots_,
+                branched_rows_of(program, bound_, binding.rows(), ready_rows), labfactory::write_branched()),
       entrances_(tape, binding.cells(), bound_, ready_rows),
       write_rows_(write_rows()) {}
 
@@ -87,12 +96,20 @@ RowEvent TapeMachine::assemble(std::int64_t first, std::int64_t last, RowEnds& e
     if (row < ready_first_ || row >= ready_last_) {
       ready_first_ = row;
       ready_last_ = ready_.make(row, last);
-      entrances_.find(row, ready_last_);
+      if (branched_.is_worth()) {
+        ready_last_ = branched_.find(row, ready_last_);
+      } else {
+        entrances_.find(row, ready_last_);
+      }
     }
-    const std::int64_t until = std::min(last, ready_last_);
+    std::int64_t until = std::min(last, ready_last_);
     if (!bound_.straight.parts.empty() && program_.parts.size() <= 1) {
       row = write_straight(row, until, ends);
       if (row == until) continue;
+    } else if (branched_.is_worth()) {
+      row = write_branched(row, until, ends);
+      if (row == until) continue;
+      until = row + 1;
     }
     const RowEvent event = run(row, until, ends);
     if (row == until) continue;
@@ -121,6 +138,12 @@ RowEvent TapeMachine::assemble(std::int64_t row, std::span<PartCursor> parts) {
 std::int64_t TapeMachine::write_straight(std::int64_t first, std::int64_t last, RowEnds& ends) {
   const WrittenRows written =
       write_rows_(bound_.straight, first - ready_first_, last - ready_first_, ends.space());
+  ends.commit(written);
+  return first + written.rows;
+}
+
+std::int64_t TapeMachine::write_branched(std::int64_t first, std::int64_t last, RowEnds& ends) {
+  const WrittenRows written = branched_.write(first, last, ends.space());
   ends.commit(written);
   return first + written.rows;
 }

@@ -10,6 +10,7 @@
 #include "labfactory/base/arena.hpp"
 #include "labfactory/execute/binding.hpp"
 #include "labfactory/execute/bound_step.hpp"
+#include "labfactory/execute/branched_rows.hpp"
 #include "labfactory/execute/captures.hpp"
 #include "labfactory/execute/entrances.hpp"
 #include "labfactory/execute/entry_texts.hpp"
@@ -42,6 +43,8 @@ class TapeMachine {
  private:
   // Writes rows of the block that is ready, where the template is one run; those that it leaves are run().
   std::int64_t write_straight(std::int64_t first, std::int64_t last, RowEnds& ends);
+  // The same where it has branches, loops and slots between its texts.
+  std::int64_t write_branched(std::int64_t first, std::int64_t last, RowEnds& ends);
   // Goes on until a row does not end well, and leaves its number in `row`; or else `last`.
   RowEvent run(std::int64_t& row, std::int64_t last, RowEnds& ends);
 
@@ -67,6 +70,7 @@ class TapeMachine {
   EntryTextStore entries_;
   EntryTextMemory entry_memory_;
   BoundTape bound_;
+  BranchedRows branched_;
   Entrances entrances_;
   WriteRows write_rows_;
   std::vector<char*> starts_;  // of a lone row in each part

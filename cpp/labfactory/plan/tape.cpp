@@ -24,6 +24,7 @@ class TapeMaker {
     }
     tape_.literals.append(kLiteralSlack, '\0');
     write_steps();
+    tape_.loops = find_loops(program_, tape_);
     return std::move(tape_);
   }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "labfactory/plan/program.hpp"
+#include "labfactory/plan/tape_loops.hpp"
 
 namespace labfactory {
 
@@ -103,6 +104,7 @@ struct TextSite {
 struct Tape {
   std::vector<Step> steps;
   std::vector<TextSite> sites;
+  std::vector<TapeLoop> loops;
   std::string literals;  // kLiteralSlack bytes follow the last
   std::vector<Instruction> instructions;
   std::vector<std::vector<std::int32_t>> tables;
