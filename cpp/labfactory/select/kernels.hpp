@@ -107,8 +107,9 @@ inline constexpr double kSieveSteps = 64.0;
 inline constexpr int kSieveOrigin = 128;  // what is added to a row's steps to make them 8 bits
 inline constexpr std::int16_t kSieveKeyOrigin = 1 << 14;  // so that keys are above 0
 inline constexpr float kSieveMostStep = 127.0F;
-inline constexpr std::int64_t kSieveQuads = 10;  // fours of features at most whose sums have 16 bits
-inline constexpr float kSieveReach = 64.0F;      // a magnitude is at most this many reaches
+inline constexpr std::int64_t kSieveQuads = 10;    // fours of features at most whose sums have 16 bits
+inline constexpr std::int64_t kMostSieved = 1024;  // candidates besides the foremost that a sieve may leave
+inline constexpr float kSieveReach = 64.0F;        // a magnitude is at most this many reaches
 
 // What candidates are screened by in 8 bits; see sieve.hpp.
 struct SieveView {
@@ -122,12 +123,13 @@ struct SieveView {
   std::int64_t quads = 0;
   std::int64_t chunk = 0;  // quads whose products are summed up in 16 bits
   std::int64_t chunks = 0;
-  std::int32_t widening = 0;  // in both halves what such sums are multiplied by
-  float target = 0.0F;        // what half a chunk's features are scaled to sum up to
-  float slack = 0.0F;         // how far apart keys may be though their scores are the other way round:
-  float error_gap = 0.0F;     // plus this times the length of what rounding took off the row's steps,
-  float step_gap = 0.0F;      // this times the length of the steps,
-  float rounding = 0.0F;      // and this times the sum of features times reaches, as it was scaled
+  std::int32_t widening = 0;     // in both halves what such sums are multiplied by
+  std::int64_t most_rivals = 0;  // candidates besides the foremost that a block scores before it does without
+  float target = 0.0F;           // what half a chunk's features are scaled to sum up to
+  float slack = 0.0F;            // how far apart keys may be though their scores are the other way round:
+  float error_gap = 0.0F;        // plus this times the length of what rounding took off the row's steps,
+  float step_gap = 0.0F;         // this times the length of the steps,
+  float rounding = 0.0F;         // and this times the sum of features times reaches, as it was scaled
 };
 
 // What a screen writes, for the caller to bring.

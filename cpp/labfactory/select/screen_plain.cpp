@@ -166,7 +166,7 @@ bool sieve_plain(const SieveView& view, const float* features, const float* pric
       work.keys[c * kBlockRows + r] = is_eligible(mask, c, r) ? sieve_key(view, row, c) : std::int16_t{0};
     rivals += settle(view, features, prices, count, candidates, r, row.gap, work.keys, best);
   }
-  return rivals <= kMostRivals;
+  return rivals <= view.most_rivals;
 }
 
 }  // namespace labfactory::select

@@ -8,6 +8,10 @@ namespace labfactory::select {
 
 namespace {
 
+// In percent of the candidates, how many of a block's rivals cost what the sieve saves; and for how many it
+// is tried in any case.
+constexpr std::int64_t kRivalsShare = 250;
+constexpr std::int64_t kFewestRivals = 128;
 // Up to these, the longest distance between two candidates is looked for; it is some 0.7 of twice the longest
 // from the middle, but costs a product for every two of them and each feature.
 constexpr std::size_t kMostPaired = 128;
@@ -46,6 +50,7 @@ Sieve::Sieve(Contrast& contrast) {
   const std::int64_t count = contrast.features();
   const std::int64_t candidates = contrast.candidates();
   view_.terms = contrast.terms();
+  view_.most_rivals = std::clamp(kRivalsShare * candidates / 100, kFewestRivals, kMostSieved);
   view_.quads = (view_.terms + 3) / 4;
   view_.chunks = (view_.quads + kSieveQuads - 1) / kSieveQuads;
   view_.chunk = (view_.quads + view_.chunks - 1) / view_.chunks;
