@@ -68,7 +68,7 @@ struct Choosing {
     }
     Best best{};
     kernels_plain().choose(x.data(), packed.data(), bias.data(), prices.empty() ? nullptr : price.data(),
-                           count, candidates, mask.data(), nullptr, &best);
+                           count, candidates, kBlockRows, mask.data(), nullptr, &best);
     return best;
   }
 

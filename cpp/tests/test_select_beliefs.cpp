@@ -8,6 +8,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "labfactory/arrow/batch.hpp"
@@ -66,6 +67,11 @@ struct World {
         std::copy_n(weights.data() + (c - 1) * features, features, weights.data() + c * features);
       }
     }
+    // Each candidate's much alike, so that bounds are of use.
+    for (std::int64_t i = 0; i < candidates * features; ++i) {
+      const auto own = static_cast<float>(1 + i / features % 5);
+      variances.push_back(0.02F * own * (1.0F + 0.1F * static_cast<float>(random() % 8)));
+    }
     for (std::int64_t i = 0; i < kRows; ++i) keys.push_back(random());
     for (std::int64_t f = 0; f < features; ++f) {
       columns.push_back(normals(kRows, seed + 10 + static_cast<unsigned>(f)));
@@ -97,9 +103,14 @@ struct World {
                  .bias = std::vector<float>(static_cast<std::size_t>(candidates), 0.1F),
                  .scale = Scale::sum,
                  .arbitration = {},
-                 .uncertainty = Uncertainty::full(factors, candidates, features),
+                 .uncertainty = uncertainty(),
                  .beliefs = {},
                  .exploration = {base, strength, 0.0, 0.0}});
+  }
+
+  [[nodiscard]] Uncertainty uncertainty() const {
+    return is_apart ? Uncertainty::diagonal(variances, candidates, features)
+                    : Uncertainty::full(factors, candidates, features);
   }
 
   [[nodiscard]] std::shared_ptr<const Batch> batch() const {
@@ -139,6 +150,8 @@ struct World {
   std::mt19937_64 random;
   std::vector<float> weights;
   std::vector<float> factors;
+  std::vector<float> variances;
+  bool is_apart = false;  // whether coefficients are independent, with these variances
   std::vector<std::uint64_t> keys;
   std::vector<std::vector<float>> columns;
   std::vector<std::uint8_t> is_open;
@@ -159,6 +172,15 @@ struct World {
     for (std::int64_t i = 0; i < features; ++i) {
       const float own = product(row, factors.data() + (c * features + i) * features, 0.0F);
       variance += own * own;
+    }
+    if (is_apart) {
+      variance = 0.0F;
+      for (std::int64_t f = 0; f < features; ++f) {
+        const float given = columns[static_cast<std::size_t>(f)][row];
+        const float x = std::isfinite(given) ? given : 0.0F;
+        variance = std::fma(x * x, variances[static_cast<std::size_t>(c * features + f)], variance);
+      }
+      variance = std::fmin(variance, std::numeric_limits<float>::max());
     }
     const float deviation = std::sqrt(variance);
     const float price = prices.empty() ? 0.0F : prices[static_cast<std::size_t>(c)];
@@ -229,14 +251,16 @@ TEST_CASE("the stretch of a factor is bounded, closely up to 64 features") {
 }
 
 TEST_CASE("some deviations have the bits that they have in a block, at every level") {
-  for (unsigned seed = 0; seed < 12; ++seed) {
-    const World world(seed, 1 + seed * 3, 10);
-    const Uncertainty uncertainty = Uncertainty::full(world.factors, world.candidates, world.features);
+  for (unsigned seed = 0; seed < 24; ++seed) {
+    World world(seed / 2, 1 + seed / 2 * 3, 10);
+    world.is_apart = seed % 2 == 1;
+    const Uncertainty uncertainty = world.uncertainty();
+    REQUIRE(uncertainty.has_own());
     std::vector<float> x = normals(static_cast<std::size_t>(world.features * kBlockRows), seed);
     x[3] = 3e38F;
     std::vector<float> scratch;
-    std::vector<float> plain(static_cast<std::size_t>(world.candidates * kBlockRows));
-    uncertainty.deviations(kernels_plain(), x.data(), scratch, plain.data());
+    std::vector<float> plain(static_cast<std::size_t>((world.candidates + kGroup) * kBlockRows));  // padded
+    uncertainty.deviations(kernels_plain(), x.data(), kBlockRows, scratch, plain.data());
     // Neighbours of one candidate, and of different ones, some of whose factors are triangular.
     std::array<Pairs, 2> pairs;
     std::mt19937 random(seed);
@@ -259,13 +283,18 @@ TEST_CASE("some deviations have the bits that they have in a block, at every lev
         }
       }
     }
+    for (const Kernels* const table : all) {  // the first row alone
+      std::vector<float> one(plain.size());
+      uncertainty.deviations(*table, x.data(), 1, scratch, one.data());
+      for (std::size_t c = 0; c < 10; ++c) CHECK(one[c * kBlockRows] == plain[c * kBlockRows]);
+    }
     std::vector<float> norms(kBlockRows);
     CHECK_FALSE(uncertainty.lengths(x.data(), 1.0F, norms.data()));
     x[3] = 1.0F;
     CHECK(uncertainty.lengths(x.data(), 1.0F, norms.data()));
     CHECK_FALSE(uncertainty.lengths(x.data(), -1.0F, norms.data()));
-    uncertainty.deviations(kernels_plain(), x.data(), scratch, plain.data());
-    for (std::size_t i = 0; i < plain.size(); ++i) {
+    uncertainty.deviations(kernels_plain(), x.data(), kBlockRows, scratch, plain.data());
+    for (std::size_t i = 0; i < static_cast<std::size_t>(world.candidates * kBlockRows); ++i) {
       const float stretch = uncertainty.stretches()[i / kBlockRows];
       CHECK(stretch * norms[i % kBlockRows] + kLeastSpread >= plain[i]);
     }
@@ -341,9 +370,13 @@ TEST_CASE("what bounds draws has the same bits at every level, and no draw is ab
 }
 
 TEST_CASE("decisions with late deviations are those of every candidate's, at every level") {
+  const std::vector<std::pair<float, bool>> kinds = {{0.0F, false},  {0.05F, false}, {1.0F, false},
+                                                     {30.0F, false}, {0.05F, true},  {1.0F, true},
+                                                     {30.0F, true}};
   for (const Base base : {Base::ucb, Base::thompson}) {
-    for (const float strength : {0.0F, 0.05F, 1.0F, 30.0F}) {
-      const World world(static_cast<unsigned>(strength * 20.0F) + 5, 9, 40);
+    for (const auto& [strength, is_apart] : kinds) {
+      World world(static_cast<unsigned>(strength * 20.0F) + 5, 9, 40);
+      world.is_apart = is_apart;
       const Slot slot = world.slot(base, strength);
       const std::shared_ptr<const Batch> batch = world.batch();
       const std::vector<float> prices = normals(40, 8, 0.1F);

@@ -41,7 +41,7 @@ struct Problem {
 
   [[nodiscard]] std::vector<float> scores(const Kernels& kernels) const {
     std::vector<float> out(static_cast<std::size_t>(groups * kGroup * kBlockRows));
-    kernels.score(x.data(), w.data(), b.data(), count, groups, out.data());
+    kernels.score(x.data(), w.data(), b.data(), count, groups, kBlockRows, out.data());
     return out;
   }
 
@@ -138,12 +138,12 @@ TEST_CASE("choosing in registers is scoring and then taking the best, at every l
       const auto run = [&](const Kernels& kernels) {
         Best best{};
         kernels.choose(problem.x.data(), problem.w.data(), problem.b.data(), price, problem.count,
-                       problem.candidates, problem.mask.data(), nullptr, &best);
+                       problem.candidates, kBlockRows, problem.mask.data(), nullptr, &best);
         std::vector<std::int32_t> found;
         append(found, best);
         std::vector<float> scores(problem.b.size() * kBlockRows);
         kernels.choose(problem.x.data(), problem.w.data(), problem.b.data(), price, problem.count,
-                       problem.candidates, problem.mask.data(), scores.data(), &best);
+                       problem.candidates, kBlockRows, problem.mask.data(), scores.data(), &best);
         append(found, best);
         CHECK(same_bits(scores, problem.scores(kernels)));
         return found;
@@ -243,21 +243,32 @@ TEST_CASE("a race of normal scores has the same bits at every level, and is the 
   std::mt19937_64 random(5);
   std::normal_distribution<float> normal(0.0F, 3.0F);
   for (int i = 0; i < 200; ++i) {
-    std::vector<float> at(kNodes);
+    std::vector<float> at(kNodeSlots);
     for (float& x : at) x = normal(random);
     const float mean = normal(random);
     const float inverse = std::fabs(normal(random));
-    std::vector<float> plain(kNodes, 1.0F);
-    kernels_plain().race(at.data(), mean, inverse, plain.data());
-    for (std::size_t m = 0; m < at.size(); ++m) {
+    std::vector<float> plain(kNodeSlots, 1.0F);
+    kernels_plain().race(at.data(), &mean, &inverse, 1, 0, plain.data());
+    for (std::size_t m = 0; m < kNodes; ++m) {
       const double z =
           (static_cast<double>(at[m]) - static_cast<double>(mean)) * static_cast<double>(inverse);
       CHECK(std::fabs(static_cast<double>(plain[m]) - 0.5 * std::erfc(-z / std::sqrt(2.0))) < 3e-6);
     }
     for (const Kernels* const table : tables()) {
-      std::vector<float> fast(kNodes, 1.0F);
-      table->race(at.data(), mean, inverse, fast.data());
-      CHECK(same_bits(fast, plain));
+      std::vector<float> fast(kNodeSlots, 1.0F);
+      table->race(at.data(), &mean, &inverse, 1, 0, fast.data());
+      CHECK(std::equal(fast.begin(), fast.begin() + kNodes, plain.begin()));
+      const std::vector<float> means = {mean, mean + 1.0F, -mean};
+      const std::vector<float> inverses = {inverse, 0.3F, 2.0F};
+      for (std::int64_t first = 0; first < kNodes; first += 5) {
+        std::vector<float> together(kNodeSlots, 1.0F);
+        std::vector<float> apart(kNodeSlots, 1.0F);
+        table->race(at.data(), means.data(), inverses.data(), 3, first, together.data());
+        for (std::size_t rival = 0; rival < 3; ++rival) {
+          kernels_plain().race(at.data(), &means[rival], &inverses[rival], 1, first, apart.data());
+        }
+        CHECK(std::equal(together.begin() + first, together.begin() + kNodes, apart.begin() + first));
+      }
     }
   }
 }

@@ -22,6 +22,8 @@ constexpr std::int64_t kLineRows = 512;
 constexpr std::size_t kMostSets = 4096;
 // Blocks that do without the sieve, or the screen, after one that it was of no use to.
 constexpr int kUnscreened = 31;
+// A screen looks at a whole block, scores at no more rows than there are.
+constexpr std::int64_t kLeastScreened = 17;
 
 bool has(std::uint64_t rows, std::size_t r) {
   return ((rows >> r) & 1) != 0;
@@ -58,7 +60,7 @@ bool comes_late(const Slot& slot, const DecisionInput& input) {
   const SlotSettings& settings = slot.settings();
   const Base base = settings.exploration.base;
   const bool is_taken_first = base == Base::ucb || (base == Base::thompson && !input.has_estimates);
-  return is_taken_first && settings.uncertainty.has_factors() && slot.model().is_sum() &&
+  return is_taken_first && settings.uncertainty.has_own() && slot.model().is_sum() &&
          settings.arbitration.is_empty();
 }
 
@@ -254,6 +256,7 @@ void Decider::read_conditions(std::int64_t first, Scratch& scratch) const {
 }
 
 void Decider::admit(std::int64_t rows, Scratch& scratch) const {
+  scratch.rows = rows;
   scratch.decided = scratch.estimated = scratch.admitted = scratch.reserved = 0;
   slot_.mask().fill(scratch.conditions, rows, scratch.eligible.data());
   if (settings_.rules) {
@@ -261,7 +264,7 @@ void Decider::admit(std::int64_t rows, Scratch& scratch) const {
   }
   for (std::size_t c = 0; c < scratch.eligible.size(); ++c) scratch.admitted |= base(scratch)[c];
   if (!has_scores_) return;
-  if (!scores_late_) model_.score(kernels_, scratch.features.data(), scratch.scores.data());
+  if (!scores_late_) model_.score(kernels_, scratch.features.data(), rows, scratch.scores.data());
   const Arbitration& arbitration = settings_.arbitration;
   if (!is_uncertain(exploration_.base)) {
     if (!arbitration.is_empty()) {
@@ -274,7 +277,7 @@ void Decider::admit(std::int64_t rows, Scratch& scratch) const {
 
 void Decider::spread(Scratch& scratch) const {
   const Arbitration& arbitration = settings_.arbitration;
-  settings_.uncertainty.deviations(kernels_, scratch.features.data(), scratch.products,
+  settings_.uncertainty.deviations(kernels_, scratch.features.data(), scratch.rows, scratch.products,
                                    scratch.deviations.data());
   if (!model_.is_sum()) {
     // The slope of a probability at its logit.
@@ -328,7 +331,8 @@ void Decider::rank(Scratch& scratch) const {
   if (!has_scores_ || scores_late_) {
     if (screen(scratch)) return;
     float* const scores = scores_late_ ? scratch.scores.data() : nullptr;
-    model_.choose(kernels_, scratch.features.data(), prices(), base(scratch), scores, &scratch.best);
+    model_.choose(kernels_, scratch.features.data(), prices(), scratch.rows, base(scratch), scores,
+                  &scratch.best);
     return;
   }
   kernels_.argmax(scratch.scores.data(), prices(), base(scratch), model_.candidates(), &scratch.best);
@@ -337,7 +341,7 @@ void Decider::rank(Scratch& scratch) const {
 // Whether the sieve or the screen found the best.
 bool Decider::screen(Scratch& scratch) const {
   const Screen& screen = prices_.empty() ? slot_.screen() : priced_screen_;
-  if (screen.is_empty()) return false;
+  if (screen.is_empty() || scratch.rows < kLeastScreened) return false;
   const ScreenWork work{scratch.steps.data(), scratch.keys.data()};
   const auto is_found = [&](auto kernel, const auto& view, int& left_out) {
     if (left_out > 0) {
@@ -355,7 +359,13 @@ bool Decider::screen(Scratch& scratch) const {
 
 void Decider::draw(std::int64_t first, std::int64_t rows, Scratch& scratch) const {
   if (!exploration_.is_random() && scratch.control == 0) return;
-  kernels_.count(scratch.eligible.data(), model_.candidates(), scratch.counts.data());
+  std::uint64_t every = ~std::uint64_t{0};  // rows that may get any candidate
+  for (const std::uint64_t eligible : scratch.eligible) every &= eligible;
+  if (every == ~std::uint64_t{0}) {
+    scratch.counts.fill(static_cast<std::int32_t>(model_.candidates()));
+  } else {
+    kernels_.count(scratch.eligible.data(), model_.candidates(), scratch.counts.data());
+  }
   if (input_.keys == nullptr) {
     scratch.customers[0] = scratch.customer;
   } else {
@@ -400,6 +410,7 @@ Beliefs Decider::beliefs(const Scratch& scratch) const {
           .prices = prices(),
           .mask = base(scratch),
           .candidates = model_.candidates(),
+          .rows = scratch.rows,
           .late = {&kernels_, &settings_.uncertainty, scratch.features.data(), scratch.norms.data()}};
 }
 

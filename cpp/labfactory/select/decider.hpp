@@ -56,6 +56,7 @@ struct Scratch {
   Draws draws{};
   std::array<const std::vector<double>*, kBlockRows> chances{};
   std::array<Reason, kBlockRows> gates{};
+  std::int64_t rows = 0;       // of the block
   std::uint64_t customer = 0;  // the hash of the key, where there is no column of them
   std::uint64_t open = 0;      // rows that something may be chosen for
   std::uint64_t control = 0;   // rows of a control arm

@@ -18,8 +18,9 @@ inline constexpr int kStripRows = 16;  // rows of a factor that one customer's f
 inline constexpr float kLeastSpread = 0x1p-60F;  // more than squares that underflow sum up to
 inline constexpr float kBoundSlack = 0x1p-20F;   // of a mean, for what rounding takes off
 
-inline constexpr std::int64_t kDraws = 8;   // random numbers made at a time
-inline constexpr std::int64_t kNodes = 32;  // of the quadrature over a score's distribution
+inline constexpr std::int64_t kDraws = 8;       // random numbers made at a time
+inline constexpr std::int64_t kNodes = 24;      // of the quadrature over a score's distribution
+inline constexpr std::int64_t kNodeSlots = 32;  // the same in whole registers
 
 // The best candidate of each row of a block: -1 where none is eligible, and then its scores are -infinity.
 struct Best {
@@ -52,7 +53,8 @@ struct Outlook {
   const float* prices = nullptr;
   const std::uint64_t* mask = nullptr;
   std::int64_t candidates = 0;
-  float strength = 0.0F;  // what deviations are multiplied by, or more
+  std::int64_t rows = kBlockRows;  // those after them are left out
+  float strength = 0.0F;           // what deviations are multiplied by, or more
   const std::uint64_t* customers = nullptr;
   const std::uint32_t* components = nullptr;
   std::uint32_t purpose = 0;
@@ -147,17 +149,18 @@ struct Kernels {
 
   // Scores:
   //   scores[c][r] = bias[c] + features[0][r]·weights[c][0] + features[1][r]·weights[c][1] + …
+  // of the first `rows`, and whoever shares their registers,
   // in this order, each product and addition rounded once together (fused). `features` is
   // [count][kBlockRows], `weights` [groups][count][kGroup], `bias` [groups · kGroup], `scores` [groups ·
   // kGroup][kBlockRows]. A sum that overflows is the largest float32 of its sign.
   void (*score)(const float* features, const float* weights, const float* bias, std::int64_t count,
-                std::int64_t groups, float* scores);
+                std::int64_t groups, std::int64_t rows, float* scores);
 
   // argmax of score: sums, mask and maximum stay in registers. `scores` gets what score() would write there;
   // nullptr: nobody needs them.
   void (*choose)(const float* features, const float* weights, const float* bias, const float* prices,
-                 std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, float* scores,
-                 Best* best);
+                 std::int64_t count, std::int64_t candidates, std::int64_t rows, const std::uint64_t* mask,
+                 float* scores, Best* best);
 
   // Standard deviations ‖factor · features‖ of a block: products as score() sums them, from 0, squared and
   // added in their order. `factor` is packed as weights; of group g the features outside [ranges[g].first,
@@ -169,6 +172,11 @@ struct Kernels {
   // the reading of its strips.
   void (*spread_some)(const StripView& view, const std::int32_t* rows, const std::int32_t* candidates,
                       std::int64_t pairs, float* deviations);
+
+  // The same where coefficients are independent: a candidate's one strip, [candidates][count], has their
+  // variances, and deviations are roots of score() of the features' squares.
+  void (*vary_some)(const StripView& view, const std::int32_t* rows, const std::int32_t* candidates,
+                    std::int64_t pairs, float* deviations);
 
   // What no draw of a candidate is above:
   //   bounds[c][r] = means[c][r] - prices[c] + quantile bound · strength · deviation, and a little more,
@@ -241,9 +249,11 @@ struct Kernels {
   // below 1.
   void (*normals)(double* numbers, std::int64_t count);
 
-  // Multiplies product[m] by the normal distribution function at (at[m] - mean) · inverse_deviation, for
-  // kNodes m; absolute error 10^-6.
-  void (*race)(const float* at, float mean, float inverse_deviation, float* product);
+  // Multiplies product[m] by each rival's normal distribution function at (at[m] - mean) · inverse_deviation,
+  // one after the other, for m from `first` to kNodes, and for those that share its register; absolute error
+  // 10^-6 each. `at` and `product` have kNodeSlots.
+  void (*race)(const float* at, const float* means, const float* inverse_deviations, std::int64_t rivals,
+               std::int64_t first, float* product);
 
   // The same as screen(), in steps of 8 bits; nullptr at levels that multiply them no faster than 16.
   bool (*sieve)(const SieveView& view, const float* features, const float* prices, std::int64_t count,

@@ -48,10 +48,10 @@ bool read(const void* values, float* features) {
 }
 
 void score(const float* features, const float* weights, const float* bias, std::int64_t count,
-           std::int64_t groups, float* scores) {
+           std::int64_t groups, std::int64_t rows, float* scores) {
   for (std::int64_t c = 0; c < groups * kGroup; ++c) {
     const float* const weight = weights + (c / kGroup) * count * kGroup + c % kGroup;
-    for (std::int64_t r = 0; r < kBlockRows; ++r) {
+    for (std::int64_t r = 0; r < rows; ++r) {
       float sum = bias[c];
       for (std::int64_t f = 0; f < count; ++f)
         sum = std::fma(features[f * kBlockRows + r], weight[f * kGroup], sum);
@@ -78,11 +78,11 @@ void argmax(const float* scores, const float* prices, const std::uint64_t* mask,
 }
 
 void choose(const float* features, const float* weights, const float* bias, const float* prices,
-            std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, float* scores,
-            Best* best) {
+            std::int64_t count, std::int64_t candidates, std::int64_t rows, const std::uint64_t* mask,
+            float* scores, Best* best) {
   const std::int64_t groups = (candidates + kGroup - 1) / kGroup;
   std::vector<float> own(static_cast<std::size_t>(groups * kGroup * kBlockRows));
-  score(features, weights, bias, count, groups, own.data());
+  score(features, weights, bias, count, groups, rows, own.data());
   if (scores != nullptr) std::ranges::copy(own, scores);
   argmax(own.data(), prices, mask, candidates, best);
 }
@@ -90,7 +90,7 @@ void choose(const float* features, const float* weights, const float* bias, cons
 void weigh(const float* features, const float* weights, const float* bias, const float* prices,
            std::int64_t count, std::int64_t candidates, const std::uint64_t* mask, float* scores,
            const Lots& lots, Best* best) {
-  choose(features, weights, bias, prices, count, candidates, mask, scores, best);
+  choose(features, weights, bias, prices, count, candidates, kBlockRows, mask, scores, best);
   softmax_plain(scores, prices, mask, candidates, lots);
 }
 
@@ -105,7 +105,7 @@ void spread(const float* features, const float* factor, const FeatureRange* rang
       std::copy_n(factor + at, kGroup, whole.data() + at);
     }
   }
-  score(features, whole.data(), bias.data(), count, groups, products.data());
+  score(features, whole.data(), bias.data(), count, groups, kBlockRows, products.data());
   for (std::int64_t r = 0; r < kBlockRows; ++r) {
     float variance = 0.0F;
     for (std::int64_t c = 0; c < groups * kGroup; ++c) {
@@ -130,6 +130,18 @@ void spread_some(const StripView& view, const std::int32_t* rows, const std::int
       variance += bounded(sum) * bounded(sum);
     }
     deviations[i] = std::sqrt(variance);
+  }
+}
+
+void vary_some(const StripView& view, const std::int32_t* rows, const std::int32_t* candidates,
+               std::int64_t pairs, float* deviations) {
+  for (std::int64_t i = 0; i < pairs; ++i) {
+    float sum = 0.0F;
+    for (std::int64_t f = 0; f < view.count; ++f) {
+      const float x = view.features[f * kBlockRows + rows[i]];
+      sum = std::fma(x * x, view.strips[candidates[i] * view.count + f], sum);
+    }
+    deviations[i] = std::sqrt(bounded(sum));
   }
 }
 
@@ -231,26 +243,33 @@ void normals(double* numbers, std::int64_t count) {
     numbers[i] = normal_quantile(std::fmin(numbers[i] + 0x1p-54, 1.0 - 0x1p-53));
 }
 
-void race(const float* at, float mean, float inverse_deviation, float* product) {
-  for (std::int64_t m = 0; m < kNodes; ++m) {
-    const float scaled = (at[m] - mean) * (inverse_deviation * kSqrtHalf);
-    const float x = std::fmin(std::fmax(scaled, -kErfMost), kErfMost);
-    const float square = x * x;
-    float above = kErfAbove[6];
-    for (int k = 5; k >= 0; --k) above = std::fma(above, square, kErfAbove[k]);
-    float below = kErfBelow[4];
-    for (int k = 3; k >= 0; --k) below = std::fma(below, square, kErfBelow[k]);
-    product[m] *= std::fmax(std::fma(x * above / below, 0.5F, 0.5F), 0.0F);
+float distribution(float z) {
+  const float x = std::fmin(std::fmax(z, -kErfMost), kErfMost);
+  const float square = x * x;
+  float above = kErfAbove[6];
+  for (int k = 5; k >= 0; --k) above = std::fma(above, square, kErfAbove[k]);
+  float below = kErfBelow[4];
+  for (int k = 3; k >= 0; --k) below = std::fma(below, square, kErfBelow[k]);
+  return std::fmax(std::fma(x * above / below, 0.5F, 0.5F), 0.0F);
+}
+
+void race(const float* at, const float* means, const float* inverse_deviations, std::int64_t rivals,
+          std::int64_t first, float* product) {
+  for (std::int64_t m = first; m < kNodes; ++m) {
+    for (std::int64_t i = 0; i < rivals; ++i) {
+      product[m] *= distribution((at[m] - means[i]) * (inverse_deviations[i] * kSqrtHalf));
+    }
   }
 }
 
 }  // namespace
 
 const Kernels& kernels_plain() {
-  static constexpr Kernels table = {
-      &read,           &score,        &choose,  &spread,   &spread_some, &outlook, &ceilings,
-      &above,          &screen_plain, &sigmoid, &argmax,   &count,       &weigh,   &softmax_plain,
-      &squarecb_plain, &draw_plain,   &reach,   &uniforms, &normals,     &race,    &sieve_plain};
+  static constexpr Kernels table = {&read,           &score,      &choose,   &spread,   &spread_some,
+                                    &vary_some,      &outlook,    &ceilings, &above,    &screen_plain,
+                                    &sigmoid,        &argmax,     &count,    &weigh,    &softmax_plain,
+                                    &squarecb_plain, &draw_plain, &reach,    &uniforms, &normals,
+                                    &race,           &sieve_plain};
   return table;
 }
 

@@ -136,15 +136,15 @@ std::uint64_t Model::read(const Kernels& kernels, std::span<const Column* const>
   return missing;
 }
 
-void Model::score(const Kernels& kernels, const float* features, float* scores) const {
-  kernels.score(features, weights_.data(), bias_.data(), this->features(), groups(), scores);
+void Model::score(const Kernels& kernels, const float* features, std::int64_t rows, float* scores) const {
+  kernels.score(features, weights_.data(), bias_.data(), this->features(), groups(), rows, scores);
   if (scale_ == Scale::probability) kernels.sigmoid(scores, groups() * kGroup * kBlockRows);
 }
 
-void Model::choose(const Kernels& kernels, const float* features, const float* prices,
+void Model::choose(const Kernels& kernels, const float* features, const float* prices, std::int64_t rows,
                    const std::uint64_t* mask, float* scores, Best* best) const {
-  kernels.choose(features, weights_.data(), bias_.data(), prices, this->features(), candidates_, mask, scores,
-                 best);
+  kernels.choose(features, weights_.data(), bias_.data(), prices, this->features(), candidates_, rows, mask,
+                 scores, best);
 }
 
 void Model::weigh(const Kernels& kernels, const float* features, const float* prices,

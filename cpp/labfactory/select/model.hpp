@@ -38,11 +38,11 @@ class Model {
   std::uint64_t read(const Kernels& kernels, std::span<const Column* const> columns, std::int64_t first,
                      std::int64_t rows, float* features) const;
 
-  // The scores of a block, [groups · kGroup][kBlockRows], from its features.
-  void score(const Kernels& kernels, const float* features, float* scores) const;
+  // The scores of a block's first rows, [groups · kGroup][kBlockRows], from its features.
+  void score(const Kernels& kernels, const float* features, std::int64_t rows, float* scores) const;
   // The best candidate of each row, without a matrix of scores; only where is_sum().
-  void choose(const Kernels& kernels, const float* features, const float* prices, const std::uint64_t* mask,
-              float* scores, Best* best) const;
+  void choose(const Kernels& kernels, const float* features, const float* prices, std::int64_t rows,
+              const std::uint64_t* mask, float* scores, Best* best) const;
   // The same, and the lots that softmax draws by.
   void weigh(const Kernels& kernels, const float* features, const float* prices, const std::uint64_t* mask,
              float* scores, const Lots& lots, Best* best) const;

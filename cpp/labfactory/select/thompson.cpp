@@ -34,6 +34,61 @@ float rounded_down(double x) {
                                        : near;
 }
 
+// A node that counts for less is left out, and so are all below it; together they are less than 10^-8.
+constexpr double kLeastShare = 0x1p-32;
+
+// The chance that a normal score is higher than all of its rivals, by quadrature: at each node what the node
+// weighs, times the chance that each rival is below it.
+class Round {
+ public:
+  Round(float mean, float spread) {
+    for (std::size_t m = 0; m < kNodes; ++m) at_[m] = mean + spread * static_cast<float>(node(m).at);
+    product_.fill(1.0F);
+  }
+
+  // The lowest node that still counts.
+  [[nodiscard]] float lowest() const { return at_[first_]; }
+
+  void add(const Kernels& kernels, float mean, float inverse_deviation) {
+    means_[waiting_] = mean;
+    inverses_[waiting_] = inverse_deviation;
+    if (++waiting_ == means_.size()) run(kernels);
+  }
+
+  [[nodiscard]] double finish(const Kernels& kernels) {
+    run(kernels);
+    double total = 0.0;
+    for (std::size_t m = first_; m < kNodes; ++m) total += share(m);
+    return total;
+  }
+
+ private:
+  // The outermost nodes weigh less than 10^-12 together.
+  [[nodiscard]] static const HermiteNode& node(std::size_t m) {
+    constexpr std::size_t kLeftOut =
+        (std::tuple_size_v<std::remove_cvref_t<decltype(hermite_nodes())>> - kNodes) / 2;
+    return hermite_nodes()[m + kLeftOut];
+  }
+  [[nodiscard]] double share(std::size_t m) const {
+    return node(m).weight * static_cast<double>(product_[m]);
+  }
+
+  // A product only falls, and from node to node it rises.
+  void run(const Kernels& kernels) {
+    kernels.race(at_.data(), means_.data(), inverses_.data(), static_cast<std::int64_t>(waiting_),
+                 static_cast<std::int64_t>(first_), product_.data());
+    waiting_ = 0;
+    while (first_ + 1 < kNodes && share(first_) < kLeastShare) ++first_;
+  }
+
+  alignas(64) std::array<float, kNodeSlots> at_{};
+  alignas(64) std::array<float, kNodeSlots> product_;
+  std::size_t first_ = 0;
+  std::array<float, 4> means_{};  // rivals that wait
+  std::array<float, 4> inverses_{};
+  std::size_t waiting_ = 0;
+};
+
 template <class Work>
 void for_bits(std::uint64_t bits, const Work& work) {
   for (; bits != 0; bits &= bits - 1) work(static_cast<std::int32_t>(std::countr_zero(bits)));
@@ -49,6 +104,7 @@ Outlook Beliefs::outlook(float strength) const {
           .prices = prices,
           .mask = mask,
           .candidates = candidates,
+          .rows = rows,
           .strength = strength};
 }
 
@@ -191,28 +247,21 @@ void Thompson::chances(const Beliefs& beliefs, const std::int32_t* taken, Contes
 double Thompson::chance(const Beliefs& beliefs, std::int64_t row, std::int32_t taken,
                         std::span<const std::int32_t> rivals) const {
   if (rivals.empty()) return 1.0;
-  const auto& nodes = hermite_nodes();
   const std::int64_t own = taken * kBlockRows + row;
   const float mean = beliefs.means[own] - price_of(beliefs, taken);
   const float spread = strength_ * beliefs.deviations[own];
   const float highest = mean + kFarNode * spread;
-  std::array<float, kNodes> at;
-  std::array<float, kNodes> product;
-  for (std::size_t m = 0; m < at.size(); ++m) at[m] = mean + spread * static_cast<float>(nodes[m].at);
-  product.fill(1.0F);
+  Round round(mean, spread);
   constexpr float kLeastDeviation = std::numeric_limits<float>::min();
   for (const std::int32_t c : rivals) {
     const std::int64_t other = c * kBlockRows + row;
     const float rival = beliefs.means[other] - price_of(beliefs, c);
     const float deviation = std::max(strength_ * beliefs.deviations[other], kLeastDeviation);
     if (rival - kFarTail * deviation > highest) return 0.0;
-    kernels_->race(at.data(), rival, 1.0F / deviation, product.data());
+    if (rival + kFarTail * deviation < round.lowest()) continue;
+    round.add(*kernels_, rival, 1.0F / deviation);
   }
-  double total = 0.0;
-  for (std::size_t m = 0; m < product.size(); ++m) {
-    total += nodes[m].weight * static_cast<double>(product[m]);
-  }
-  return total;
+  return round.finish(*kernels_);
 }
 
 }  // namespace labfactory::select

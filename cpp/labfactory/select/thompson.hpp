@@ -35,6 +35,7 @@ struct Beliefs {
   const float* prices;      // [candidates], or nullptr
   const std::uint64_t* mask;
   std::int64_t candidates;
+  std::int64_t rows;  // of the block
   Late late;
 };
 

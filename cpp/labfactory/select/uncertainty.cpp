@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <string>
 
@@ -52,9 +53,26 @@ Uncertainty Uncertainty::diagonal(std::span<const float> variances, std::int64_t
   Uncertainty made;
   made.candidates_ = candidates;
   made.features_ = features;
+  // Bounds are of use where a candidate's variances are much alike: only then do few deviations remain, and
+  // one by itself takes as long as fifteen of a block's.
+  constexpr double kMostUneven = 2.0;
+  double sum = 0.0;
+  double largest = 0.0;
+  const auto count = static_cast<std::size_t>(features);
+  for (std::size_t at = 0; count > 0 && at < variances.size(); at += count) {
+    const std::span<const float> own = variances.subspan(at, count);
+    const float most = *std::ranges::max_element(own);
+    for (const float variance : own) sum += static_cast<double>(variance);
+    largest += static_cast<double>(most) * static_cast<double>(features);
+    const auto rounding = static_cast<float>(features + 8) * 0x1p-23F;
+    made.stretches_.push_back(std::sqrt(most) * (1.0F + rounding + 1e-5F));
+  }
+  if (!(largest <= kMostUneven * sum)) made.stretches_.clear();
+  made.strips_.assign(variances.begin(), variances.end());
   const std::vector<float> bias(static_cast<std::size_t>(candidates));
   made.variances_.emplace(variances, bias,
                           std::vector<std::optional<float>>(static_cast<std::size_t>(features)), Scale::sum);
+  made.list_all();
   return made;
 }
 
@@ -80,12 +98,19 @@ Uncertainty Uncertainty::full(std::span<const float> factors, std::int64_t candi
     made.strip_ranges_.insert(made.strip_ranges_.end(), strips.ranges.begin(), strips.ranges.end());
     made.stretches_.push_back(stretch_bound(own, features));
   }
+  made.list_all();
   return made;
 }
 
+void Uncertainty::list_all() {
+  all_.resize(stretches_.size());
+  std::iota(all_.begin(), all_.end(), 0);
+  first_.resize(stretches_.size());
+}
+
 bool Uncertainty::lengths(const float* features, float strength, float* out) const {
-  // Far below the largest float32, so that neither a draw nor a bound overflows.
-  constexpr float kMost = 0x1p+90F;
+  // So far below the largest float32 that no square, draw or bound overflows.
+  constexpr float kMost = 0x1p+60F;
   std::fill_n(out, kBlockRows, 0.0F);
   for (std::int64_t f = 0; f < features_; ++f) {
     for (std::int64_t r = 0; r < kBlockRows; ++r) {
@@ -111,16 +136,26 @@ void Uncertainty::deviations_of(const Kernels& kernels, const float* features,
                           .ranges = strip_ranges_.data(),
                           .count = features_,
                           .strip_count = (features_ + kStripRows - 1) / kStripRows};
-  kernels.spread_some(view, rows.data(), candidates.data(), static_cast<std::int64_t>(rows.size()), out);
+  const auto find = variances_ ? kernels.vary_some : kernels.spread_some;
+  find(view, rows.data(), candidates.data(), static_cast<std::int64_t>(rows.size()), out);
 }
 
-void Uncertainty::deviations(const Kernels& kernels, const float* features, std::vector<float>& scratch,
-                             float* out) const {
+void Uncertainty::deviations_of_one(const Kernels& kernels, const float* features,
+                                    std::vector<float>& scratch, float* out) const {
+  const auto count = static_cast<std::size_t>(candidates_);
+  scratch.resize(count);
+  deviations_of(kernels, features, first_, all_, scratch.data());
+  for (std::size_t c = 0; c < count; ++c) out[c * kBlockRows] = scratch[c];
+}
+
+void Uncertainty::deviations(const Kernels& kernels, const float* features, std::int64_t rows,
+                             std::vector<float>& scratch, float* out) const {
+  if (rows == 1 && has_own()) return deviations_of_one(kernels, features, scratch, out);
   if (variances_) {
     const auto count = static_cast<std::size_t>(features_ * kBlockRows);
     scratch.resize(count);
     for (std::size_t i = 0; i < count; ++i) scratch[i] = features[i] * features[i];
-    variances_->score(kernels, scratch.data(), out);
+    variances_->score(kernels, scratch.data(), rows, out);
     for (std::int64_t i = 0; i < candidates_ * kBlockRows; ++i) out[i] = std::sqrt(out[i]);
     return;
   }

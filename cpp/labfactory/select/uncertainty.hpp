@@ -27,8 +27,9 @@ class Uncertainty {
 
   [[nodiscard]] bool is_empty() const { return !variances_ && factors_.empty(); }
 
-  // Whether each candidate has a factor of its own, so that deviations can be found one by one.
-  [[nodiscard]] bool has_factors() const { return !stretches_.empty(); }
+  // Whether each candidate has a factor or variances of its own, so that some deviations can be found without
+  // the others, and which those are from bounds.
+  [[nodiscard]] bool has_own() const { return !stretches_.empty(); }
   // Of each candidate at least what its deviation is, as a multiple of the features' length.
   [[nodiscard]] std::span<const float> stretches() const { return stretches_; }
   // At least the lengths of a block's features; whether deviations, times `strength`, and all that is made of
@@ -38,11 +39,16 @@ class Uncertainty {
   void deviations_of(const Kernels& kernels, const float* features, std::span<const std::int32_t> rows,
                      std::span<const std::int32_t> candidates, float* out) const;
 
-  // Standard deviations [candidates][kBlockRows], from the features of a block.
-  void deviations(const Kernels& kernels, const float* features, std::vector<float>& scratch,
-                  float* out) const;
+  // Standard deviations [candidates, padded to groups][kBlockRows], from the features of a block; of one row
+  // where it is alone.
+  void deviations(const Kernels& kernels, const float* features, std::int64_t rows,
+                  std::vector<float>& scratch, float* out) const;
 
  private:
+  void list_all();
+  void deviations_of_one(const Kernels& kernels, const float* features, std::vector<float>& scratch,
+                         float* out) const;
+
   // A factor packed for kernels, so many rows together; of a triangular one half is left out.
   struct Factor {
     Factor(std::span<const float> numbers, std::int64_t features, std::int64_t together);
@@ -59,6 +65,8 @@ class Uncertainty {
   std::vector<Factor> factors_;
   Aligned<float> strips_;  // the same once more, as StripView has them
   std::vector<FeatureRange> strip_ranges_;
+  std::vector<std::int32_t> all_;    // the candidates,
+  std::vector<std::int32_t> first_;  // and the first row for each
   std::vector<float> stretches_;
 };
 
