@@ -35,15 +35,17 @@ std::size_t random_size(Random& random) {
 
 // Rows of parts, their texts in memory of their own as long as may be loaded.
 struct Run {
-  Run(Random& random, std::size_t rows) : pieces(1 + random() % 5) {
-    parts.resize(pieces.size());
+  Run(Random& random, std::size_t rows) : parts(1 + random() % 5) {
+    const std::size_t apart = parts.size() + random() % 3;
+    pieces.resize(rows * apart);
     std::ptrdiff_t room = 0;
     for (std::size_t k = parts.size(); k-- > 0;) {
       parts[k].is_choice = random() % 4 == 0;
       parts[k].literal_bytes = random_size(random);
       parts[k].literal = text(random, parts[k].literal_bytes, kLiteralSlack);
-      for (std::size_t i = 0; i < rows; ++i) pieces[k].push_back(piece(random, parts[k].is_choice));
-      parts[k].pieces = pieces[k].data();
+      for (std::size_t i = 0; i < rows; ++i) pieces[i * apart + k] = piece(random, parts[k].is_choice);
+      parts[k].pieces = &pieces[k];
+      parts[k].apart = static_cast<std::int64_t>(apart);
       room += static_cast<std::ptrdiff_t>(parts[k].literal_bytes + kShortText);
       parts[k].room = room;
     }
@@ -52,9 +54,12 @@ struct Run {
   }
 
   const char* text(Random& random, std::size_t size, std::size_t slack) {
-    memory.push_back(std::make_unique<char[]>(size + slack));
-    for (std::size_t i = 0; i < size; ++i) memory.back()[i] = static_cast<char>('a' + random() % 26);
-    return memory.back().get();
+    memory.push_back(std::make_unique<char[]>(kShortText + size + slack));
+    char* const text = memory.back().get() + kShortText;
+    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + random() % 26);
+    // Zeros are characters as well, of literals too.
+    if (size > 0 && random() % 20 == 0) text[random() % size] = '\0';
+    return text;
   }
   Piece piece(Random& random, bool is_choice) {
     const std::size_t size = random_size(random);
@@ -64,8 +69,8 @@ struct Run {
   }
 
   [[nodiscard]] bool is_ready(std::size_t row) const {
-    for (const auto& column : pieces) {
-      if (column[row].size == kNotReady) return false;
+    for (const RunPart& part : parts) {
+      if (piece_of(part, row).size == kNotReady) return false;
     }
     return true;
   }
@@ -73,13 +78,17 @@ struct Run {
     std::string out;
     for (std::size_t k = 0; k < parts.size(); ++k) {
       out.append(parts[k].literal, parts[k].literal_bytes);
-      const Piece& piece = pieces[k][row];
+      const Piece& piece = piece_of(parts[k], row);
       if (piece.size != kNotReady) out.append(piece.text, piece.size);
     }
     return out.append(tail, tail_bytes);
   }
 
-  std::vector<std::vector<Piece>> pieces;
+  [[nodiscard]] static const Piece& piece_of(const RunPart& part, std::size_t row) {
+    return part.pieces[static_cast<std::int64_t>(row) * part.apart];
+  }
+
+  std::vector<Piece> pieces;  // those of a row side by side
   std::vector<RunPart> parts;
   const char* tail = nullptr;
   std::size_t tail_bytes = 0;
@@ -98,7 +107,7 @@ TEST_CASE("straight rows are their parts and the tail, one behind the other") {
   for (int round = 0; round < 2000; ++round) {
     const std::size_t rows = 1 + random() % 40;
     const Run run(random, rows);
-    const StraightRows straight{run.parts, run.tail, run.tail_bytes, padded_copy()};
+    StraightRows straight{{run.parts.begin(), run.parts.end()}, run.tail, run.tail_bytes, padded_copy()};
     const std::size_t room = random() % 40'000;
     const std::size_t row_bytes = random() % 3 == 0 ? random() % 900 : 100'000;
     const auto first = static_cast<std::int64_t>(random() % rows);

@@ -152,6 +152,7 @@ std::vector<RunPart> bind_runs(std::vector<BoundStep>& steps) {
       parts.push_back({.literal = step->literal,
                        .literal_bytes = step->literal_bytes,
                        .pieces = step->ready->pieces,
+                       .apart = step->ready->step,
                        .step = step,
                        .is_choice = step->is_choice});
       if (!joins(*step)) break;
@@ -179,10 +180,18 @@ void bind_slots(std::vector<BoundStep>& steps) {
   }
 }
 
+// Whether the pieces of a row lie side by side.
+bool is_by_rows(std::span<const RunPart> run) {
+  for (std::size_t i = 0; i < run.size(); ++i) {
+    if (run[i].pieces != run.front().pieces + i || run[i].apart != run.front().apart) return false;
+  }
+  return true;
+}
+
 // The whole tape, where it is one run and perhaps a literal.
 StraightRows straight_of(const std::vector<BoundStep>& steps) {
   const BoundStep& head = steps.front();
-  if (head.kind != StepKind::ready_text) return {};
+  if (head.kind != StepKind::ready_text || !is_by_rows({head.run, head.run_end})) return {};
   StraightRows out{.parts = {head.run, head.run_end}, .tail = head.literal, .copy = padded_copy()};
   const BoundStep* behind = head.behind;
   if (behind->kind == StepKind::literal) {

@@ -132,6 +132,7 @@ std::int32_t BranchedRowsMaker::write_texts(Draft& draft) {
     } else if (const auto place = place_of(at); place && step.ready != nullptr) {
       add_literal(draft, {step.literal, step.literal_bytes});
       add_text(draft, step.ready->pieces, *place, step.is_choice);
+      draft.texts.back().apart = step.ready->step;
       at = static_cast<std::int32_t>(step.next - bound_.steps.data());
     } else {
       return at;

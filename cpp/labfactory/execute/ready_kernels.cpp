@@ -14,7 +14,7 @@ namespace {
 // Beyond this a text is looked through once, when it is written: a second look costs more than the question.
 constexpr std::size_t kMostLookedThrough = 256;
 
-constexpr char kNone[kShortText + 1] = "None";
+constexpr PaddedText kNone("None");
 
 std::uint32_t special_mask(const char* text) {
   return mask16(marks16(load16(text))) | mask16(marks16(load16(text + 16))) << 16;
@@ -26,14 +26,19 @@ void copy_short(char* to, const char* from) {
 
 #include "labfactory/execute/ready_kernels.inc"
 
+template <bool IsEscaped, class Offset>
+void look(const Texts<Offset>& texts, std::int64_t begin, std::int64_t end, const Pieces& out, Strip& strip) {
+  look_each<IsEscaped>(texts, begin, end, out, strip);
+}
+
 void make_integers(const Reader& reader, int /*precision*/, std::int64_t first, std::int64_t count,
-                   char* digits, Piece* out) {
+                   char* digits, const Pieces& out) {
   for (std::int64_t i = 0; i < count; ++i, digits += kNumberBytes)
     make_integer(reader, first + i, digits, out[i]);
 }
 
 void make_fixed(const Reader& reader, int precision, std::int64_t first, std::int64_t count, char* digits,
-                Piece* out) {
+                const Pieces& out) {
   for (std::int64_t i = 0; i < count; ++i, digits += kNumberBytes)
     make_fixed_one(reader, precision, first + i, digits, out[i]);
 }
@@ -41,11 +46,11 @@ void make_fixed(const Reader& reader, int precision, std::int64_t first, std::in
 }  // namespace
 
 Piece none_piece() {
-  return {kNone, 4};
+  return {kNone.text, 4};
 }
 
 Piece unready_piece() {
-  return {kNone, kNotReady};
+  return {kNone.text, kNotReady};
 }
 
 Piece make_other_text(std::string_view text, bool is_escaped, Scratch& scratch) {

@@ -13,10 +13,32 @@
 
 namespace labfactory {
 
-// A text that is ready to be copied. Of one with fewer bytes than kShortText so many may be loaded.
+// A text that is ready to be copied. Of one with fewer bytes than kShortText so many may be loaded, and as
+// many before it.
 struct Piece {
   const char* text;
   std::uint32_t size;
+};
+
+// The pieces of a column, one for each row and so many apart.
+struct Pieces {
+  Piece* first = nullptr;
+  std::int64_t step = 1;
+
+  [[nodiscard]] Piece& operator[](std::int64_t i) const { return first[i * step]; }
+  [[nodiscard]] Pieces from(std::int64_t i) const { return {first + i * step, step}; }
+};
+
+// A constant text that a piece may have.
+struct PaddedText {
+  char before[kShortText]{};
+  char text[2 * kShortText]{};
+
+  template <std::size_t N>
+  constexpr explicit PaddedText(const char (&literal)[N]) {
+    static_assert(N <= kShortText);
+    for (std::size_t i = 0; i < N; ++i) text[i] = literal[i];
+  }
 };
 
 // The size of a piece that is not ready: the plain steps write it, or fail.
@@ -25,7 +47,7 @@ inline constexpr std::uint32_t kNotReady = std::numeric_limits<std::uint32_t>::m
 // Memory for texts that cannot be copied from where they lie; given back as a whole.
 struct Scratch {
   char* at;
-  char* end;  // kEscapeSlack and kShortText bytes follow it
+  char* end;  // kEscapeSlack and kShortText bytes follow it; kShortText lie before the first
   EscapeWriter escape;
 };
 
@@ -35,17 +57,18 @@ struct TextColumn {
   const char* offsets;  // of row 0; null for views
   const std::uint8_t* validity;
   std::int64_t first_bit;
-  const char* values_end;              // no load may pass it; of views those behind the last one
+  const char* values_begin;            // of row 0: no load may come before it,
+  const char* values_end;              // or pass this; of views the first one and behind the last
   const void* const* variadic;         // of views
   const std::int64_t* variadic_bytes;  // of views
   bool is_escaped;
 };
 
-using MakeTexts = void (*)(const TextColumn& column, std::int64_t first, std::int64_t count, Piece* out,
-                           Scratch& scratch);
-// Digits are written to kNumberBytes for each row, which kShortText more follow.
+using MakeTexts = void (*)(const TextColumn& column, std::int64_t first, std::int64_t count,
+                           const Pieces& out, Scratch& scratch);
+// Digits are written to kNumberBytes for each row, with kShortText more before the first and behind the last.
 using MakeNumbers = void (*)(const Reader& reader, int precision, std::int64_t first, std::int64_t count,
-                             char* digits, Piece* out);
+                             char* digits, const Pieces& out);
 
 // A number's text with the slack of the wide stores that write it.
 inline constexpr std::size_t kNumberBytes = 32;
@@ -65,7 +88,7 @@ struct ReadyKernels {
 [[nodiscard]] const ReadyKernels& ready_kernels_avx2();
 #endif
 
-// What the loops leave to a call: a text that needs escaping, is long, or lies at the end of its buffer.
+// What the loops leave to a call: a text that is long, or lies at an end of its buffer.
 [[nodiscard]] Piece make_other_text(std::string_view text, bool is_escaped, Scratch& scratch);
 // None, and what is not ready.
 [[nodiscard]] Piece none_piece();

@@ -30,6 +30,72 @@ void copy_short(char* to, const char* from) {
 
 #include "labfactory/execute/ready_kernels.inc"
 
+// Four offsets.
+template <class Offset>
+__m256i load_offsets(const char* offsets) {
+  const auto* const at = reinterpret_cast<const __m128i*>(offsets);
+  if constexpr (sizeof(Offset) == 4) return _mm256_cvtepi32_epi64(_mm_loadu_si128(at));
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+}
+
+void store_piece(Piece& piece, __m128i text_and_size) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(&piece), text_and_size);
+}
+
+// Four pieces; gives their sizes.
+template <class Offset>
+[[gnu::always_inline]] inline __m256i put_pieces(const Texts<Offset>& texts, std::int64_t i,
+                                                 const Pieces& out) {
+  const char* const at = texts.offsets + i * static_cast<std::int64_t>(sizeof(Offset));
+  const __m256i begins = load_offsets<Offset>(at);
+  const __m256i sizes = _mm256_sub_epi64(load_offsets<Offset>(at + sizeof(Offset)), begins);
+  const __m256i values =
+      _mm256_set1_epi64x(static_cast<long long>(reinterpret_cast<std::uintptr_t>(texts.values)));
+  const __m256i from = _mm256_add_epi64(values, begins);
+  const __m256i even = _mm256_unpacklo_epi64(from, sizes);
+  const __m256i odd = _mm256_unpackhi_epi64(from, sizes);
+  store_piece(out[i], _mm256_castsi256_si128(even));
+  store_piece(out[i + 1], _mm256_castsi256_si128(odd));
+  store_piece(out[i + 2], _mm256_extracti128_si256(even, 1));
+  store_piece(out[i + 3], _mm256_extracti128_si256(odd, 1));
+  return sizes;
+}
+
+[[gnu::always_inline]] inline std::uint64_t longer_than(std::size_t size, __m256i sizes) {
+  const __m256i is_longer = _mm256_cmpgt_epi64(sizes, _mm256_set1_epi64x(static_cast<long long>(size)));
+  return static_cast<std::uint64_t>(_mm256_movemask_pd(_mm256_castsi256_pd(is_longer)));
+}
+
+// Eight texts at a time: marks are found text by text, all else in all lanes at once.
+template <bool IsEscaped, class Offset>
+void look(const Texts<Offset>& texts, std::int64_t begin, std::int64_t end, const Pieces& out, Strip& strip) {
+  constexpr std::size_t kLongest = (IsEscaped ? kShortText : kNotReady) - 1;
+  const std::int64_t last = begin + (end - begin) / 8 * 8;
+  if constexpr (IsEscaped) {
+    for (std::int64_t i = begin; i < last; ++i) strip.marks[i] = special_mask(texts.values + texts.offset(i));
+  }
+  for (std::int64_t i = begin; i < last; i += 8) {
+    const __m256i low = put_pieces(texts, i, out);
+    const __m256i high = put_pieces(texts, i + 4, out);
+    strip.odd |= (longer_than(kLongest, low) | longer_than(kLongest, high) << 4) << i;
+    if constexpr (IsEscaped) {
+      // Of a text that is not short any size does.
+      const __m256i halves =
+          _mm256_castps_si256(_mm256_shuffle_ps(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high), 0x88));
+      const __m256i sizes = _mm256_permute4x64_epi64(halves, 0xd8);
+      const __m256i ones = _mm256_set1_epi32(-1);
+      const __m256i behind = _mm256_sllv_epi32(ones, sizes);
+      auto* const at = reinterpret_cast<__m256i*>(strip.marks + i);
+      const __m256i marks = _mm256_andnot_si256(behind, _mm256_loadu_si256(at));
+      _mm256_storeu_si256(at, marks);
+      const __m256i is_plain = _mm256_cmpeq_epi32(marks, _mm256_setzero_si256());
+      const auto plain = static_cast<std::uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(is_plain)));
+      strip.marked |= std::uint64_t{plain ^ 0xff} << i;
+    }
+  }
+  look_each<IsEscaped>(texts, last, end, out, strip);
+}
+
 // Four numbers at a time: their digits, eight each and zeros in front, are had in all lanes at once, as
 // eight_digits() of values/text.cpp has those of one.
 constexpr std::int64_t kLanes = 4;
@@ -76,7 +142,7 @@ void store_high(char* to, __m128i pair) {
 }
 
 void make_integers(const Reader& reader, int /*precision*/, std::int64_t first, std::int64_t count,
-                   char* digits, Piece* out) {
+                   char* digits, const Pieces& out) {
   std::int64_t i = 0;
   for (; i + kLanes <= count && reader.validity == nullptr; i += kLanes, digits += kLanes * kNumberBytes) {
     const __m256i numbers =
@@ -161,7 +227,7 @@ void put_sign(Piece& piece, char* digits) {
 }
 
 void make_fixed(const Reader& reader, int precision, std::int64_t first, std::int64_t count, char* digits,
-                Piece* out) {
+                const Pieces& out) {
   constexpr double kPowers[] = {1, 10, 100, 1000, 1e4, 1e5, 1e6};
   constexpr int kMostPrecision = 6;
   std::int64_t i = 0;

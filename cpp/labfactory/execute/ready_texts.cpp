@@ -17,13 +17,26 @@ constexpr std::int64_t kReadyItems = 512;
 // Texts of a block that are not copied from where they lie, of all columns together.
 constexpr std::size_t kScratchBytes = std::size_t{64} << 10;
 constexpr std::size_t kScratchSlack = kEscapeSlack + kShortText;
+// Before every piece so many bytes may be loaded.
+constexpr std::size_t kBefore = kShortText;
 constexpr auto kNothing = static_cast<std::size_t>(-1);
 
-constexpr char kTrue[kShortText + 1] = "True";
-constexpr char kFalse[kShortText + 1] = "False";
+constexpr PaddedText kTrue("True");
+constexpr PaddedText kFalse("False");
 
 std::size_t place_of(std::int32_t i) {
   return static_cast<std::size_t>(i);
+}
+
+// Whether a tape is its sites, one behind the other, and perhaps a literal.
+bool is_straight(const Tape& tape) {
+  std::int32_t at = 0;
+  for (const TextSite& site : tape.sites) {
+    if (site.step - (site.has_literal ? 1 : 0) != at) return false;
+    at = site.behind;
+  }
+  if (tape.steps[place_of(at)].kind == StepKind::literal) ++at;
+  return tape.steps[place_of(at)].kind == StepKind::end;
 }
 
 }  // namespace
@@ -35,6 +48,7 @@ ReadyTexts::ReadyTexts(const Program& program, const Tape& tape, const Cells& ce
       cells_(cells),
       slots_(slots),
       rows_(rows),
+      is_straight_(is_straight(tape)),
       kernels_(ready_kernels()),
       domains_(1) {
   if (rows == 0) return;
@@ -50,12 +64,12 @@ ReadyTexts::ReadyTexts(const Program& program, const Tape& tape, const Cells& ce
 const ReadyText* ReadyTexts::at(std::size_t site) const {
   if (text_of_site_.empty() || text_of_site_[site] == kNothing) return nullptr;
   const Text& text = texts_[text_of_site_[site]];
-  return text.pieces == nullptr ? nullptr : &text.ready;
+  return text.pieces.first == nullptr ? nullptr : &text.ready;
 }
 
 // --- what there is to make ready ---
 
-std::size_t ReadyTexts::add(const Text& text) {
+std::size_t ReadyTexts::add(Text text) {
   const auto is_same = [&](const Text& other) {
     return other.branch == nullptr && other.source == text.source && other.column == text.column &&
            other.precision == text.precision && other.is_escaped == text.is_escaped;
@@ -63,8 +77,13 @@ std::size_t ReadyTexts::add(const Text& text) {
   const auto same =
       text.branch == nullptr ? std::find_if(texts_.begin(), texts_.end(), is_same) : texts_.end();
   const auto index = static_cast<std::size_t>(same - texts_.begin());
-  if (same == texts_.end()) texts_.push_back(text);
-  return index;
+  if (same != texts_.end() && !is_straight_) return index;
+  if (same != texts_.end()) {
+    text.source = Source::same;
+    text.same = index;
+  }
+  texts_.push_back(text);
+  return texts_.size() - 1;
 }
 
 bool ReadyTexts::has_digits(const Text& text) {
@@ -75,24 +94,34 @@ void ReadyTexts::allocate() {
   const auto rows_of = [&](const Text& text) {
     return static_cast<std::size_t>(text.domain == 0 ? rows_ : kReadyItems);
   };
+  std::size_t side_by_side = 0;
   std::size_t pieces = 0;
   std::size_t numbers = 0;
   for (const Text& text : texts_) {
     if (text.uses < kLeastUses) continue;
-    pieces += rows_of(text);
+    (is_by_rows(text) ? side_by_side : pieces) += is_by_rows(text) ? 1 : rows_of(text);
     if (has_digits(text)) numbers += rows_of(text);
   }
-  if (pieces == 0) return;
+  // An odd distance, so that the pieces of a text do not share a few lines of the cache.
+  const std::size_t apart = side_by_side | 1;
+  if (side_by_side + pieces == 0) return;
+  pieces += apart * static_cast<std::size_t>(rows_);
   pieces_ = std::make_unique_for_overwrite<Piece[]>(pieces);
-  digits_ = std::make_unique_for_overwrite<char[]>(numbers * kNumberBytes + kShortText);
-  scratch_ = std::make_unique_for_overwrite<char[]>(kScratchBytes + kScratchSlack);
-  Piece* next_pieces = pieces_.get();
-  char* next_digits = digits_.get();
+  digits_ = std::make_unique_for_overwrite<char[]>(kBefore + numbers * kNumberBytes + kShortText);
+  scratch_ = std::make_unique_for_overwrite<char[]>(kBefore + kScratchBytes + kScratchSlack);
+  Piece* next_place = pieces_.get();
+  Piece* next_pieces = next_place + apart * static_cast<std::size_t>(rows_);
+  char* next_digits = digits_.get() + kBefore;
   for (Text& text : texts_) {
     if (text.uses < kLeastUses) continue;
-    text.pieces = next_pieces;
-    text.ready.pieces = next_pieces;
-    next_pieces += rows_of(text);
+    if (is_by_rows(text)) {
+      text.pieces = {next_place++, static_cast<std::int64_t>(apart)};
+    } else {
+      text.pieces = {next_pieces, 1};
+      next_pieces += rows_of(text);
+    }
+    text.ready.pieces = text.pieces.first;
+    text.ready.step = text.pieces.step;
     if (!has_digits(text)) continue;
     text.digits = next_digits;
     next_digits += rows_of(text) * kNumberBytes;
@@ -182,7 +211,7 @@ std::size_t ReadyTexts::domain_of(std::int32_t column) {
 }
 
 Piece ReadyTexts::literal_of(std::int32_t step) const {
-  if (step == TextSite::kNothing) return {tape_.literals.data(), 0};
+  if (step == TextSite::kNothing) return {tape_.literals.data() + kLiteralSlack, 0};
   const Step& literal = tape_.steps[place_of(step)];
   const bool is_short = literal.literal_bytes < kNotReady;
   return {tape_.literals.data() + literal.literal_at,
@@ -196,9 +225,10 @@ std::int64_t ReadyTexts::make(std::int64_t first, std::int64_t last) {
   std::int64_t rows = std::min(last - first, rows_);
   // Rows with long lists come in smaller blocks.
   while (!place(first, rows) && rows > 1) rows /= 2;
-  Scratch scratch{scratch_.get(), scratch_.get() + kScratchBytes, escape_writer()};
+  char* const begin = scratch_.get() + kBefore;
+  Scratch scratch{begin, begin + kScratchBytes, escape_writer()};
   for (Text& text : texts_) {
-    if (text.pieces == nullptr) continue;
+    if (text.pieces.first == nullptr) continue;
     const Domain& domain = domains_[text.domain];
     const std::int64_t count = text.domain == 0 ? rows : std::min(domain.count, kReadyItems);
     text.ready.first = domain.first;
@@ -246,6 +276,9 @@ void ReadyTexts::make(const Text& text, std::int64_t first, std::int64_t count, 
     case Source::other:
       make_others(text, first, count);
       break;
+    case Source::same:
+      for (std::int64_t i = 0; i < count; ++i) text.pieces[i] = texts_[text.same].pieces[i];
+      break;
     case Source::bit:
     case Source::compare:
       choose(text, first, count);
@@ -259,6 +292,7 @@ TextColumn ReadyTexts::text_column(const Text& text) const {
                  .offsets = column.offsets(),
                  .validity = column.validity_bits(),
                  .first_bit = column.first_bit(),
+                 .values_begin = column.values(),
                  .values_end = column.values(),
                  .variadic = column.variadic(),
                  .variadic_bytes = column.variadic_bytes(),
@@ -268,6 +302,7 @@ TextColumn ReadyTexts::text_column(const Text& text) const {
     out.values_end += 16 * rows;
   } else if (rows > 0) {
     const std::string_view last = column.text(rows - 1);
+    out.values_begin = column.text(0).data();
     out.values_end = last.data() + last.size();
   }
   return out;
@@ -284,7 +319,7 @@ void ReadyTexts::make_others(const Text& text, std::int64_t first, std::int64_t 
     if (outcome != Outcome::ok) continue;
     if (value.kind == Kind::boolean) {
       const bool is_true = value.payload.integer != 0;
-      piece = {is_true ? kTrue : kFalse, is_true ? 4U : 5U};
+      piece = {is_true ? kTrue.text : kFalse.text, is_true ? 4U : 5U};
     } else if (value.kind == Kind::integer || value.kind == Kind::floating) {
       const char* const end = value.kind == Kind::integer ? write_integer(digits, value.payload.integer)
                                                           : write_repr(digits, value.payload.floating);

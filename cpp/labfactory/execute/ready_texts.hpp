@@ -17,9 +17,10 @@ namespace labfactory {
 // Rows of a block: the pieces of some ten texts stay in the first cache.
 inline constexpr std::int64_t kReadyRows = 64;
 
-// Where a step finds what it writes for row `first` + i: at pieces[i].
+// Where a step finds what it writes for row `first` + i: at pieces[i * step].
 struct ReadyText {
   const Piece* pieces = nullptr;
+  std::int64_t step = 1;
   std::int64_t first = 0;
   std::uint64_t count = 0;
 };
@@ -40,7 +41,7 @@ class ReadyTexts {
   std::int64_t make(std::int64_t first, std::int64_t last);
 
  private:
-  enum class Source : std::uint8_t { text, large_text, view, int64, fixed, other, bit, compare };
+  enum class Source : std::uint8_t { text, large_text, view, int64, fixed, other, bit, compare, same };
 
   // Rows that a text is made for: those of the batch, or the items of a list of the rows of another domain.
   struct Domain {
@@ -60,14 +61,17 @@ class ReadyTexts {
     Piece passed{};
     Piece jumped{};
     std::int64_t constant = 0;
+    std::size_t same = 0;  // as this text
     double uses = 0;
-    Piece* pieces = nullptr;
+    Pieces pieces;
     char* digits = nullptr;
     ReadyText ready;
   };
 
-  [[nodiscard]] std::size_t add(const Text& text);
+  [[nodiscard]] std::size_t add(Text text);
   [[nodiscard]] static bool has_digits(const Text& text);
+  // Whether its piece of a row lies beside those of the other texts.
+  [[nodiscard]] bool is_by_rows(const Text& text) const { return is_straight_ && text.domain == 0; }
   void allocate();
   [[nodiscard]] bool describe(const TextSite& site, Text& text);
   [[nodiscard]] bool describe_value(const Step& step, Text& text);
@@ -86,6 +90,8 @@ class ReadyTexts {
   const Cells& cells_;
   const std::vector<Value>& slots_;
   const std::int64_t rows_;
+  // Whether every site is written once in a row, in their order: then the pieces of a row lie side by side.
+  const bool is_straight_;
   const ReadyKernels& kernels_;
   std::vector<Domain> domains_;
   std::vector<Text> texts_;

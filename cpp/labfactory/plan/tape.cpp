@@ -18,6 +18,7 @@ class TapeMaker {
   Tape make() {
     tape_.slots = code_.slots();
     tape_.presets = code_.presets();
+    tape_.literals.append(kLiteralSlack, '\0');
     for (const std::string& literal : program_.literals) {
       literal_at_.push_back(tape_.literals.size());
       tape_.literals += literal;

@@ -105,14 +105,14 @@ struct Tape {
   std::vector<Step> steps;
   std::vector<TextSite> sites;
   std::vector<TapeLoop> loops;
-  std::string literals;  // kLiteralSlack bytes follow the last
+  std::string literals;  // kLiteralSlack bytes lie before the first and behind the last
   std::vector<Instruction> instructions;
   std::vector<std::vector<std::int32_t>> tables;
   std::int32_t slots = 0;                                      // registers, constants, arguments of calls
   std::vector<std::pair<std::int32_t, std::int32_t>> presets;  // slot, constant: set once, never written
 };
 
-// Copies of literals may load this much behind their end.
+// Copies of literals may load this much before them and behind their end.
 inline constexpr std::size_t kLiteralSlack = 64;
 
 // Makes the tape of a verified program that gives no result.
