@@ -178,7 +178,7 @@ TEST_CASE("weights from the registers are those of the scores, at every level") 
     Urn urn(seed, 1 + seed % 37, 2.0F);
     const std::int64_t count = seed % 9;
     std::normal_distribution<float> normal;
-    std::vector<float> features(static_cast<std::size_t>(count) * kRows);
+    std::vector<float> features(static_cast<std::size_t>(std::max<std::int64_t>(count, 1)) * kRows);
     std::vector<float> weights(static_cast<std::size_t>(urn.groups * kGroup * count));
     std::vector<float> bias(static_cast<std::size_t>(urn.groups * kGroup));
     for (std::vector<float>* const some : {&features, &weights, &bias}) {

@@ -29,7 +29,7 @@ struct Problem {
     // Magnitudes from 2^-40 to 2^40, so that a changed order of additions shows.
     std::uniform_int_distribution<int> exponent(-40, 40);
     const auto number = [&] { return std::ldexp(normal(random), exponent(random)); };
-    x.resize(static_cast<std::size_t>(count * kBlockRows));
+    x.resize(static_cast<std::size_t>(std::max<std::int64_t>(count, 1) * kBlockRows));
     w.resize(static_cast<std::size_t>(groups * kGroup * count));
     b.resize(static_cast<std::size_t>(groups * kGroup));
     for (float& v : x) v = number();

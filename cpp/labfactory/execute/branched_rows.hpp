@@ -35,7 +35,7 @@ struct BranchedText {
   std::uint32_t room = 0;  // of this text and all behind it, while they are short
   std::uint16_t place = 0;
   bool is_literal = false;  // which text of our own follows
-  std::int64_t apart = 1;  // its pieces, from one row to the next
+  std::int64_t apart = 1;   // its pieces, from one row to the next
 };
 
 // Jumps where low <= value <= low + width is `jumps`, of integers; of booleans where the bit is.

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "labfactory/base/prefetch.hpp"
 #include "labfactory/execute/bound_step.hpp"
 #include "labfactory/plan/tape.hpp"
 #include "labfactory/values/cells.hpp"
@@ -39,20 +40,18 @@ class Entrances {
   // Asks for what a component reads first; to ask for what lies behind the last step does nothing.
   [[gnu::always_inline]] void prefetch(const Entrance& entrance) const {
     if (entrance.step < 0) return;
-    const BoundStep* const step = steps_ + entrance.step;
-    for (std::ptrdiff_t i = 0; i < kSteps; ++i) __builtin_prefetch(reinterpret_cast<const char*>(step + i));
-    const char* const part = parts_ + entrance.part;
-    const char* const literal = literals_ + entrance.literal;
-    for (std::ptrdiff_t i = 0; i < kLines; ++i) {
-      __builtin_prefetch(part + 64 * i);
-      __builtin_prefetch(literal + 64 * i);
+    for (std::size_t i = 0; i < kSteps; ++i)
+      labfactory::prefetch(steps_ + entrance.step, sizeof(BoundStep) * i);
+    for (std::size_t i = 0; i < kLines; ++i) {
+      labfactory::prefetch(parts_ + entrance.part, 64 * i);
+      labfactory::prefetch(literals_ + entrance.literal, 64 * i);
     }
   }
 
  private:
   // What a component of a few texts has.
-  static constexpr std::ptrdiff_t kSteps = 11;
-  static constexpr std::ptrdiff_t kLines = 3;
+  static constexpr std::size_t kSteps = 11;
+  static constexpr std::size_t kLines = 3;
 
   struct Slot {
     const Reader* reader;

@@ -334,8 +334,9 @@ void ReadyTexts::choose(const Text& text, std::int64_t first, std::int64_t count
   if (text.source == Source::bit) {
     const bool flag = text.branch->flag;
     for (std::int64_t i = 0; i < count; ++i) {
-      const bool holds = is_set(reader, first + i) & bit_at(reader.values, reader.first_bit + first + i);
-      text.pieces[i] = ways[holds == flag ? 1 : 0];
+      const int holds =
+          int{is_set(reader, first + i)} & int{bit_at(reader.values, reader.first_bit + first + i)};
+      text.pieces[i] = ways[(holds != 0) == flag ? 1 : 0];
     }
     return;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "labfactory/base/prefetch.hpp"
 #include "labfactory/execute/pure.hpp"
 #include "labfactory/execute/relation.hpp"
 #include "labfactory/execute/tape_output.hpp"
@@ -278,8 +279,8 @@ RowEvent TapeMachine::run(std::int64_t& current, std::int64_t last, RowEnds& end
     upcoming = here + 1;
     if (step < 0) return false;
     entrances_.prefetch(soon);
-    if (at->behind != steps) __builtin_prefetch(at->behind - 1);
-    __builtin_prefetch(at->behind);
+    if (at->behind != steps) prefetch(at->behind - 1);
+    prefetch(at->behind);
     at = steps + step;
     return true;
   };

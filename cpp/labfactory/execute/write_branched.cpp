@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "labfactory/base/dispatch.hpp"
+#include "labfactory/base/prefetch.hpp"
 #include "labfactory/execute/branched_rows.hpp"
 
 namespace labfactory {

@@ -1,3 +1,4 @@
+#include "labfactory/base/prefetch.hpp"
 #include "labfactory/execute/branched_rows.hpp"
 
 #if defined(__x86_64__)

@@ -32,7 +32,7 @@ bool Liveness::is_dead_after(std::size_t at, std::int32_t reg) const {
 
 bool Liveness::step(const Program& program, const std::vector<Instruction>& code, std::size_t at) {
   const Instruction& instruction = code[at];
-  std::uint64_t* const after = &after_[at * words_];
+  std::uint64_t* const after = after_.data() + at * words_;
   const auto join = [&](std::size_t to) {
     if (to >= code.size()) return;  // only code that is never reached runs out
     for (std::size_t w = 0; w < words_; ++w) after[w] |= before_[to * words_ + w];
@@ -41,7 +41,7 @@ bool Liveness::step(const Program& program, const std::vector<Instruction>& code
   if (falls_through(instruction.opcode)) join(at + 1);
   bool changed = false;
   const std::int32_t target = target_of(instruction);
-  std::uint64_t* const before = &before_[at * words_];
+  std::uint64_t* const before = before_.data() + at * words_;
   for (std::size_t w = 0; w < words_; ++w) {
     std::uint64_t live = after[w];
     if (target >= 0 && target < registers_ && index_of(target) / 64 == w)

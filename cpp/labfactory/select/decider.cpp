@@ -79,7 +79,7 @@ Scratch::Scratch(const Slot& slot)
   const SlotSettings& settings = slot.settings();
   const auto candidates = static_cast<std::size_t>(model.candidates());
   const auto matrix = static_cast<std::size_t>(model.groups() * kGroup * kBlockRows);
-  features.resize(static_cast<std::size_t>(model.features() * kBlockRows));
+  features.resize(static_cast<std::size_t>(std::max<std::int64_t>(model.features(), 1) * kBlockRows));
   terms.resize(static_cast<std::size_t>(settings.arbitration.columns() * kBlockRows));
   scores.resize(matrix);
   if (is_uncertain(settings.exploration.base)) deviations.resize(matrix);

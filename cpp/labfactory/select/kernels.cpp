@@ -4,6 +4,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "labfactory/base/prefetch.hpp"
 #include "labfactory/select/exponential.hpp"
 
 namespace labfactory::select {

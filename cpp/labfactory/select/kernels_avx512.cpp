@@ -2,6 +2,7 @@
 #include <immintrin.h>
 #endif
 
+#include "labfactory/base/prefetch.hpp"
 #include "labfactory/select/exponential.hpp"
 #include "labfactory/select/kernels.hpp"
 

@@ -50,11 +50,11 @@ bool read(const void* values, float* features) {
 void score(const float* features, const float* weights, const float* bias, std::int64_t count,
            std::int64_t groups, std::int64_t rows, float* scores) {
   for (std::int64_t c = 0; c < groups * kGroup; ++c) {
-    const float* const weight = weights + (c / kGroup) * count * kGroup + c % kGroup;
+    const float* const group = weights + (c / kGroup) * count * kGroup;
     for (std::int64_t r = 0; r < rows; ++r) {
       float sum = bias[c];
       for (std::int64_t f = 0; f < count; ++f)
-        sum = std::fma(features[f * kBlockRows + r], weight[f * kGroup], sum);
+        sum = std::fma(features[f * kBlockRows + r], group[f * kGroup + c % kGroup], sum);
       scores[c * kBlockRows + r] = bounded(sum);
     }
   }

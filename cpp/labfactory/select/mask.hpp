@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "labfactory/arrow/column.hpp"
+#include "labfactory/base/prefetch.hpp"
 
 namespace labfactory::select {
 
@@ -63,7 +64,7 @@ class Condition {
   [[nodiscard]] std::uint64_t word(std::int64_t first, std::int64_t rows) const {
     if (values_ == nullptr) return 0;
     // Every eighth block begins another line of the cache: the next one, before it is asked for.
-    if ((first & 511) == 0) __builtin_prefetch(values_ + ((first_bit_ + first) >> 3) + 64, 0, 2);
+    if ((first & 511) == 0) prefetch<2>(values_ + ((first_bit_ + first) >> 3), 64);
     const std::uint64_t word = word_of(values_, first_bit_ + first, rows);
     return validity_ == nullptr ? word : word & word_of(validity_, first_bit_ + first, rows);
   }
