@@ -122,7 +122,8 @@ def _of_operator(node: nodes.BinExpr, left: float | None, right: float | None) -
     exponent = node.right.value if isinstance(node.right, nodes.Const) else math.inf
     if not isinstance(node, nodes.Pow) or not 0 <= exponent <= 63:
         return math.inf
-    return math.pow(left, exponent) if left <= _MOST else math.inf
+    power: float = left**exponent
+    return power
 
 
 def _of_filter(name: str, parts: list[float | None]) -> float | None:
