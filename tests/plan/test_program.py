@@ -227,7 +227,7 @@ def test_a_missing_column_is_named():
     assert raised.value.code == "missing_column"
 
 
-@pytest.mark.parametrize(("threads", "batch_bytes"), [(0, 1000), (1, 0), (1, 2**31)])
+@pytest.mark.parametrize(("threads", "batch_bytes"), [(1025, 1000), (0, 1000), (1, 0), (1, 2**31)])
 def test_options_out_of_range_are_refused(threads, batch_bytes):
     echo = program([("emit_column", 0), ("end",)], columns=[NUMBER])
     with pytest.raises(LabfactoryError) as raised:

@@ -59,9 +59,10 @@ Assembler::Assembler(std::shared_ptr<const Program> program)
       bytes_a_row_(std::make_unique<std::atomic<std::int64_t>[]>(parts())) {}
 
 void AssembleOptions::check() const {
-  if (threads < 1) {
+  constexpr int kMostThreads = 1024;
+  if (threads < 1 || threads > kMostThreads) {
     throw Error(ErrorKind::usage, "option",
-                "expected threads of at least 1, found " + std::to_string(threads));
+                "expected threads from 1 to 1024, found " + std::to_string(threads));
   }
   constexpr std::int64_t kMostBatchBytes = std::numeric_limits<std::int32_t>::max();
   if (batch_bytes < 1 || batch_bytes > kMostBatchBytes) {
