@@ -7,6 +7,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -194,6 +196,18 @@ def test_processes_append_in_turn(tmp_path: Path) -> None:
     workers = [subprocess.Popen(command, env=environment) for _ in range(2)]
     assert [worker.wait(60) for worker in workers] == [0, 0]
     assert Ledger(path).verify().seq == 40
+
+
+def test_many_open_a_new_ledger_at_once(tmp_path: Path) -> None:
+    def opened(path: Path, together: threading.Barrier) -> int:
+        together.wait()
+        return Ledger(path).head().seq
+
+    with ThreadPoolExecutor(6) as pool:
+        for number in range(40):
+            together = threading.Barrier(6)
+            waiting = [pool.submit(opened, tmp_path / f"ledger {number}", together) for _ in range(6)]
+            assert [each.result() for each in waiting] == [0] * 6
 
 
 @pytest.mark.parametrize("before", State)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ __all__ = ["Entry", "Head", "Ledger", "Transaction"]
 
 _GENESIS = "0" * 64
 _BUSY_TIMEOUT_S = 10.0
+_PAUSE_S = 0.01
 
 # Triggers fire before a conflict is resolved, so the guard on insert also stops INSERT OR REPLACE.
 _SCHEMA = {
@@ -138,7 +140,7 @@ class Ledger:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         with self._connected() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute("BEGIN IMMEDIATE")
             if not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
                 for statement in _SCHEMA.values():
@@ -265,6 +267,20 @@ class Ledger:
         rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'")
         if dict(rows.fetchall()) != _SCHEMA:
             _refuse("its tables and triggers are not those of a ledger")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Sets the journal mode, for which SQLite does not wait itself while another process opens the file."""
+    end = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE_S)
+        else:
+            return
 
 
 def _replay(states: dict[str, tuple[str, int]], seq: int, body: str) -> None:
