@@ -44,6 +44,26 @@ struct Choosing {
     for (float& number : numbers) number = one();
   }
 
+  // Prices of the candidates, none below 0.
+  void set_prices() {
+    prices.resize(b.size());
+    fill(prices, [&] { return std::fabs(normal(random)); });
+  }
+
+  // Every feature, weight and bias by some power of 2.
+  void scale_all(int most) {
+    std::uniform_int_distribution<int> exponent(-most, most);
+    for (std::vector<float>* const numbers : {&x, &w, &b}) {
+      for (float& number : *numbers) number = std::ldexp(number, exponent(random) / 2);
+    }
+  }
+
+  // One candidate is eligible for each of the first 40 rows, none for the others.
+  void leave_one() {
+    for (std::uint64_t& word : mask) word = 0;
+    for (std::size_t r = 0; r < 40; ++r) mask[random() % mask.size()] |= std::uint64_t{1} << r;
+  }
+
   // A candidate's weights and bias are those of another.
   void copy(std::size_t to, std::size_t from) {
     const auto width = static_cast<std::size_t>(count);
@@ -109,6 +129,25 @@ struct Choosing {
   std::vector<float> prices;
   std::vector<std::uint64_t> mask;
 };
+
+// Checks candidates that little or nothing tells apart.
+inline void check_alike(Choosing& choosing, const std::function<bool(const Choosing&)>& check) {
+  for (const float x : {0.0F, 1.0F, kSmallest, kHighest, -kHighest}) {
+    for (const float weight : {0.0F, -0.0F, 1.0F, kSmallest, kHighest}) {
+      Choosing::fill(choosing.x, [&] { return x; });
+      Choosing::fill(choosing.w, [&] { return weight; });
+      Choosing::fill(choosing.b, [] { return -0.0F; });
+      check(choosing);
+      choosing.w[5] = -weight;
+      check(choosing);
+      choosing.b[7] = kHighest;
+      check(choosing);
+    }
+  }
+  for (std::uint64_t& word : choosing.mask) word = ~std::uint64_t{0};
+  Choosing::fill(choosing.x, [] { return 0.0F; });
+  CHECK(!check(choosing));
+}
 
 inline bool is_same(const Best& a, const Best& b) {
   return std::memcmp(&a, &b, sizeof(Best)) == 0;

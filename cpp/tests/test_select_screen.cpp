@@ -31,10 +31,7 @@ bool check(const Choosing& choosing) {
 TEST_CASE("a screen finds the best of all scores, bit for bit, at every level") {
   for (unsigned seed = 0; seed < 60; ++seed) {
     Choosing choosing(seed, 8 + seed % 29, 16 + seed * 7 % 100);
-    if (seed % 3 == 0) {
-      choosing.prices.resize(choosing.b.size());
-      Choosing::fill(choosing.prices, [&] { return std::fabs(choosing.normal(choosing.random)); });
-    }
+    if (seed % 3 == 0) choosing.set_prices();
     CHECK(check(choosing));
   }
 }
@@ -43,10 +40,7 @@ TEST_CASE("features and weights of any magnitude are screened rightly") {
   for (unsigned seed = 0; seed < 60; ++seed) {
     Choosing choosing(seed, 8 + seed % 13, 16 + seed % 50);
     const int most = seed % 2 == 0 ? 12 : 120;
-    std::uniform_int_distribution<int> exponent(-most, most);
-    for (std::vector<float>* const numbers : {&choosing.x, &choosing.w, &choosing.b}) {
-      for (float& number : *numbers) number = std::ldexp(number, exponent(choosing.random) / 2);
-    }
+    choosing.scale_all(most);
     check(choosing);
   }
 }
@@ -90,27 +84,12 @@ TEST_CASE("a common part of all weights hides no difference") {
 
 TEST_CASE("where nothing tells candidates apart a screen finds the first, or leaves it to the scores") {
   Choosing choosing(1, 12, 30);
-  for (const float x : {0.0F, 1.0F, kSmallest, kHighest, -kHighest}) {
-    for (const float weight : {0.0F, -0.0F, 1.0F, kSmallest, kHighest}) {
-      Choosing::fill(choosing.x, [&] { return x; });
-      Choosing::fill(choosing.w, [&] { return weight; });
-      Choosing::fill(choosing.b, [&] { return -0.0F; });
-      check(choosing);
-      choosing.w[5] = -weight;
-      check(choosing);
-      choosing.b[7] = kHighest;
-      check(choosing);
-    }
-  }
-  for (std::uint64_t& word : choosing.mask) word = ~std::uint64_t{0};
-  Choosing::fill(choosing.x, [] { return 0.0F; });
-  CHECK(!check(choosing));
+  check_alike(choosing, check);
 }
 
 TEST_CASE("rows for which one candidate or none is eligible are screened") {
   Choosing choosing(3, 10, 20);
-  for (std::uint64_t& word : choosing.mask) word = 0;
-  for (std::size_t r = 0; r < 40; ++r) choosing.mask[choosing.random() % 20] |= std::uint64_t{1} << r;
+  choosing.leave_one();
   CHECK(check(choosing));
   CHECK(choosing.screened(kernels_plain()).best.candidate[50] == -1);
 }

@@ -53,22 +53,12 @@ bool check(const Choosing& choosing) {
   return plain.is_found;
 }
 
-void scale_all(Choosing& choosing, int most) {
-  std::uniform_int_distribution<int> exponent(-most, most);
-  for (std::vector<float>* const numbers : {&choosing.x, &choosing.w, &choosing.b}) {
-    for (float& number : *numbers) number = std::ldexp(number, exponent(choosing.random) / 2);
-  }
-}
-
 }  // namespace
 
 TEST_CASE("a sieve finds the best of all scores, bit for bit, at every level") {
   for (unsigned seed = 0; seed < 200; ++seed) {
     Choosing choosing(seed, 8 + seed % 29, 16 + seed * 7 % 100);
-    if (seed % 3 == 0) {
-      choosing.prices.resize(choosing.b.size());
-      Choosing::fill(choosing.prices, [&] { return std::fabs(choosing.normal(choosing.random)); });
-    }
+    if (seed % 3 == 0) choosing.set_prices();
     CHECK(check(choosing));
   }
 }
@@ -116,7 +106,7 @@ TEST_CASE("features and weights of any magnitude are sieved rightly") {
   for (unsigned seed = 0; seed < 200; ++seed) {
     Choosing choosing(seed, 8 + seed % 13, 16 + seed % 50);
     const std::vector<int> most = {4, 12, 120, 250};
-    scale_all(choosing, most[seed % 4]);
+    choosing.scale_all(most[seed % 4]);
     found += check(choosing) ? 1 : 0;
   }
   CHECK(found > 50);
@@ -159,21 +149,7 @@ TEST_CASE("a common part of all weights and biases hides no difference from a si
 
 TEST_CASE("where nothing tells candidates apart, or sums overflow, a sieve leaves them to the screen") {
   Choosing choosing(1, 12, 30);
-  for (const float x : {0.0F, 1.0F, kSmallest, kHighest, -kHighest}) {
-    for (const float weight : {0.0F, -0.0F, 1.0F, kSmallest, kHighest}) {
-      Choosing::fill(choosing.x, [&] { return x; });
-      Choosing::fill(choosing.w, [&] { return weight; });
-      Choosing::fill(choosing.b, [&] { return -0.0F; });
-      check(choosing);
-      choosing.w[5] = -weight;
-      check(choosing);
-      choosing.b[7] = kHighest;
-      check(choosing);
-    }
-  }
-  for (std::uint64_t& word : choosing.mask) word = ~std::uint64_t{0};
-  Choosing::fill(choosing.x, [] { return 0.0F; });
-  CHECK(!check(choosing));
+  check_alike(choosing, check);
   Choosing huge(2, 12, 30);
   huge.x[5] = kHighest;
   CHECK(!check(huge));
@@ -181,8 +157,7 @@ TEST_CASE("where nothing tells candidates apart, or sums overflow, a sieve leave
 
 TEST_CASE("rows for which one candidate or none is eligible are sieved") {
   Choosing choosing(3, 10, 20);
-  for (std::uint64_t& word : choosing.mask) word = 0;
-  for (std::size_t r = 0; r < 40; ++r) choosing.mask[choosing.random() % 20] |= std::uint64_t{1} << r;
+  choosing.leave_one();
   CHECK(check(choosing));
   CHECK(choosing.sieved(kernels_plain()).best.candidate[50] == -1);
 }

@@ -149,10 +149,10 @@ struct Kernels {
 
   // Scores:
   //   scores[c][r] = bias[c] + features[0][r]·weights[c][0] + features[1][r]·weights[c][1] + …
-  // of the first `rows`, and whoever shares their registers,
-  // in this order, each product and addition rounded once together (fused). `features` is
-  // [count][kBlockRows], one at least, `weights` [groups][count][kGroup], `bias` [groups · kGroup], `scores`
-  // [groups · kGroup][kBlockRows]. A sum that overflows is the largest float32 of its sign.
+  // of the first `rows` and of whoever shares their registers, in this order, each product and addition
+  // rounded once together (fused). `features` is [count][kBlockRows], one at least, `weights`
+  // [groups][count][kGroup], `bias` [groups · kGroup], `scores` [groups · kGroup][kBlockRows]. A sum that
+  // overflows is the largest float32 of its sign.
   void (*score)(const float* features, const float* weights, const float* bias, std::int64_t count,
                 std::int64_t groups, std::int64_t rows, float* scores);
 

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <vector>
 
 #include "labfactory/base/philox.hpp"
@@ -9,6 +8,7 @@
 #include "labfactory/select/exponential.hpp"
 #include "labfactory/select/kernels.hpp"
 #include "labfactory/select/normal.hpp"
+#include "labfactory/select/plain.hpp"
 #include "labfactory/select/screen_plain.hpp"
 
 // The kernels as anybody would write them, one value at a time: what the fast ones are compared with, bit by
@@ -16,15 +16,6 @@
 namespace labfactory::select {
 
 namespace {
-
-bool is_eligible(const std::uint64_t* mask, std::int64_t candidate, std::int64_t row) {
-  return ((mask[candidate] >> row) & 1) != 0;
-}
-
-float bounded(float s) {
-  constexpr float kHighest = std::numeric_limits<float>::max();
-  return std::fmin(std::fmax(s, -kHighest), kHighest);
-}
 
 double exponential(double x) {
   if (!(x >= kLowest)) return 0.0;
@@ -63,9 +54,7 @@ void score(const float* features, const float* weights, const float* bias, std::
 void argmax(const float* scores, const float* prices, const std::uint64_t* mask, std::int64_t candidates,
             Best* best) {
   for (std::int64_t r = 0; r < kBlockRows; ++r) {
-    best->rank[r] = -std::numeric_limits<float>::infinity();
-    best->score[r] = best->rank[r];
-    best->candidate[r] = -1;
+    clear(best, r);
     for (std::int64_t c = 0; c < candidates; ++c) {
       const float score = scores[c * kBlockRows + r];
       const float rank = prices == nullptr ? score : score - prices[c];
@@ -147,9 +136,7 @@ void vary_some(const StripView& view, const std::int32_t* rows, const std::int32
 
 void outlook(const Outlook& view, float* bounds, Best* best) {
   for (std::int64_t r = 0; r < kBlockRows; ++r) {
-    best->rank[r] = -std::numeric_limits<float>::infinity();
-    best->score[r] = best->rank[r];
-    best->candidate[r] = -1;
+    clear(best, r);
     for (std::int64_t c = 0; c < view.candidates; ++c) {
       const std::int64_t at = c * kBlockRows + r;
       const auto words =
@@ -170,9 +157,7 @@ void outlook(const Outlook& view, float* bounds, Best* best) {
 
 void ceilings(const Outlook& view, float* bounds, Best* best) {
   for (std::int64_t r = 0; r < kBlockRows; ++r) {
-    best->rank[r] = -std::numeric_limits<float>::infinity();
-    best->score[r] = best->rank[r];
-    best->candidate[r] = -1;
+    clear(best, r);
     for (std::int64_t c = 0; c < view.candidates; ++c) {
       const std::int64_t at = c * kBlockRows + r;
       const float deviation =

@@ -3,23 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "labfactory/select/exponential.hpp"
+#include "labfactory/select/plain.hpp"
 
 namespace labfactory::select {
 
 namespace {
-
-bool is_eligible(const std::uint64_t* mask, std::int64_t candidate, std::int64_t row) {
-  return ((mask[candidate] >> row) & 1) != 0;
-}
-
-float bounded(float s) {
-  constexpr float kHighest = std::numeric_limits<float>::max();
-  return std::fmin(std::fmax(s, -kHighest), kHighest);
-}
 
 // What the screen makes of one row: steps of its features, and how far apart keys may be.
 struct ScreenRow {
@@ -71,9 +62,7 @@ std::int64_t settle(const View& view, const float* features, const float* prices
                     std::int64_t candidates, std::int64_t r, int gap, const std::int16_t* keys, Best* best) {
   int highest = 0;
   for (std::int64_t c = 0; c < candidates; ++c) highest = std::max<int>(highest, keys[c * kBlockRows + r]);
-  best->rank[r] = -std::numeric_limits<float>::infinity();
-  best->score[r] = best->rank[r];
-  best->candidate[r] = -1;
+  clear(best, r);
   std::int64_t near = 0;
   for (std::int64_t c = 0; c < candidates; ++c) {
     if (keys[c * kBlockRows + r] <= std::max(highest - gap, 0)) continue;
